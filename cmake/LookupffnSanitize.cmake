@@ -1,0 +1,11 @@
+# LOOKUPFFN_SANITIZE instruments host code here; compiler/ adds Halide's feature of the same purpose to kernels.
+if(LOOKUPFFN_SANITIZE)
+  if(NOT LOOKUPFFN_SANITIZE MATCHES "^(address|undefined|thread)$")
+    message(FATAL_ERROR "LOOKUPFFN_SANITIZE is '${LOOKUPFFN_SANITIZE}'; it is address, undefined, thread or empty")
+  endif()
+  add_compile_options(-fsanitize=${LOOKUPFFN_SANITIZE} -fno-omit-frame-pointer -g)
+  add_link_options(-fsanitize=${LOOKUPFFN_SANITIZE})
+  if(LOOKUPFFN_SANITIZE STREQUAL "undefined")
+    add_compile_options(-fno-sanitize-recover=all)
+  endif()
+endif()

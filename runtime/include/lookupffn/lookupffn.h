@@ -1,0 +1,233 @@
+/* LookupFFN layers on a CPU: open a model file, pack a layer, run it.
+ *
+ * Everything here is plain C: opaque handles, status codes, nothing thrown, printed or aborted.
+ * All matrices are row-major float32, the last index contiguous; strides count floats between the
+ * starts of two rows. Pointers need the alignment of float only. Sizes are in elements unless a name
+ * says bytes. Strings are UTF-8, NUL-terminated, and owned as each function says. */
+#ifndef LOOKUPFFN_LOOKUPFFN_H
+#define LOOKUPFFN_LOOKUPFFN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(LOOKUPFFN_SHARED) && defined(__GNUC__)
+#define LOOKUPFFN_API __attribute__((visibility("default")))
+#else
+#define LOOKUPFFN_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- status ------------------------------------------------------------------------------- */
+
+typedef enum lookupffn_status {
+  LOOKUPFFN_OK = 0,
+  LOOKUPFFN_INVALID_ARGUMENT = 1,   /* a null pointer, a size or a name that cannot be */
+  LOOKUPFFN_IO_ERROR = 2,           /* the file is missing, unreadable or could not be mapped */
+  LOOKUPFFN_MALFORMED_MODEL = 3,    /* the file's bytes are not a LookupFFN model */
+  LOOKUPFFN_NOT_FOUND = 4,          /* no layer has that prefix */
+  LOOKUPFFN_UNSUPPORTED_ISA = 5,    /* unknown, not built in, or not runnable on this machine */
+  LOOKUPFFN_NO_KERNEL = 6,          /* specialised kernels were required and none fits */
+  LOOKUPFFN_INCOMPATIBLE_KERNELS = 7, /* a kernel library of another ABI version */
+  LOOKUPFFN_OUT_OF_MEMORY = 8,
+  LOOKUPFFN_INTERNAL = 9            /* a kernel or the runtime failed: a bug, please report it */
+} lookupffn_status;
+
+/* "ok", "malformed_model", ... A static string, never NULL. */
+LOOKUPFFN_API const char *lookupffn_status_name(lookupffn_status status);
+
+/* What went wrong in the last call on this thread that did not return LOOKUPFFN_OK, and how to mend
+ * it; "" before any failure. Owned by the library, valid until this thread's next failing call. */
+LOOKUPFFN_API const char *lookupffn_last_message(void);
+
+/* The library's version, "MAJOR.MINOR.PATCH". A static string. */
+LOOKUPFFN_API const char *lookupffn_version(void);
+
+/* ---- instruction sets --------------------------------------------------------------------- */
+
+typedef struct lookupffn_isa_info {
+  const char *name;        /* "sse41", "avx2", "avx512", "avx512_bf16"; static */
+  const char *description; /* what the name stands for; static */
+  const char *missing;     /* what this machine lacks for it, "" where it runs it; static */
+  int built_in;            /* kernels for it are in this library */
+  int runnable;            /* this CPU and this operating system can run it */
+  int active;              /* layers packed now, with no ISA of their own choice, get it */
+} lookupffn_isa_info;
+
+/* ISAs known to this library, from the plainest to the widest. Thread-safe. */
+LOOKUPFFN_API size_t lookupffn_isa_count(void);
+LOOKUPFFN_API lookupffn_status lookupffn_isa_at(size_t index, lookupffn_isa_info *info);
+
+/* The ISA that layers are packed for by default: the one forced by lookupffn_force_isa, else the one
+ * named by the environment variable LOOKUPFFN_ISA (read once), else the widest that is built in and
+ * runnable. Fails with LOOKUPFFN_UNSUPPORTED_ISA where LOOKUPFFN_ISA names one that cannot be had. */
+LOOKUPFFN_API lookupffn_status lookupffn_active_isa(const char **name);
+
+/* Forces the active ISA for the process; NULL returns to the automatic choice. Layers that are already
+ * packed keep theirs. Thread-safe. */
+LOOKUPFFN_API lookupffn_status lookupffn_force_isa(const char *name);
+
+/* ---- models ------------------------------------------------------------------------------- */
+
+typedef struct lookupffn_model lookupffn_model;
+
+typedef enum lookupffn_projection {
+  LOOKUPFFN_DENSE = 0, /* z = W h + b */
+  LOOKUPFFN_BH4 = 1    /* z = decay * (four block-diagonal products, each followed by a Hadamard transform)
+                              + (1 - decay) * h + b */
+} lookupffn_projection;
+
+typedef struct lookupffn_shape {
+  const char *prefix;  /* "encoder.layer.3.FFN." or ""; owned by the model or layer it came from */
+  lookupffn_projection projection;
+  size_t d_in, d_out;
+  size_t tables;
+  size_t bits;         /* a code's bits; rows = 2^bits rows a table */
+  size_t rows;
+  size_t block;        /* BH4: edge of a block, a power of two; dense: 0 */
+  size_t repeats;      /* BH4: max(1, ceil(tables * bits / p)), p = 2^ceil(log2 d_in); dense: 0 */
+  float decay;         /* BH4; dense: 1 */
+  float layer_norm_eps;
+} lookupffn_shape;
+
+/* Maps a safetensors file, checks all of it, and finds its LookupFFN layers. On success *model is the
+ * caller's, to be closed; the file stays mapped until then. Anything malformed is
+ * LOOKUPFFN_MALFORMED_MODEL with the tensor's name and the reason. Thread-safe. */
+LOOKUPFFN_API lookupffn_status lookupffn_model_open(const char *path, lookupffn_model **model);
+
+/* The same for a model's bytes in memory, which must outlive the model and not change. */
+LOOKUPFFN_API lookupffn_status lookupffn_model_open_memory(const void *bytes, size_t size,
+                                                           lookupffn_model **model);
+
+/* Layers packed from the model do not need it any more. NULL is fine. */
+LOOKUPFFN_API void lookupffn_model_close(lookupffn_model *model);
+
+/* Layers in the order of their prefixes, numbers compared as numbers ("layer.2." before "layer.10."). */
+LOOKUPFFN_API size_t lookupffn_model_layer_count(const lookupffn_model *model);
+LOOKUPFFN_API lookupffn_status lookupffn_model_layer(const lookupffn_model *model, size_t index,
+                                                     lookupffn_shape *shape);
+
+/* ---- layers ------------------------------------------------------------------------------- */
+
+typedef struct lookupffn_layer lookupffn_layer;
+
+typedef enum lookupffn_type {
+  LOOKUPFFN_F32 = 0,
+  LOOKUPFFN_BF16 = 1,
+  LOOKUPFFN_I8 = 2     /* tables only: symmetric, one scale a row, max|row| = 127 scale */
+} lookupffn_type;
+
+typedef enum lookupffn_kernels {
+  LOOKUPFFN_ANY_KERNELS = 0,        /* specialised where registered, else portable */
+  LOOKUPFFN_PORTABLE_KERNELS = 1,   /* portable even where specialised ones are registered */
+  LOOKUPFFN_SPECIALISED_KERNELS = 2 /* fail with LOOKUPFFN_NO_KERNEL rather than fall back */
+} lookupffn_kernels;
+
+/* Zero-initialised, every field is its default. */
+typedef struct lookupffn_pack_options {
+  const char *isa;                /* NULL: the active ISA */
+  lookupffn_kernels kernels;
+  lookupffn_type table_type;      /* F32, BF16 or I8 */
+  lookupffn_type projection_type; /* F32 or BF16; BF16 may flip codes whose |z| is small */
+} lookupffn_pack_options;
+
+/* Reads the layer with this prefix ("" or NULL: the model's only layer, whatever its prefix) and packs
+ * it for an ISA and for types: weights converted, the Hadamard transform folded into the block matrices,
+ * rows padded and aligned, in huge pages where the system offers them. On success *layer is the caller's,
+ * to be freed; it is immutable and may be shared between threads. options may be NULL. */
+LOOKUPFFN_API lookupffn_status lookupffn_layer_pack(const lookupffn_model *model, const char *prefix,
+                                                    const lookupffn_pack_options *options,
+                                                    lookupffn_layer **layer);
+
+/* No forward of the layer may be under way. NULL is fine. */
+LOOKUPFFN_API void lookupffn_layer_free(lookupffn_layer *layer);
+
+typedef struct lookupffn_layer_info {
+  lookupffn_shape shape;
+  const char *isa;              /* the ISA it was packed for */
+  lookupffn_type table_type, projection_type;
+  int specialised;              /* 1: specialised kernels for every batch class; 0: portable */
+  const char *fallback;         /* why it is portable where specialised was possible, or "" */
+  const char *kernels;          /* one line: kernel library and schedule record per batch class */
+  size_t table_bytes;           /* packed tables and their scales */
+  size_t projection_bytes;      /* packed projection weights */
+  size_t packed_bytes;          /* all that the layer holds */
+  size_t huge_page_bytes;       /* of those, how much the system was asked to hold in huge pages */
+  double pack_seconds;          /* wall-clock time that packing took */
+} lookupffn_layer_info;
+
+/* Strings in info are owned by the layer. */
+LOOKUPFFN_API lookupffn_status lookupffn_layer_describe(const lookupffn_layer *layer,
+                                                        lookupffn_layer_info *info);
+
+/* ---- threads ------------------------------------------------------------------------------ */
+
+typedef struct lookupffn_threads lookupffn_threads;
+
+/* How many threads this process may use: its affinity mask, limited by its cgroup's CPU quota. */
+LOOKUPFFN_API size_t lookupffn_default_thread_count(void);
+
+/* A pool of `count` threads, the caller of a forward among them (so 1 starts none); 0 means
+ * lookupffn_default_thread_count(). Forwards that share a pool may run concurrently; one that finds it
+ * busy runs on its own thread alone. */
+LOOKUPFFN_API lookupffn_status lookupffn_threads_create(size_t count, lookupffn_threads **threads);
+
+/* Runs task(task_data, i) for each i in 0..count-1, in any order, on any threads, and returns when all
+ * have returned. Calls from several threads at once must be fine. */
+typedef void (*lookupffn_parallel_for)(void *pool, size_t count, void (*task)(void *task_data, size_t i),
+                                       void *task_data);
+
+/* The application's own pool in place of ours: parallel_for(pool, ...) is called, up to `count` tasks
+ * at a time. `pool` must outlive the handle. */
+LOOKUPFFN_API lookupffn_status lookupffn_threads_wrap(lookupffn_parallel_for parallel_for, void *pool,
+                                                      size_t count, lookupffn_threads **threads);
+
+LOOKUPFFN_API size_t lookupffn_threads_count(const lookupffn_threads *threads);
+LOOKUPFFN_API void lookupffn_threads_free(lookupffn_threads *threads);
+
+/* ---- running ------------------------------------------------------------------------------ */
+
+enum { LOOKUPFFN_ADD_RESIDUAL = 1 }; /* y = x + layer(x); needs d_in = d_out */
+
+/* y[n, :] = layer(x[n, :]) for n in 0..tokens-1.
+ *   x  [tokens, d_in],  x_stride floats from one row to the next, any value
+ *   y  [tokens, d_out], y_stride likewise, |y_stride| >= d_out where tokens > 1
+ * x and y must not overlap. threads NULL: the process's default pool, made at first use. flags: 0 or
+ * LOOKUPFFN_ADD_RESIDUAL. A token's bits depend neither on the batch that it came in nor on the threads.
+ * A row of x that is not finite gives a row of y that is not finite and touches no other row.
+ * Thread-safe; allocates nothing once as many forwards as run at a time have run. Kernels need up to
+ * 512 KiB of the calling thread's stack. */
+LOOKUPFFN_API lookupffn_status lookupffn_forward(const lookupffn_layer *layer, lookupffn_threads *threads,
+                                                 const float *x, ptrdiff_t x_stride, float *y,
+                                                 ptrdiff_t y_stride, size_t tokens, unsigned flags);
+
+/* The hash alone: code [tokens, tables] and score [tokens, tables], both contiguous. Either may be NULL. */
+LOOKUPFFN_API lookupffn_status lookupffn_hash(const lookupffn_layer *layer, lookupffn_threads *threads,
+                                              const float *x, ptrdiff_t x_stride, int32_t *code,
+                                              float *score, size_t tokens);
+
+/* The gather alone: y = bias + sum_t score[n, t] * table[t, code[n, t], :]. code and score as above;
+ * codes outside 0..rows-1 are LOOKUPFFN_INVALID_ARGUMENT. */
+LOOKUPFFN_API lookupffn_status lookupffn_gather(const lookupffn_layer *layer, lookupffn_threads *threads,
+                                                const int32_t *code, const float *score, float *y,
+                                                ptrdiff_t y_stride, size_t tokens);
+
+/* ---- specialised kernels ------------------------------------------------------------------ */
+
+struct lookupffn_kernel_library; /* lookupffn/kernels.h */
+
+/* Makes a generated kernel library's kernels available to layers packed from now on; a later
+ * registration wins over an earlier one. The header that is generated with the library declares a
+ * function that makes this call. `library` must stay valid for the rest of the process. Thread-safe. */
+LOOKUPFFN_API lookupffn_status lookupffn_register_kernels(const struct lookupffn_kernel_library *library);
+
+/* Loads every kernel library module (lib*.so) of a directory that `lookupffn build` made and registers
+ * it. *loaded (may be NULL) is how many. */
+LOOKUPFFN_API lookupffn_status lookupffn_load_kernels(const char *directory, size_t *loaded);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
