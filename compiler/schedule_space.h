@@ -1,0 +1,93 @@
+// The schedules that a kernel can be generated with, read from schedules/KERNEL.space.json:
+//
+//   {"schema": 1, "kernel": "gather",
+//    "parameters":  [{"name": "d_tile", "doc": "...", "values": [16, 32, 64]}, ...],
+//    "definitions": [{"name": "row_floats", "expr": "round_up(d_out, 16)"}, ...],        each may use earlier
+//    ones "conditions":  [{"expr": "row_floats % d_tile == 0", "if_not_message": "d_tile divides the padded
+//    row"}, ...], "defaults":    [{"when": "isa == 'avx512' && class == 'one'", "schedule": {"d_tile": 64,
+//    ...}}, ...,
+//                    {"when": "true", "schedule": {...}}]}
+//
+// Variables in expressions: the parameters, the definitions, the problem's parameters, kernel, isa, class,
+// isa_vector_bytes, isa_vector_registers, true and false. "when" sees all of them but the parameters.
+#ifndef LOOKUPFFN_SCHEDULE_SPACE_H
+#define LOOKUPFFN_SCHEDULE_SPACE_H
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "condition.h"
+#include "kernel_spec.h"
+#include "schedule.h"
+
+namespace lookupffn {
+
+// Immutable once read; its methods may be called from several threads.
+class ScheduleSpace {
+ public:
+  struct Parameter {
+    std::string name, doc;
+    std::vector<std::string> values;  // in the file's order; neighbours in it are alike
+  };
+
+  // Throws std::runtime_error naming the file and what is wrong with it.
+  static ScheduleSpace load(const std::string& schedules_dir, const std::string& kernel);
+  // The same for a file's text; `name` stands for the file in messages.
+  static ScheduleSpace parse(const std::string& json_text, const std::string& name);
+
+  const std::string& kernel() const { return kernel_; }
+  const std::vector<Parameter>& parameters() const { return parameters_; }
+
+  // Every parameter has one of its values, none is missing, none is unknown, every condition holds.
+  // Where not, *why (may be null) says which and how, in one line.
+  bool legal(const KernelSpec& spec, const Schedule& schedule, std::string* why = nullptr) const;
+
+  // The first default whose "when" holds; where it is not legal for this problem, the legal schedule that
+  // is the fewest steps along the value lists away. Throws std::runtime_error where nothing is legal.
+  Schedule default_schedule(const KernelSpec& spec) const;
+
+  // All combinations of values, legal or not.
+  uint64_t combinations() const;
+
+  // Calls visit for each legal schedule, in the order of the value lists, until it returns false.
+  void for_each_legal(const KernelSpec& spec, const std::function<bool(const Schedule&)>& visit) const;
+  std::vector<Schedule> enumerate(const KernelSpec& spec, size_t limit = SIZE_MAX) const;
+  size_t legal_count(const KernelSpec& spec, size_t limit = SIZE_MAX) const;
+
+  // 16 hexadecimal digits: changes with the kernel, parameters, values, definitions and conditions, but not
+  // with documentation, messages and defaults, which do not change what a tuned schedule means.
+  const std::string& content_hash() const { return content_hash_; }
+
+ private:
+  struct Definition {
+    std::string name;
+    Condition expression;
+  };
+  struct Rule {
+    Condition condition;
+    std::string message;
+  };
+  struct Default {
+    Condition when;
+    Schedule schedule;
+  };
+
+  Variables fixed_variables(const KernelSpec& spec) const;
+  // Depth first over the parameters, cutting off where a condition already fails. `cost(parameter, value)`
+  // adds up along the way; branches that reach *bound are left out.
+  void search(const KernelSpec& spec, const std::function<uint64_t(size_t, size_t)>& cost,
+              const uint64_t* bound, const std::function<bool(const Schedule&, uint64_t)>& visit) const;
+  bool complete(const Schedule& schedule, std::string* why) const;
+
+  std::string name_, kernel_, content_hash_;
+  std::vector<Parameter> parameters_;
+  std::vector<Definition> definitions_;
+  std::vector<Rule> rules_;
+  std::vector<Default> defaults_;
+};
+
+}  // namespace lookupffn
+#endif
