@@ -1,0 +1,67 @@
+// Reads safetensors files: 8 bytes of header length (little-endian), a JSON header, the tensors' bytes.
+//
+// Everything is checked before anything is used: a SafetensorsFile that exists is one whose tensors all lie
+// inside the bytes, do not overlap and leave no byte over, whose element types are known and whose sizes
+// agree with their shapes.
+#ifndef LOOKUPFFN_SAFETENSORS_H
+#define LOOKUPFFN_SAFETENSORS_H
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "layer_weights.h"
+
+namespace lookupffn {
+
+class SafetensorsFile {
+ public:
+  // Maps the file. It must not change or shrink while the SafetensorsFile lives: the pages are the file's, so
+  // what another process writes into it shows, unchecked, and reading a page that it cut off is SIGBUS.
+  // Replacing the file by renaming another over it is fine, and is what write_safetensors does.
+  // Throws Failure: LOOKUPFFN_IO_ERROR where it cannot be opened or mapped, LOOKUPFFN_MALFORMED_MODEL naming
+  // the file, the tensor and the reason where its bytes are no safetensors file.
+  explicit SafetensorsFile(const std::string& path);
+
+  // The same of bytes in memory (any alignment), which stay the caller's, must outlive this object and not
+  // change. `name` stands for the file's in messages.
+  SafetensorsFile(const void* bytes, size_t size, const std::string& name);
+
+  ~SafetensorsFile();
+  SafetensorsFile(const SafetensorsFile&) = delete;
+  SafetensorsFile& operator=(const SafetensorsFile&) = delete;
+
+  // The path or the name given for memory.
+  const std::string& name() const { return name_; }
+
+  // In the order of their bytes in the file; views into the mapping. Thread-safe, as are all readers here.
+  const std::vector<TensorView>& tensors() const { return tensors_; }
+
+  // The tensor of that name, or NULL.
+  const TensorView* find(const std::string& name) const;
+
+  // The element type as the file spells it ("F64", "I8", ...) of one of tensors(), which find() returns too.
+  const char* type_name(const TensorView& tensor) const;
+
+  // The header's __metadata__; empty where it has none.
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+
+ private:
+  void parse(const uint8_t* bytes, size_t size);
+
+  std::string name_;
+  void* mapping_ = nullptr;  // NULL where the bytes are the caller's
+  size_t mapping_bytes_ = 0;
+  std::vector<TensorView> tensors_;
+  std::vector<const char*> type_names_;    // of tensors_, static strings
+  std::map<std::string, size_t> by_name_;  // index into tensors_
+  std::map<std::string, std::string> metadata_;
+};
+
+// 'name' for a message: quoted, on one line, printable, cut where it is long.
+std::string quote_name(const std::string& name);
+
+}  // namespace lookupffn
+#endif
