@@ -1,0 +1,96 @@
+// y = bias + sum over tables of score * row: the table gather.
+#include "Halide.h"
+#include "packed_types.h"
+
+namespace lookupffn {
+namespace {
+
+using namespace Halide;
+
+class Gather : public Generator<Gather> {
+ public:
+  // ---- the problem; 0 means "known at run time" ----
+  GeneratorParam<int> d_out{"d_out", 0};    // floats of a packed row: a multiple of kRowFloats
+  GeneratorParam<int> tables{"tables", 0};
+  GeneratorParam<int> bits{"bits", 0};
+  GeneratorParam<PackedType> table_type{"table_type", PackedType::kF32, packed_type_names()};
+
+  // ---- the schedule ----
+  GeneratorParam<int> d_tile{"d_tile", 128};          // floats of y held in registers
+  GeneratorParam<int> vector_bytes{"vector_bytes", 0};  // bytes of a vector of floats; 0: the target's
+  GeneratorParam<int> tables_pass{"tables_pass", 0};  // tables that all tokens visit before the next; 0: all
+  GeneratorParam<int> unroll_tables{"unroll_tables", 1};
+  GeneratorParam<int> prefetch_tables{"prefetch_tables", 0};  // rows fetched that many tables ahead
+
+  Input<Buffer<uint16_t>> code{"code", 2};    // [tokens, tables]: t, n
+  Input<Buffer<float>> score{"score", 2};     // [tokens, tables]: t, n
+  Input<Buffer<>> table{"table", 3};          // [tables, rows, d_out]: d, row, t
+  Input<Buffer<float>> scale{"scale", 2};     // i8 tables: [tables, rows]: row, t; else unused
+  Input<Buffer<float>> bias{"bias", 1};       // [d_out]
+  Output<Buffer<float>> y{"y", 2};            // [tokens, d_out]: d, n
+
+  void configure() { table.set_type(packed_type_of(table_type)); }
+
+  void generate() {
+    table_count = tables > 0 ? Expr(int(tables)) : code.dim(0).extent();
+    t = RDom(0, table_count, "t");
+    Expr rows = bits > 0 ? Expr(1 << int(bits)) : table.dim(1).extent();
+
+    // A code is below rows by construction; saying so bounds the table's row for Halide.
+    Expr row = unsafe_promise_clamped(cast<int>(code(t, n)), 0, rows - 1);
+    // i8 rows carry one scale each, folded into the score.
+    Expr weight = table_type == PackedType::kI8 ? score(t, n) * scale(row, t) : score(t, n);
+
+    // y[n, d] = bias[d] + sum_t score[n, t] * table[t, code[n, t], d]
+    y(d, n) = bias(d);
+    y(d, n) += weight * unpacked(table(d, row, t), table_type);
+  }
+
+  void schedule() {
+    const int lanes = (vector_bytes > 0 ? int(vector_bytes) : get_target().natural_vector_size<float>() * 4) / 4;
+    code.dim(0).set_min(0);
+    code.dim(1).set_min(0);
+    score.dim(0).set_min(0);
+    score.dim(1).set_min(0);
+    scale.dim(0).set_min(0);
+    scale.dim(1).set_min(0);
+    table.dim(0).set_min(0);
+    table.dim(1).set_min(0);
+    table.dim(2).set_min(0);
+    bias.dim(0).set_min(0);
+    y.dim(0).set_min(0);
+    y.dim(1).set_min(0);
+    if (d_out > 0) table.dim(1).set_stride(int(d_out));
+    if (d_out > 0 && bits > 0) table.dim(2).set_stride(int(d_out) << int(bits));
+
+    const int tile = d_tile;
+    y.dim(0).set_extent(y.dim(0).extent() / tile * tile);
+    y.vectorize(d, lanes);
+    Var dt("dt"), di("di"), dv("dv");
+    RVar pass("pass"), u("u"), tt("tt");
+    Stage sum = y.update();
+    sum.split(d, dt, di, tile, TailStrategy::RoundUp).split(di, di, dv, lanes).vectorize(dv).unroll(di);
+    RVar inner = t;
+    if (tables_pass > 0) {
+      sum.split(t, pass, tt, int(tables_pass), TailStrategy::GuardWithIf);
+      inner = tt;
+    }
+    if (tables_pass > 0) {
+      sum.reorder(dv, di, inner, dt, n, pass);
+    } else {
+      sum.reorder(dv, di, inner, dt, n);
+    }
+    if (unroll_tables > 1) sum.unroll(inner, int(unroll_tables), TailStrategy::GuardWithIf);
+    if (prefetch_tables > 0) sum.prefetch(table, inner, inner, int(prefetch_tables), PrefetchBoundStrategy::NonFaulting);
+  }
+
+ private:
+  Var d{"d"}, n{"n"};
+  RDom t;
+  Expr table_count;
+};
+
+}  // namespace
+}  // namespace lookupffn
+
+HALIDE_REGISTER_GENERATOR(lookupffn::Gather, gather)

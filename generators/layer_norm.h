@@ -1,0 +1,84 @@
+// LayerNorm, the layer's first step.
+#ifndef LOOKUPFFN_LAYER_NORM_H
+#define LOOKUPFFN_LAYER_NORM_H
+
+#include <string>
+#include <vector>
+
+#include "Halide.h"
+
+namespace lookupffn {
+
+// h = (x - mean) / sqrt(variance + eps) * gamma + beta over the first d_in values of a row; gamma and beta are
+// zero from d_in on, so h is too.
+//
+// The two sums are kept as kPartials partial sums, added up in a fixed order: a token's bits then depend on no
+// schedule, and the additions do not wait for each other.
+struct LayerNorm {
+  static constexpr int kPartials = 64;
+  static constexpr int kLanes = 16;  // the partial sums are folded to that many, then added in pairs
+
+  Halide::Func padded{"padded"};              // x, zero from d_in to the next multiple of kPartials: i, n
+  Halide::Func sum{"sum"}, folded_sum{"folded_sum"}, mean{"mean"};  // lane, n; lane, n; n
+  Halide::Func square_sum{"square_sum"}, folded_square_sum{"folded_square_sum"}, scale{"scale"};
+  Halide::Func h{"h"};                        // i, n
+  Halide::Var i{"i"}, lane{"lane"}, n{"n"};
+  Halide::RDom r;
+
+  template <class X, class Gamma, class Beta>
+  LayerNorm(const X& x, const Gamma& gamma, const Beta& beta, Halide::Expr d_in, Halide::Expr eps)
+      : r(0, (d_in + (kPartials - 1)) / kPartials, "r") {
+    using namespace Halide;
+    padded(i, n) = select(i < d_in, x(min(i, d_in - 1), n), 0.0f);
+
+    // mean = sum_i x[i] / d_in
+    sum(lane, n) = 0.0f;
+    sum(lane, n) += padded(r * kPartials + lane, n);
+    folded_sum(lane, n) = folded(sum);
+    mean(n) = total(folded_sum) / cast<float>(d_in);
+
+    // scale = 1 / sqrt(sum_i (x[i] - mean)^2 / d_in + eps)
+    Expr index = r * kPartials + lane;
+    Expr centred = select(index < d_in, padded(index, n) - mean(n), 0.0f);
+    square_sum(lane, n) = 0.0f;
+    square_sum(lane, n) += centred * centred;
+    folded_square_sum(lane, n) = folded(square_sum);
+    scale(n) = 1.0f / sqrt(total(folded_square_sum) / cast<float>(d_in) + eps);
+
+    // h = (x - mean) * scale * gamma + beta
+    h(i, n) = (padded(i, n) - mean(n)) * scale(n) * gamma(i) + beta(i);
+  }
+
+  // Computes the sums of a token inside `consumer`'s loop over `token`.
+  void schedule_statistics(Halide::Func consumer, const Halide::Var& token, int lanes) {
+    using namespace Halide;
+    for (Func* partial : {&sum, &square_sum}) {
+      partial->compute_at(consumer, token).vectorize(lane, lanes).unroll(lane);
+      partial->update().reorder(lane, r).vectorize(lane, lanes).unroll(lane);
+    }
+    for (Func* f : {&folded_sum, &folded_square_sum}) f->compute_at(consumer, token).vectorize(lane, std::min(lanes, kLanes));
+    for (Func* f : {&mean, &scale}) f->compute_at(consumer, token);
+  }
+
+ private:
+  // kPartials partial sums to kLanes.
+  Halide::Expr folded(const Halide::Func& partial) {
+    Halide::Expr result = partial(lane, n);
+    for (int first = kLanes; first < kPartials; first += kLanes) result += partial(lane + first, n);
+    return result;
+  }
+
+  // kLanes partial sums added in pairs.
+  Halide::Expr total(const Halide::Func& partial) {
+    std::vector<Halide::Expr> terms;
+    for (int k = 0; k < kLanes; ++k) terms.push_back(partial(k, n));
+    while (terms.size() > 1) {
+      for (size_t k = 0; k < terms.size() / 2; ++k) terms[k] = terms[2 * k] + terms[2 * k + 1];
+      terms.resize(terms.size() / 2);
+    }
+    return terms[0];
+  }
+};
+
+}  // namespace lookupffn
+#endif

@@ -1,0 +1,56 @@
+// z -> code, score for any number of tables and bits: the last kernel of the portable hash.
+#include "Halide.h"
+
+namespace lookupffn {
+namespace {
+
+using namespace Halide;
+
+class PortableCodeAndScore : public Generator<PortableCodeAndScore> {
+ public:
+  Input<Buffer<float>> v{"v", 2};            // [tokens, outputs], the projection without bias and skip: k, n
+  Input<Buffer<float>> h{"h", 2};            // [tokens, width]: i, n
+  Input<Buffer<float>> offset{"offset", 1};  // [outputs]: the projection's bias
+  Input<float> skip{"skip"};                 // BH4: 1 - decay; dense: 0
+  Input<int> bits{"bits"};
+  Output<Func> code_and_score{"code_and_score", {UInt(16), Float(32)}, 2};  // both [tokens, tables]: t, n; tables rounded up to 16
+
+  void generate() {
+    RDom j(0, bits, "j");
+    // z = v + (1 - decay) * h, repeated, + b
+    Expr k = t * bits + j;
+    Expr z = v(k, n) + skip * h(k % h.dim(0).extent(), n) + offset(k);
+    // code  = sum_j (z[j] > 0) << (bits - 1 - j)
+    // score = sum_j |z[j]| / prod_j (1 + exp(-2 |z[j]|))
+    sums(t, n) = Tuple(cast<uint16_t>(0), 0.0f, 1.0f);
+    sums(t, n) = Tuple(cast<uint16_t>(sums(t, n)[0] * 2 + select(z > 0.0f, cast<uint16_t>(1), cast<uint16_t>(0))),
+                       sums(t, n)[1] + abs(z), sums(t, n)[2] * (1.0f + exp(-2.0f * abs(z))));
+    code_and_score(t, n) = Tuple(sums(t, n)[0], sums(t, n)[1] / sums(t, n)[2]);
+  }
+
+  void schedule() {
+    const int lanes = std::min(16, get_target().natural_vector_size<float>());
+    Func result = code_and_score;
+    OutputImageParam first = result.output_buffers()[0];
+    first.dim(0).set_min(0).set_extent(first.dim(0).extent() / 16 * 16);
+    first.dim(1).set_min(0);
+    v.dim(0).set_min(0);
+    v.dim(1).set_min(0);
+    h.dim(0).set_min(0);
+    h.dim(1).set_min(0);
+    offset.dim(0).set_min(0);
+    Var tv("tv");
+    result.split(t, t, tv, lanes).vectorize(tv);
+    sums.compute_at(result, t).vectorize(t, lanes);
+    sums.update().vectorize(t, lanes);
+  }
+
+ private:
+  Var t{"t"}, n{"n"};
+  Func sums{"sums"};
+};
+
+}  // namespace
+}  // namespace lookupffn
+
+HALIDE_REGISTER_GENERATOR(lookupffn::PortableCodeAndScore, portable_code_and_score)

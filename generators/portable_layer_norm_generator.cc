@@ -1,0 +1,45 @@
+// h = LayerNorm(x) for any d_in: the first kernel of the portable hash.
+#include <memory>
+
+#include "Halide.h"
+#include "layer_norm.h"
+
+namespace lookupffn {
+namespace {
+
+using namespace Halide;
+
+class PortableLayerNorm : public Generator<PortableLayerNorm> {
+ public:
+  Input<Buffer<float>> x{"x", 2};          // [tokens, d_in]: i, n
+  Input<Buffer<float>> gamma{"gamma", 1};  // [width], zero from d_in on
+  Input<Buffer<float>> beta{"beta", 1};    // [width], likewise
+  Input<float> eps{"eps"};
+  Output<Buffer<float>> h{"h", 2};         // [tokens, width]: i, n; width is a multiple of 16
+
+  void generate() {
+    norm.reset(new LayerNorm(x, gamma, beta, x.dim(0).extent(), eps));
+    h(i, n) = norm->h(i, n);
+  }
+
+  void schedule() {
+    const int lanes = std::min(16, get_target().natural_vector_size<float>());
+    h.dim(0).set_min(0).set_extent(h.dim(0).extent() / 16 * 16);
+    h.dim(1).set_min(0);
+    x.dim(0).set_min(0);
+    x.dim(1).set_min(0);
+    gamma.dim(0).set_min(0);
+    beta.dim(0).set_min(0);
+    h.vectorize(i, lanes);
+    norm->schedule_statistics(h, n, lanes);
+  }
+
+ private:
+  Var i{"i"}, n{"n"};
+  std::unique_ptr<LayerNorm> norm;
+};
+
+}  // namespace
+}  // namespace lookupffn
+
+HALIDE_REGISTER_GENERATOR(lookupffn::PortableLayerNorm, portable_layer_norm)

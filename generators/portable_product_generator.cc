@@ -1,0 +1,56 @@
+// g = panels of small products for any shape: a dense projection, or one stage of BH4, of the portable hash.
+#include "Halide.h"
+#include "packed_types.h"
+
+namespace lookupffn {
+namespace {
+
+using namespace Halide;
+
+class PortableProduct : public Generator<PortableProduct> {
+ public:
+  GeneratorParam<PackedType> projection_type{"projection_type", PackedType::kF32, packed_type_names()};
+
+  GeneratorParam<int> token_registers{"token_registers", 8};  // tokens of a register tile; divides the tokens
+
+  Input<Buffer<float>> in{"in", 3};      // [tokens, panel, in]: i, m, n; a dense projection's panels share one (stride 0)
+  Input<Buffer<>> weight{"weight", 3};   // [panel, in, out]: o, i, m
+  Output<Buffer<float>> g{"g", 3};       // [tokens, panel, out]: o, m, n; outputs are a multiple of 16
+
+  void configure() { weight.set_type(packed_type_of(projection_type)); }
+
+  void generate() {
+    r = RDom(0, weight.dim(1).extent(), "r");
+    // g[o, m] = sum_i W[m, o, i] in[m, i]
+    product(o, m, n) = 0.0f;
+    product(o, m, n) += unpacked(weight(o, r, m), projection_type) * in(r, m, n);
+    g(o, m, n) = product(o, m, n);
+  }
+
+  void schedule() {
+    const int lanes = std::min(16, get_target().natural_vector_size<float>());
+    const int vectors = std::max(1, 16 / lanes), registers = token_registers;
+    Var ov("ov"), oi("oi"), nr("nr");
+    g.dim(0).set_min(0).set_extent(g.dim(0).extent() / 16 * 16);
+    g.dim(1).set_min(0);
+    g.dim(2).set_min(0).set_extent(g.dim(2).extent() / registers * registers);
+    in.dim(0).set_min(0);
+    in.dim(1).set_min(0);
+    in.dim(2).set_min(0);
+    for (int d = 0; d < 3; ++d) weight.dim(d).set_min(0);
+    g.split(o, o, oi, lanes * vectors).split(oi, oi, ov, lanes).split(n, n, nr, registers)
+        .reorder(ov, oi, nr, n, o, m).vectorize(ov).unroll(oi).unroll(nr);
+    product.compute_at(g, n).vectorize(o, lanes).unroll(o).unroll(n);
+    product.update().reorder(o, n, m, r).vectorize(o, lanes).unroll(o).unroll(n);
+  }
+
+ private:
+  Var o{"o"}, m{"m"}, n{"n"};
+  RDom r;
+  Func product{"product"};
+};
+
+}  // namespace
+}  // namespace lookupffn
+
+HALIDE_REGISTER_GENERATOR(lookupffn::PortableProduct, portable_product)
