@@ -1,0 +1,124 @@
+#include "machine.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <fstream>
+#include <sstream>
+
+namespace lookupffn {
+namespace {
+
+std::string first_line(const std::string& path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+std::string cpu_name() {
+  std::ifstream file("/proc/cpuinfo");
+  std::string line, name, family, model;
+  while (std::getline(file, line) && !(line.empty() && !name.empty())) {
+    const size_t colon = line.find(':');
+    if (colon == std::string::npos) continue;
+    std::string key = line.substr(0, colon);
+    while (!key.empty() && std::isspace(static_cast<unsigned char>(key.back()))) key.pop_back();
+    const std::string value = colon + 2 <= line.size() ? line.substr(colon + 2) : "";
+    if (key == "model name") name = value;
+    if (key == "cpu family") family = value;
+    if (key == "model") model = value;
+  }
+  if (name.empty()) return "";
+  return family.empty() ? name : name + " (family " + family + ", model " + model + ")";
+}
+
+// "2048K" and "105M" as sysfs writes them.
+int64_t parse_size(const std::string& text) {
+  int64_t size = std::atoll(text.c_str());
+  if (!text.empty() && text.back() == 'K') size <<= 10;
+  if (!text.empty() && text.back() == 'M') size <<= 20;
+  return size;
+}
+
+void read_caches(Machine* machine) {
+  for (int index = 0; index < 8; ++index) {
+    const std::string directory = "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(index) + "/";
+    const std::string level = first_line(directory + "level"), type = first_line(directory + "type");
+    const int64_t size = parse_size(first_line(directory + "size"));
+    if (level == "1" && type == "Data") machine->l1d_bytes = size;
+    if (level == "2") machine->l2_bytes = size;
+    if (level == "3") machine->l3_bytes = size;
+  }
+  const auto add = [machine](const char* name, int64_t bytes) {
+    if (bytes <= 0) return;
+    if (!machine->caches.empty()) machine->caches += ", ";
+    machine->caches += std::string(name) + " " + std::to_string(bytes >> 10) + " KiB";
+  };
+  add("L1d", machine->l1d_bytes);
+  add("L2", machine->l2_bytes);
+  add("L3", machine->l3_bytes);
+}
+
+// CPUs that the cgroup's quota allows, of this group and of those above it; infinity without one.
+double cgroup_cpus() {
+  double cpus = INFINITY;
+  std::ifstream groups("/proc/self/cgroup");
+  std::string line;
+  while (std::getline(groups, line)) {
+    if (line.rfind("0::", 0) != 0) continue;  // version 2
+    for (std::string path = line.substr(3);; path.erase(path.rfind('/'))) {
+      double quota = 0, period = 0;
+      std::istringstream limit(
+          first_line("/sys/fs/cgroup" + path + "/cpu.max"));  // "max 100000" or "150000 100000"
+      if (limit >> quota >> period && period > 0) cpus = std::min(cpus, quota / period);
+      if (path.rfind('/') == std::string::npos) break;
+    }
+  }
+  const double quota = std::atof(first_line("/sys/fs/cgroup/cpu/cpu.cfs_quota_us").c_str());  // version 1
+  const double period = std::atof(first_line("/sys/fs/cgroup/cpu/cpu.cfs_period_us").c_str());
+  if (quota > 0 && period > 0) cpus = std::min(cpus, quota / period);
+  return cpus;
+}
+
+}  // namespace
+
+Machine this_machine() {
+  Machine machine;
+  machine.cpu = cpu_name();
+  read_caches(&machine);
+  machine.cores = int(sysconf(_SC_NPROCESSORS_ONLN));
+  cpu_set_t mask;
+  CPU_ZERO(&mask);
+  machine.threads = sched_getaffinity(0, sizeof mask, &mask) == 0 ? CPU_COUNT(&mask) : machine.cores;
+  const double quota = cgroup_cpus();
+  if (quota < machine.threads) machine.threads = std::max(1, int(std::ceil(quota)));
+  machine.governor = first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
+  double loads[1];
+  if (getloadavg(loads, 1) == 1) machine.load = loads[0];
+  return machine;
+}
+
+std::string cpu_key(const std::string& cpu) {
+  std::string cleaned = cpu;
+  for (const char* mark : {"(R)", "(TM)", "(r)", "(tm)"}) {
+    for (size_t at; (at = cleaned.find(mark)) != std::string::npos;)
+      cleaned.erase(at, std::string(mark).size());
+  }
+  std::string key;
+  for (const unsigned char c : cleaned) {
+    if (std::isalnum(c)) {
+      key += char(std::tolower(c));
+    } else if (!key.empty() && key.back() != '-') {
+      key += '-';
+    }
+  }
+  while (!key.empty() && key.back() == '-') key.pop_back();
+  return key;
+}
+
+}  // namespace lookupffn
