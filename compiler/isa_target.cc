@@ -1,5 +1,6 @@
 #include "isa_target.h"
 
+#include <cstdint>
 #include <stdexcept>
 
 namespace lookupffn {

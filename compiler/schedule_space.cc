@@ -1,0 +1,343 @@
+#include "schedule_space.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <stdexcept>
+#include <utility>
+
+#include "atomic_file.h"
+#include "content_hash.h"
+#include "isa_target.h"
+
+namespace lookupffn {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr int kSpaceSchema = 1;
+
+std::string value_text(const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_number_integer()) return std::to_string(value.get<int64_t>());
+  if (value.is_boolean()) return value.get<bool>() ? "true" : "false";
+  throw std::runtime_error("a value is neither a whole number, a text nor a truth value: " + value.dump());
+}
+
+const Json& member(const Json& object, const char* name, Json::value_t type) {
+  const auto found = object.find(name);
+  if (found == object.end()) throw std::runtime_error(std::string("'") + name + "' is missing");
+  if (found->type() != type) throw std::runtime_error(std::string("'") + name + "' has the wrong type");
+  return *found;
+}
+
+std::string text_member(const Json& object, const char* name) {
+  return member(object, name, Json::value_t::string).get<std::string>();
+}
+
+Schedule schedule_from(const Json& object) {
+  Schedule schedule;
+  for (const auto& [name, value] : object.items()) schedule[name] = value_text(value);
+  return schedule;
+}
+
+Value parameter_value(const std::string& text) {
+  if (text == "true") return Value::from_number(1);
+  if (text == "false") return Value::from_number(0);
+  return Value::from_text(text);
+}
+
+std::string listed(const std::vector<std::string>& values) {
+  std::string text;
+  for (const std::string& value : values) text += (text.empty() ? "" : ", ") + value;
+  return text;
+}
+
+// Refuses an expression that mentions a name which has no value yet where it is evaluated.
+void check_names(const Condition& condition, const std::set<std::string>& unknown_yet,
+                 const std::string& where) {
+  for (const std::string& name : condition.variables()) {
+    if (unknown_yet.count(name)) {
+      throw std::runtime_error(where + " \"" + condition.expression() + "\" uses '" + name +
+                               "', which is not known there");
+    }
+  }
+}
+
+}  // namespace
+
+ScheduleSpace ScheduleSpace::load(const std::string& schedules_dir, const std::string& kernel) {
+  const std::string path = schedules_dir + "/" + kernel + ".space.json";
+  ScheduleSpace space = parse(read_file(path), path);
+  if (space.kernel() != kernel) {
+    throw std::runtime_error("'" + path + "': it is the space of kernel '" + space.kernel() + "', not '" +
+                             kernel + "'");
+  }
+  return space;
+}
+
+ScheduleSpace ScheduleSpace::parse(const std::string& json_text, const std::string& name) {
+  try {
+    const Json json = Json::parse(json_text, nullptr, true, true);
+    if (!json.is_object()) throw std::runtime_error("it is not a JSON object");
+    const int64_t schema = member(json, "schema", Json::value_t::number_unsigned).get<int64_t>();
+    if (schema != kSpaceSchema) {
+      throw std::runtime_error("it has schema " + std::to_string(schema) + "; this program reads " +
+                               std::to_string(kSpaceSchema));
+    }
+    ScheduleSpace space;
+    space.name_ = name;
+    space.kernel_ = text_member(json, "kernel");
+    Json essence = {{"schema", kSpaceSchema}, {"kernel", space.kernel_}};  // what content_hash covers
+
+    std::set<std::string> parameter_names;
+    for (const Json& entry : member(json, "parameters", Json::value_t::array)) {
+      Parameter parameter;
+      parameter.name = text_member(entry, "name");
+      parameter.doc = text_member(entry, "doc");
+      for (const Json& value : member(entry, "values", Json::value_t::array)) {
+        parameter.values.push_back(value_text(value));
+      }
+      if (parameter.values.empty())
+        throw std::runtime_error("parameter '" + parameter.name + "' has no values");
+      const std::set<std::string> distinct(parameter.values.begin(), parameter.values.end());
+      if (distinct.size() != parameter.values.size()) {
+        throw std::runtime_error("parameter '" + parameter.name + "' has a value twice");
+      }
+      if (!parameter_names.insert(parameter.name).second) {
+        throw std::runtime_error("parameter '" + parameter.name + "' is there twice");
+      }
+      essence["parameters"].push_back({parameter.name, parameter.values});
+      space.parameters_.push_back(std::move(parameter));
+    }
+    if (json.contains("definitions")) {
+      const Json& definitions = member(json, "definitions", Json::value_t::array);
+      std::set<std::string> later;
+      for (const Json& entry : definitions) later.insert(text_member(entry, "name"));
+      if (later.size() != definitions.size()) throw std::runtime_error("a definition is there twice");
+      for (const Json& entry : definitions) {
+        Definition definition{text_member(entry, "name"), Condition(text_member(entry, "expr"))};
+        if (parameter_names.count(definition.name)) {
+          throw std::runtime_error("'" + definition.name + "' is a parameter and a definition");
+        }
+        check_names(definition.expression, later, "definition");
+        later.erase(definition.name);
+        essence["definitions"].push_back({definition.name, definition.expression.expression()});
+        space.definitions_.push_back(std::move(definition));
+      }
+    }
+    for (const Json& entry : member(json, "conditions", Json::value_t::array)) {
+      space.rules_.push_back({Condition(text_member(entry, "expr")), text_member(entry, "if_not_message")});
+      essence["conditions"].push_back(space.rules_.back().condition.expression());
+    }
+    for (const Json& entry : member(json, "defaults", Json::value_t::array)) {
+      Default choice{Condition(text_member(entry, "when")),
+                     schedule_from(member(entry, "schedule", Json::value_t::object))};
+      check_names(choice.when, parameter_names, "a default's condition");
+      std::string why;
+      if (!space.complete(choice.schedule, &why))
+        throw std::runtime_error("a default is no schedule: " + why);
+      space.defaults_.push_back(std::move(choice));
+    }
+    if (space.defaults_.empty() || space.defaults_.back().when.expression() != "true") {
+      throw std::runtime_error("the last of the defaults must have \"when\": \"true\"");
+    }
+    space.content_hash_ = lookupffn::content_hash(essence.dump());
+    return space;
+  } catch (const std::exception& error) {
+    throw std::runtime_error("'" + name + "' is no schedule space: " + error.what());
+  }
+}
+
+bool ScheduleSpace::complete(const Schedule& schedule, std::string* why) const {
+  const auto refuse = [why](const std::string& reason) {
+    if (why != nullptr) *why = reason;
+    return false;
+  };
+  for (const Parameter& parameter : parameters_) {
+    const auto found = schedule.find(parameter.name);
+    if (found == schedule.end()) return refuse("parameter '" + parameter.name + "' is missing");
+    if (std::find(parameter.values.begin(), parameter.values.end(), found->second) ==
+        parameter.values.end()) {
+      return refuse("'" + parameter.name + "' cannot be " + found->second + "; its values are " +
+                    listed(parameter.values));
+    }
+  }
+  for (const auto& pair : schedule) {
+    if (std::none_of(parameters_.begin(), parameters_.end(),
+                     [&](const Parameter& parameter) { return parameter.name == pair.first; })) {
+      return refuse("there is no parameter '" + pair.first + "'");
+    }
+  }
+  return true;
+}
+
+Variables ScheduleSpace::fixed_variables(const KernelSpec& spec) const {
+  const IsaTarget target = isa_target(spec.isa);
+  Variables variables;
+  for (const auto& [name, value] : spec.problem) variables[name] = Value::from_text(value);
+  const auto text = [](const std::string& value) {
+    Value result;
+    result.is_number = false;
+    result.text = value;
+    return result;
+  };
+  variables["kernel"] = text(spec.kernel);
+  variables["isa"] = text(spec.isa);
+  variables["class"] = text(spec.batch_class);
+  variables["isa_vector_bytes"] = Value::from_number(target.vector_bytes);
+  variables["isa_vector_registers"] = Value::from_number(target.vector_registers);
+  variables["true"] = Value::from_number(1);
+  variables["false"] = Value::from_number(0);
+  return variables;
+}
+
+bool ScheduleSpace::legal(const KernelSpec& spec, const Schedule& schedule, std::string* why) const {
+  if (!complete(schedule, why)) return false;
+  Variables variables = fixed_variables(spec);
+  for (const auto& [name, value] : schedule) variables[name] = parameter_value(value);
+  try {
+    for (const Definition& definition : definitions_) {
+      variables[definition.name] = definition.expression.evaluate(variables);
+    }
+    for (const Rule& rule : rules_) {
+      if (!rule.condition.holds(variables)) {
+        if (why != nullptr) *why = rule.message;
+        return false;
+      }
+    }
+  } catch (const std::runtime_error& error) {
+    throw std::runtime_error("'" + name_ + "' for " + describe(spec) + ": " + error.what());
+  }
+  return true;
+}
+
+void ScheduleSpace::search(const KernelSpec& spec, const std::function<uint64_t(size_t, size_t)>& cost,
+                           const uint64_t* bound,
+                           const std::function<bool(const Schedule&, uint64_t)>& visit) const {
+  // Each definition and rule is evaluated at the first parameter after which all that it needs is known.
+  const size_t depth = parameters_.size();
+  std::map<std::string, size_t> known;  // name -> number of parameters that must be set; absent: none
+  for (size_t i = 0; i < depth; ++i) known[parameters_[i].name] = i + 1;
+  const auto ready = [&known](const Condition& condition) {
+    size_t level = 0;
+    for (const std::string& name : condition.variables()) {
+      const auto found = known.find(name);
+      if (found != known.end()) level = std::max(level, found->second);
+    }
+    return level;
+  };
+  std::vector<std::vector<const Definition*>> definitions(depth + 1);
+  std::vector<std::vector<const Rule*>> rules(depth + 1);
+  for (const Definition& definition : definitions_) {
+    const size_t level = ready(definition.expression);
+    known[definition.name] = level;
+    definitions[level].push_back(&definition);
+  }
+  for (const Rule& rule : rules_) rules[ready(rule.condition)].push_back(&rule);
+
+  Variables variables = fixed_variables(spec);
+  Schedule schedule;
+  const auto holds = [&](size_t level) {
+    for (const Definition* definition : definitions[level]) {
+      variables[definition->name] = definition->expression.evaluate(variables);
+    }
+    return std::all_of(rules[level].begin(), rules[level].end(),
+                       [&](const Rule* rule) { return rule->condition.holds(variables); });
+  };
+  const std::function<bool(size_t, uint64_t)> descend = [&](size_t level, uint64_t spent) {
+    if (!holds(level)) return true;
+    if (level == depth) return visit(schedule, spent);
+    const Parameter& parameter = parameters_[level];
+    Value& variable = variables[parameter.name];  // references into a map stay valid
+    std::string& text = schedule[parameter.name];
+    for (size_t i = 0; i < parameter.values.size(); ++i) {
+      const uint64_t total = spent + (cost ? cost(level, i) : 0);
+      if (bound != nullptr && total >= *bound) continue;
+      text = parameter.values[i];
+      variable = parameter_value(text);
+      if (!descend(level + 1, total)) return false;
+    }
+    return true;
+  };
+  try {
+    descend(0, 0);
+  } catch (const std::runtime_error& error) {
+    throw std::runtime_error("'" + name_ + "' for " + describe(spec) + ": " + error.what());
+  }
+}
+
+Schedule ScheduleSpace::default_schedule(const KernelSpec& spec) const {
+  Variables variables = fixed_variables(spec);
+  // Definitions that do not depend on the schedule may be used by "when".
+  std::set<std::string> unknown;
+  for (const Parameter& parameter : parameters_) unknown.insert(parameter.name);
+  for (const Definition& definition : definitions_) {
+    const auto& names = definition.expression.variables();
+    if (std::any_of(names.begin(), names.end(),
+                    [&](const std::string& name) { return unknown.count(name); })) {
+      unknown.insert(definition.name);
+    } else {
+      variables[definition.name] = definition.expression.evaluate(variables);
+    }
+  }
+  const auto chosen = std::find_if(defaults_.begin(), defaults_.end(),
+                                   [&](const Default& choice) { return choice.when.holds(variables); });
+  if (legal(spec, chosen->schedule)) return chosen->schedule;
+
+  std::vector<size_t> wanted;
+  for (const Parameter& parameter : parameters_) {
+    wanted.push_back(size_t(
+        std::find(parameter.values.begin(), parameter.values.end(), chosen->schedule.at(parameter.name)) -
+        parameter.values.begin()));
+  }
+  const auto steps = [&](size_t parameter, size_t value) {
+    return uint64_t(std::max(wanted[parameter], value) - std::min(wanted[parameter], value));
+  };
+  Schedule nearest;
+  uint64_t distance = std::numeric_limits<uint64_t>::max();
+  search(spec, steps, &distance, [&](const Schedule& schedule, uint64_t away) {
+    nearest = schedule;
+    distance = away;
+    return true;
+  });
+  if (nearest.empty() && !parameters_.empty()) {
+    std::string why;
+    legal(spec, chosen->schedule, &why);
+    throw std::runtime_error("'" + name_ + "' holds no legal schedule for " + describe(spec) +
+                             "; the default fails because: " + why);
+  }
+  return nearest;
+}
+
+uint64_t ScheduleSpace::combinations() const {
+  uint64_t product = 1;
+  for (const Parameter& parameter : parameters_) product *= parameter.values.size();
+  return product;
+}
+
+void ScheduleSpace::for_each_legal(const KernelSpec& spec,
+                                   const std::function<bool(const Schedule&)>& visit) const {
+  search(spec, nullptr, nullptr, [&](const Schedule& schedule, uint64_t) { return visit(schedule); });
+}
+
+std::vector<Schedule> ScheduleSpace::enumerate(const KernelSpec& spec, size_t limit) const {
+  std::vector<Schedule> list;
+  if (limit == 0) return list;
+  for_each_legal(spec, [&](const Schedule& schedule) {
+    list.push_back(schedule);
+    return list.size() < limit;
+  });
+  return list;
+}
+
+size_t ScheduleSpace::legal_count(const KernelSpec& spec, size_t limit) const {
+  size_t count = 0;
+  if (limit == 0) return 0;
+  for_each_legal(spec, [&](const Schedule&) { return ++count < limit; });
+  return count;
+}
+
+}  // namespace lookupffn
