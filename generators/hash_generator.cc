@@ -33,7 +33,7 @@ class Hash : public Generator<Hash> {
   GeneratorParam<int> vector_bytes{"vector_bytes", 0};      // 0: the target's
   GeneratorParam<int> reduction_unroll{"reduction_unroll", 1};
 
-  Input<Buffer<float>> x{"x", 2};            // [token_tile, d_in]: i, n
+  Input<Buffer<float>> x{"x", 2};            // [token_tile, d_in], zero from d_in to a multiple of 64: i, n
   Input<Buffer<float>> gamma{"gamma", 1};    // [width], zero from d_in on
   Input<Buffer<float>> beta{"beta", 1};      // [width], likewise
   Input<Buffer<>> weight{"weight", 3};       // [stage and panel, in, out]: o, i, (repeat * 4 + stage) * panels + panel
@@ -63,62 +63,98 @@ class Hash : public Generator<Hash> {
   void schedule();
 
  private:
-  Var i{"i"}, o{"o"}, low{"low"}, high{"high"}, t{"t"}, n{"n"}, k{"k"};
+  Var i{"i"}, o{"o"}, low{"low"}, high{"high"}, t{"t"}, n{"n"}, k{"k"}, repeat{"repeat"};
   std::unique_ptr<LayerNorm> norm;
-  std::vector<Func> products;                      // every stage of every repeat: o, low, high, n
+  std::vector<Func> products;  // g of the dense projection, or of each stage: o, low, high, n, repeat
   std::vector<RDom> reductions;
-  std::vector<CrossBlockHadamard> hadamards;
+  std::vector<CrossBlockHadamard> hadamards;  // of each stage
   Func z{"z"};
 
-  int width() const {  // p
-    int p = 16;
-    while (p < d_in) p *= 2;
-    return p;
+  int p() const {  // BH4's width: the least power of two that holds d_in
+    int width = 16;
+    while (width < d_in) width *= 2;
+    return width;
   }
-  int blocks() const { return width() / block; }
+  int blocks() const { return p() / block; }
 
-  // z = W h + b
+  // z = W h + b, in panels of `block` outputs
   void generate_dense() {
     Func g("g");
     RDom r(0, int(d_in), "r");
-    g(o, low, high, n) = 0.0f;
-    g(o, low, high, n) += unpacked(weight(o, r, low), projection_type) * norm->h(r, n);
-    z(k, n) = g(k % int(block), k / int(block), 0, n) + offset(k);
+    g(o, low, high, n, repeat) = 0.0f;
+    g(o, low, high, n, repeat) += unpacked(weight(o, r, low), projection_type) * norm->h(r, n);
+    z(k, n) = g(k % int(block), k / int(block), 0, n, 0) + offset(k);
     products.push_back(g);
     reductions.push_back(r);
   }
 
-  // z = decay * BH4(h) + (1 - decay) * h + b
+  // z = decay * BH4(h) + (1 - decay) * h + b, four times a block-diagonal product and a Hadamard transform
   void generate_bh4() {
-    const int b = block, lows = CrossBlockHadamard::low_digits(blocks()), p = width();
-    std::vector<Func> v;  // of each repeat
-    for (int repeat = 0; repeat < repeats; ++repeat) {
-      Func in = norm->h;
-      for (int stage = 0; stage < 4; ++stage) {
-        const std::string name = "r" + std::to_string(repeat) + "s" + std::to_string(stage);
-        // g[o, m] = sum_i W[stage, m, o, i] in[m * block + i]
-        Func g(name + "_product");
-        RDom r(0, b, name + "_r");
-        Expr m = low + lows * high;
-        Expr input = stage == 0 ? norm->h(m * b + r, n) : in(r, low, high, n);
-        Expr term = unpacked(weight(o, r, (repeat * 4 + stage) * blocks() + m), projection_type) * input;
-        g(o, low, high, n) = 0.0f;
-        g(o, low, high, n) += term;
-        // v = H_blocks g
-        CrossBlockHadamard hadamard(g, blocks(), name);
-        products.push_back(g);
-        reductions.push_back(r);
-        hadamards.push_back(hadamard);
-        in = hadamard.butterflies.empty() ? g : hadamard.butterflies.back();
-      }
-      v.push_back(in);
+    const int b = block, lows = CrossBlockHadamard::low_digits(blocks());
+    Expr m = low + lows * high;
+    Func v;
+    for (int stage = 0; stage < 4; ++stage) {
+      const std::string name = "stage" + std::to_string(stage);
+      // g[m, o] = sum_i W[repeat, stage, m, o, i] v[m, i], v of the stage before; h is that of the first.
+      Func product(name + "_product");
+      RDom r(0, b, name + "_i");
+      Expr input = stage == 0 ? norm->h(m * b + r, n) : v(r, low, high, n, repeat);
+      product(o, low, high, n, repeat) = 0.0f;
+      product(o, low, high, n, repeat) +=
+          unpacked(weight(o, r, (repeat * 4 + stage) * blocks() + m), projection_type) * input;
+      products.push_back(product);
+      reductions.push_back(r);
+      // v = H_blocks g
+      Func g = stage == 0 ? without_padding(product) : product;
+      hadamards.emplace_back(g, blocks(), name);
+      v = hadamards.back().butterflies.empty() ? g : hadamards.back().butterflies.back();
     }
-    Expr within = k % p, m = within / b;
-    Expr value = v[0](within % b, m % lows, m / lows, n);
-    for (int repeat = 1; repeat < repeats; ++repeat) {
-      value = select(k / p == repeat, v[repeat](within % b, m % lows, m / lows, n), value);
+    Expr within = k % p();
+    m = within / b;
+    z(k, n) = v(within % b, m % lows, m / lows, n, k / p()) + skip * norm->h(within, n) + offset(k);
+  }
+
+  Func last_of(int stage) {
+    return hadamards[stage].butterflies.empty() ? products[stage].in() : hadamards[stage].butterflies.back();
+  }
+
+  // All butterflies of a vector of outputs in registers, from the product to v.
+  template <class Stack>
+  void schedule_hadamard(CrossBlockHadamard& hadamard, Func kept, bool is_kept, int lanes, Stack stack) {
+    Func v = hadamard.butterflies.back();
+    Var ov("ov"), oo("oo");
+    if (is_kept) {
+      v.compute_root();
+    } else {
+      v.compute_at(kept, repeat);
     }
-    z(k, n) = value + skip * norm->h(within, n) + offset(k);
+    stack(v.reorder_storage(o, n, low, high, repeat));
+    v.split(o, oo, ov, lanes).vectorize(ov).unroll(low);
+    const bool two_digits = hadamard.across_high.back();
+    if (two_digits) {
+      v.unroll(high).reorder(ov, high, low, oo, n, repeat);
+    } else {
+      v.reorder(ov, low, high, oo, n, repeat);
+    }
+    for (size_t q = 0; q + 1 < hadamard.butterflies.size(); ++q) {
+      Func u = hadamard.butterflies[q];
+      // With two digits the low one's butterflies are made for every high digit first.
+      u.compute_at(v, oo).vectorize(o, lanes).unroll(low);
+      if (hadamard.across_high[q]) u.unroll(high);
+    }
+  }
+
+  // The first stage's blocks of nothing but padding are zero and not computed.
+  Func without_padding(Func product) {
+    const int lows = CrossBlockHadamard::low_digits(blocks());
+    const int filled = (int(d_in) + block - 1) / block;
+    if (filled == blocks()) return product;
+    Func g("stage0_filled");
+    const int filled_high = (filled + lows - 1) / lows;
+    g(o, low, high, n, repeat) =
+        filled_high > 1 ? select(high < filled_high, product(o, low, min(high, filled_high - 1), n, repeat), 0.0f)
+                        : select(low < filled && high == 0, product(o, min(low, filled - 1), 0, n, repeat), 0.0f);
+    return g;
   }
 };
 
@@ -126,7 +162,7 @@ void Hash::schedule() {
   const int lanes = (vector_bytes > 0 ? int(vector_bytes) : get_target().natural_vector_size<float>() * 4) / 4;
   const int tile = token_tile, registers = token_registers, b = block;
   const int vectors = std::max(1, std::min(int(output_vectors), b / lanes));
-  x.dim(0).set_min(0).set_extent(int(d_in));
+  x.dim(0).set_min(0);
   for (auto* buffer : {&gamma, &beta, &offset}) buffer->dim(0).set_min(0);
   x.dim(1).set_min(0);
   weight.dim(0).set_bounds(0, b);
@@ -138,46 +174,42 @@ void Hash::schedule() {
   first.dim(0).set_bounds(0, int(tables));
   first.dim(1).set_bounds(0, tile);
   result.bound(t, 0, int(tables)).bound(n, 0, tile);
-  result.vectorize(t, std::min<int>(lanes, tables), TailStrategy::ShiftInwards);
+  const int table_lanes = std::min<int>(lanes, tables);
+  if (table_lanes > 1) result.vectorize(t, table_lanes, TailStrategy::ShiftInwards);
 
-  auto stack = [](Func f) { f.store_in(MemoryType::Stack); };
+  // Halide takes what it is told to keep on the stack from the heap beyond 16 KB; what it is told to keep in
+  // registers, and has a constant size, always goes on the stack. So nothing allocates in a kernel.
+  auto stack = [](Func f) { f.store_in(MemoryType::Register); };
   Var zo("zo"), zi("zi");
   z.compute_at(result, n).split(k, zo, zi, b, TailStrategy::RoundUp).vectorize(zi, std::min(lanes, b));
   stack(z);
-  norm->h.compute_root().vectorize(i, lanes).align_storage(i, width() + 16);
+  norm->h.compute_root().vectorize(i, lanes, TailStrategy::RoundUp).align_storage(i, (hadamards.empty() ? (int(d_in) + 15) / 16 * 16 : p()) + 16);
   stack(norm->h);
   norm->schedule_statistics(norm->h, norm->n, lanes);
 
+  // A repeat's last stage is kept for z; the stages before it last until the next repeat.
+  Func kept = hadamards.empty() ? Func() : last_of(3);
   for (size_t s = 0; s < products.size(); ++s) {
+    const bool is_dense = hadamards.empty();
+    const bool plain = is_dense || hadamards[s].butterflies.empty();
     Func g = products[s];
-    Var ov("ov"), oo("oo"), nn("nn"), nr("nr"), ln("ln");
-    // The whole tile of a stage stays in the first two caches; registers hold a tile of it.
+    Var ov("ov"), oo("oo"), nn("nn"), nr("nr"), mr("mr");
+    // Registers hold a tile of a product, the first two caches the product of the whole tile of tokens.
     Func out = g.in();
-    out.compute_root().reorder_storage(o, n, low, high);
-    stack(out);
+    if (is_dense || (plain && s == 3)) {
+      out.compute_root();
+    } else {
+      out.compute_at(kept, repeat);
+    }
+    stack(out.reorder_storage(o, n, low, high, repeat));
     out.split(o, oo, o, lanes * vectors).split(o, o, ov, lanes).vectorize(ov).unroll(o)
-       .split(n, nn, nr, registers).unroll(nr)
-       .split(low, low, ln, int(panels)).unroll(ln)
-       .reorder(ov, o, nr, ln, nn, oo, low, high);
+        .split(n, nn, nr, registers).unroll(nr)
+        .split(low, low, mr, int(panels), TailStrategy::GuardWithIf).unroll(mr)
+        .reorder(ov, o, nr, mr, nn, oo, low, high, repeat);
     g.compute_at(out, nn).vectorize(o, lanes).unroll(o).unroll(n).unroll(low);
     g.update().reorder(o, n, low, reductions[s]).vectorize(o, lanes).unroll(o).unroll(n).unroll(low);
     if (reduction_unroll > 1) g.update().unroll(reductions[s], int(reduction_unroll));
-  }
-  for (auto& hadamard : hadamards) {
-    for (size_t q = 0; q < hadamard.butterflies.size(); ++q) {
-      Func u = hadamard.butterflies[q];
-      Var ov("ov"), oo("oo");
-      Func last = hadamard.butterflies.back();
-      if (q + 1 == hadamard.butterflies.size()) {
-        u.compute_root().reorder_storage(o, n, low, high);
-        stack(u);
-        u.split(o, oo, ov, lanes).vectorize(ov).unroll(low);
-        if (hadamard.across_high[q]) u.unroll(high).reorder(ov, high, low, oo, n); else u.reorder(ov, low, high, oo, n);
-      } else {
-        u.compute_at(last, oo).vectorize(o, lanes).unroll(low);
-        if (hadamard.across_high[q]) u.unroll(high);
-      }
-    }
+    if (!plain) schedule_hadamard(hadamards[s], kept, s == 3, lanes, stack);
   }
 }
 

@@ -9,8 +9,8 @@
 
 namespace lookupffn {
 
-// h = (x - mean) / sqrt(variance + eps) * gamma + beta over the first d_in values of a row; gamma and beta are
-// zero from d_in on, so h is too.
+// h = (x - mean) / sqrt(variance + eps) * gamma + beta over the first d_in values of a row. x is zero from d_in
+// to the next multiple of kPartials; gamma and beta are zero from d_in on, so h is too.
 //
 // The two sums are kept as kPartials partial sums, added up in a fixed order: a token's bits then depend on no
 // schedule, and the additions do not wait for each other.
@@ -18,7 +18,6 @@ struct LayerNorm {
   static constexpr int kPartials = 64;
   static constexpr int kLanes = 16;  // the partial sums are folded to that many, then added in pairs
 
-  Halide::Func padded{"padded"};              // x, zero from d_in to the next multiple of kPartials: i, n
   Halide::Func sum{"sum"}, folded_sum{"folded_sum"}, mean{"mean"};  // lane, n; lane, n; n
   Halide::Func square_sum{"square_sum"}, folded_square_sum{"folded_square_sum"}, scale{"scale"};
   Halide::Func h{"h"};                        // i, n
@@ -29,24 +28,22 @@ struct LayerNorm {
   LayerNorm(const X& x, const Gamma& gamma, const Beta& beta, Halide::Expr d_in, Halide::Expr eps)
       : r(0, (d_in + (kPartials - 1)) / kPartials, "r") {
     using namespace Halide;
-    padded(i, n) = select(i < d_in, x(min(i, d_in - 1), n), 0.0f);
-
     // mean = sum_i x[i] / d_in
     sum(lane, n) = 0.0f;
-    sum(lane, n) += padded(r * kPartials + lane, n);
+    sum(lane, n) += x(r * kPartials + lane, n);
     folded_sum(lane, n) = folded(sum);
     mean(n) = total(folded_sum) / cast<float>(d_in);
 
     // scale = 1 / sqrt(sum_i (x[i] - mean)^2 / d_in + eps)
     Expr index = r * kPartials + lane;
-    Expr centred = select(index < d_in, padded(index, n) - mean(n), 0.0f);
+    Expr centred = select(index < d_in, x(index, n) - mean(n), 0.0f);
     square_sum(lane, n) = 0.0f;
     square_sum(lane, n) += centred * centred;
     folded_square_sum(lane, n) = folded(square_sum);
     scale(n) = 1.0f / sqrt(total(folded_square_sum) / cast<float>(d_in) + eps);
 
     // h = (x - mean) * scale * gamma + beta
-    h(i, n) = (padded(i, n) - mean(n)) * scale(n) * gamma(i) + beta(i);
+    h(i, n) = (x(i, n) - mean(n)) * scale(n) * gamma(i) + beta(i);
   }
 
   // Computes the sums of a token inside `consumer`'s loop over `token`.

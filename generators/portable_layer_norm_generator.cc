@@ -11,14 +11,15 @@ using namespace Halide;
 
 class PortableLayerNorm : public Generator<PortableLayerNorm> {
  public:
-  Input<Buffer<float>> x{"x", 2};          // [tokens, d_in]: i, n
+  Input<Buffer<float>> x{"x", 2};          // [tokens, d_in], zero from d_in to a multiple of 64: i, n
   Input<Buffer<float>> gamma{"gamma", 1};  // [width], zero from d_in on
   Input<Buffer<float>> beta{"beta", 1};    // [width], likewise
+  Input<int> d_in{"d_in"};
   Input<float> eps{"eps"};
   Output<Buffer<float>> h{"h", 2};         // [tokens, width]: i, n; width is a multiple of 16
 
   void generate() {
-    norm.reset(new LayerNorm(x, gamma, beta, x.dim(0).extent(), eps));
+    norm.reset(new LayerNorm(x, gamma, beta, d_in, eps));
     h(i, n) = norm->h(i, n);
   }
 

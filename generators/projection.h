@@ -26,12 +26,12 @@ struct CrossBlockHadamard {
   static int low_digits(int blocks) { return std::min(blocks, 16); }
   static int high_digits(int blocks) { return blocks / low_digits(blocks); }
 
-  std::vector<Halide::Func> butterflies;  // o, low, high, n; the last is v
+  std::vector<Halide::Func> butterflies;  // o, low, high, n, repeat; the last is v
   std::vector<bool> across_high;          // which digit a butterfly combines
 
   CrossBlockHadamard(const Halide::Func& g, int blocks, const std::string& name) {
     using namespace Halide;
-    Var o{"o"}, low{"low"}, high{"high"}, n{"n"};
+    Var o{"o"}, low{"low"}, high{"high"}, n{"n"}, repeat{"repeat"};
     Func previous = g;
     for (int stride = 1; stride < blocks; stride *= 2) {
       const bool is_high = stride >= low_digits(blocks);
@@ -42,11 +42,11 @@ struct CrossBlockHadamard {
       //        previous[m - step] - previous[m]  where it is 1.
       // The clamps never bite; they bound the digit for Halide.
       Expr above = clamp(digit + step, 0, last), below = clamp(digit - step, 0, last);
-      Expr here = previous(o, low, high, n);
-      Expr up = is_high ? previous(o, low, above, n) : previous(o, above, high, n);
-      Expr down = is_high ? previous(o, low, below, n) : previous(o, below, high, n);
+      Expr here = previous(o, low, high, n, repeat);
+      Expr up = is_high ? previous(o, low, above, n, repeat) : previous(o, above, high, n, repeat);
+      Expr down = is_high ? previous(o, low, below, n, repeat) : previous(o, below, high, n, repeat);
       Func u(name + "_butterfly" + std::to_string(stride));
-      u(o, low, high, n) = select((digit / step) % 2 == 0, here + up, down - here);
+      u(o, low, high, n, repeat) = select((digit / step) % 2 == 0, here + up, down - here);
       butterflies.push_back(u);
       across_high.push_back(is_high);
       previous = u;
