@@ -389,6 +389,11 @@ SafetensorsFile::~SafetensorsFile() {
 void SafetensorsFile::parse(const uint8_t* bytes, size_t size) {
   const size_t length = static_cast<size_t>(header_length(name_, bytes, size));
   const char* header = reinterpret_cast<const char*>(bytes + kLengthBytes);
+  // The JSON parser takes a NUL for the end of its input and would let anything stand behind one.
+  if (const void* nul = std::memchr(header, '\0', length)) {
+    malformed(name_, "the header is not valid JSON (a NUL at its byte " +
+                         std::to_string(static_cast<const char*>(nul) - header + 1) + ")");
+  }
   HeaderReader reader(name_);
   nlohmann::json::sax_parse(header, header + length, &reader);  // every error throws Failure
   const uint8_t* data = bytes + kLengthBytes + length;

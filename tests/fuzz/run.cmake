@@ -1,0 +1,16 @@
+# cmake -DFUZZ=program -DSOURCE=tests/fuzz -DWORK=folder [-DSECONDS=20 -DRUNS=20000] -P run.cmake: a bounded run.
+if(NOT SECONDS)
+  set(SECONDS 20)
+endif()
+if(NOT RUNS)
+  set(RUNS 20000)
+endif()
+file(REMOVE_RECURSE ${WORK})
+file(COPY ${SOURCE}/corpus DESTINATION ${WORK})
+execute_process(
+  COMMAND ${FUZZ} -runs=${RUNS} -max_total_time=${SECONDS} -seed=1 -timeout=10 -rss_limit_mb=2048 -max_len=4096
+          -dict=${SOURCE}/safetensors.dict -print_final_stats=1 -artifact_prefix=${WORK}/ ${WORK}/corpus
+  RESULT_VARIABLE result)
+if(NOT result EQUAL 0)
+  message(FATAL_ERROR "the fuzzer found a failure (${result}); its input is in ${WORK}")
+endif()

@@ -1,0 +1,42 @@
+// How far a kernel's results may lie from the reference's.
+#ifndef LOOKUPFFN_TESTS_REFERENCE_TOLERANCE_H
+#define LOOKUPFFN_TESTS_REFERENCE_TOLERANCE_H
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "reference/layer.h"
+#include "reference/reference.h"
+
+namespace lookupffn::reference {
+
+// A bit of a code may differ only where |z| is no larger: float arithmetic is not that exact.
+constexpr double kZeroMargin = 2e-5;
+
+// Whether `code` is one that this z [bits] allows.
+bool code_allowed(const double* z, size_t bits, int32_t code);
+
+// For one row of score [tables] or of y [d_out] with f32 tables: 1e-4 of the row's root mean square + 1e-6.
+double row_tolerance(const double* row, size_t size);
+
+// What y of one token may differ by besides when tables are narrowed: the sum over tables of
+//   bf16: score * 2^-8 * max|row|,  i8: score * scale / 2 with scale = max|row| / 127;  f32: 0.
+// code and score are the token's [tables].
+double table_type_allowance(const Layer& layer, const int32_t* code, const double* score,
+                            lookupffn_type table_type);
+
+// The largest of |y - expected| / (what it may differ by) over all tokens: 1 or less is right. A value that
+// is not finite counts as infinitely wrong. y [tokens, d_out] contiguous; `expected` is the reference's
+// result of the same codes.
+double worst_y(const Layer& layer, const std::vector<int32_t>& code, const std::vector<double>& score,
+               const std::vector<double>& expected, const std::vector<float>& y, lookupffn_type table_type);
+
+// The same of score [tokens, tables].
+double worst_score(const Layer& layer, const std::vector<double>& expected, const std::vector<float>& score);
+
+// How many of code [tokens, tables] are not allowed by z [tokens, tables, bits].
+size_t wrong_codes(const Layer& layer, const std::vector<double>& z, const std::vector<int32_t>& code);
+
+}  // namespace lookupffn::reference
+#endif
