@@ -1,0 +1,75 @@
+// A random layer, packed with a generated kernel, to be checked and timed.
+#ifndef LOOKUPFFN_KERNEL_BENCH_H
+#define LOOKUPFFN_KERNEL_BENCH_H
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lookupffn/kernels.h"
+#include "lookupffn/lookupffn.h"
+#include "reference/layer.h"
+
+namespace lookupffn {
+
+struct MeasureOptions {
+  std::string kernel = "hash";  // which of the two is measured
+  std::string isa;
+  lookupffn_shape shape{};
+  lookupffn_type table_type = LOOKUPFFN_F32, projection_type = LOOKUPFFN_F32;
+  size_t tokens = 1;   // a call
+  size_t threads = 1;
+  uint64_t seed = 1;
+  int most_samples = 15;
+  double seconds = 0.5;        // for timing
+  double time_limit = 30;      // for everything
+  bool may_end_early = true;
+};
+
+// Inputs that two kernels are compared on.
+struct MeasureInput {
+  std::vector<float> x;       // [ring, d_in]
+  std::vector<int32_t> code;  // [ring, tables], over all rows
+  std::vector<float> score;   // [ring, tables]
+  size_t ring = 0;            // tokens; a multiple of options.tokens
+};
+MeasureInput make_input(const MeasureOptions& options);
+
+// Throws std::runtime_error with the runtime's message where something fails. Not thread-safe.
+class KernelBench {
+ public:
+  // Packs the model with the kernel of `library`, which is registered first. Throws too where the layer did
+  // not take it.
+  KernelBench(const MeasureOptions& options, const lookupffn_model* model,
+              const lookupffn_kernel_library& library, lookupffn_threads* threads);
+
+  // Runs the measured kernel over `tokens` tokens of the input, which stays the caller's, from `first` on.
+  // Hash fills code and score [tokens, tables], gather fills y [tokens, d_out].
+  struct Output {
+    std::vector<int32_t> code;
+    std::vector<float> score, y;
+    bool operator==(const Output& other) const;  // bit for bit
+  };
+  Output run(const MeasureInput& input, size_t first, size_t tokens) const;
+
+  // ns of `calls` calls of options.tokens tokens, each on the ring's next.
+  double time(const MeasureInput& input, size_t calls);
+
+ private:
+  struct FreeLayer {
+    void operator()(lookupffn_layer* layer) const { lookupffn_layer_free(layer); }
+  };
+  lookupffn_status call(const MeasureInput& input, size_t first, size_t tokens, int32_t* code, float* score,
+                        float* y) const;
+
+  const MeasureOptions& options_;
+  lookupffn_threads* threads_;
+  std::unique_ptr<lookupffn_layer, FreeLayer> layer_;
+  size_t next_ = 0;
+  Output scratch_;
+};
+
+}  // namespace lookupffn
+#endif

@@ -1,0 +1,56 @@
+#include "sampling.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace lookupffn {
+namespace {
+
+constexpr int kFirstLook = 3, kSecondLook = 7;
+// A candidate whose best is this much above the incumbent's median is not looked at again.
+constexpr double kClearlySlower = 1.15, kSlower = 1.04;
+constexpr double kLongestNs = 1e12;  // a quarter of an hour: the clock was set
+
+}  // namespace
+
+double median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  const size_t half = values.size() / 2;
+  std::nth_element(values.begin(), values.begin() + half, values.end());
+  if (values.size() % 2 == 1) return values[half];
+  return (values[half] + *std::max_element(values.begin(), values.begin() + half)) / 2;
+}
+
+SamplePairs sample_in_turn(const std::function<double(int which)>& sample, const SamplingOptions& options,
+                           const std::function<double()>& seconds_since_start) {
+  SamplePairs pairs;
+  const auto plausible = [](double ns) { return std::isfinite(ns) && ns > 0 && ns < kLongestNs; };
+  for (int round = 0; static_cast<int>(pairs.candidate.size()) < options.most_samples; ++round) {
+    const int taken = static_cast<int>(pairs.candidate.size());
+    if (taken >= kFirstLook && seconds_since_start() > options.seconds) break;
+    if (pairs.noise >= 50) break;
+    if (options.may_end_early && (taken == kFirstLook || taken == kSecondLook)) {
+      const double incumbent = median(pairs.incumbent);
+      const double best = *std::min_element(pairs.candidate.begin(), pairs.candidate.end());
+      if (best > incumbent * kClearlySlower ||
+          (taken == kSecondLook && median(pairs.candidate) > incumbent * kSlower && best > incumbent)) {
+        pairs.ended_early = true;
+        break;
+      }
+    }
+    // a b, b a, a b: neither is always the one that follows the other.
+    const int first = round % 2;
+    double ns[2];
+    ns[first] = sample(first);
+    ns[1 - first] = sample(1 - first);
+    if (!plausible(ns[0]) || !plausible(ns[1])) {
+      ++pairs.noise;
+      continue;
+    }
+    pairs.incumbent.push_back(ns[0]);
+    pairs.candidate.push_back(ns[1]);
+  }
+  return pairs;
+}
+
+}  // namespace lookupffn

@@ -1,0 +1,218 @@
+#include "model_search.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+namespace lookupffn {
+namespace {
+
+// Points chosen before the regression has a say, the starts included.
+constexpr size_t kFirstPoints = 7;
+// Above this many open points, the improvement is looked for in a sample and near the best trials.
+constexpr size_t kLargestPool = 3000;
+// Costs beyond this multiple of the best are all "bad": their differences would only blur the fit.
+const double kWorstLog = std::log(4.0);
+// The covariance is cubic in its observations.
+constexpr size_t kLargestFit = 240;
+// Trials without an improvement after which one proposal looks far from everything tried.
+constexpr size_t kPatience = 12;
+
+std::vector<double> log_estimates(const std::vector<double>& costs) {
+  std::vector<double> logs;
+  for (double cost : costs) logs.push_back(std::log(cost));
+  return logs;
+}
+
+double normal_density(double z) { return 0.3989422804014327 * std::exp(-0.5 * z * z); }
+double normal_below(double z) { return 0.5 * std::erfc(-z * 0.7071067811865476); }
+
+}  // namespace
+
+ModelSearch::ModelSearch(const SearchSpace& space, const SearchHints& hints, uint64_t seed)
+    : space_(space),
+      hints_(hints),
+      random_(seed),
+      process_(space, log_estimates(hints.estimated_cost), &random_),
+      used_(space.size(), false) {}
+
+void ModelSearch::observe(size_t point, std::optional<double> cost) {
+  const bool ok = cost && *cost > 0 && std::isfinite(*cost);
+  const bool better = ok && (observed_.empty() || !cost_[best_observed()] ||
+                             std::log(*cost) < *cost_[best_observed()] - 1e-3);
+  since_improvement_ = better ? 0 : since_improvement_ + 1;
+  used_[point] = true;
+  proposed_.erase(std::remove(proposed_.begin(), proposed_.end(), point), proposed_.end());
+  observed_.push_back(point);
+  cost_.push_back(ok ? std::optional<double>(std::log(*cost)) : std::nullopt);
+}
+
+// Index into observed_ of the cheapest, of any where all failed.
+size_t ModelSearch::best_observed() const {
+  size_t best = 0;
+  for (size_t i = 1; i < observed_.size(); ++i) {
+    if (cost_[i] && (!cost_[best] || *cost_[i] < *cost_[best])) best = i;
+  }
+  return best;
+}
+
+// What the regression sees: failures and the hopeless look equally bad.
+std::vector<double> ModelSearch::targets() const {
+  const double best = cost_[best_observed()].value_or(0);
+  std::vector<double> targets;
+  for (const auto& cost : cost_) targets.push_back(std::min(cost.value_or(best + kWorstLog), best + kWorstLog));
+  return targets;
+}
+
+std::vector<size_t> ModelSearch::unused_pool() {
+  std::vector<size_t> open;
+  for (size_t i = 0; i < space_.size(); ++i) {
+    if (!used_[i]) open.push_back(i);
+  }
+  if (open.size() <= kLargestPool) return open;
+  std::shuffle(open.begin(), open.end(), random_);
+  std::vector<size_t> order(observed_.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return cost_[a].value_or(std::numeric_limits<double>::max()) < cost_[b].value_or(std::numeric_limits<double>::max());
+  });
+  order.resize(std::min<size_t>(order.size(), 5));
+  std::vector<size_t> pool(open.begin(), open.begin() + kLargestPool);
+  for (size_t i = kLargestPool; i < open.size(); ++i) {  // neighbourhood moves
+    for (size_t o : order) {
+      if (space_.differences(open[i], observed_[o]) <= 2) {
+        pool.push_back(open[i]);
+        break;
+      }
+    }
+  }
+  return pool;
+}
+
+// The starts, then by turns the best of the estimate and something far from all others.
+std::optional<size_t> ModelSearch::first_points() {
+  while (next_start_ < hints_.starts.size()) {
+    const size_t start = hints_.starts[next_start_++];
+    if (!used_[start]) return start;
+  }
+  if (observed_.size() + proposed_.size() >= std::max(kFirstPoints, hints_.starts.size() + 3)) return std::nullopt;
+  ++first_count_;
+  if (first_count_ % 3 != 0 && !hints_.estimated_cost.empty()) {
+    // The best estimate, among points that differ from those tried: equal estimates come in swarms.
+    const std::vector<size_t> pool = unused_pool();
+    std::optional<size_t> best;
+    double best_score = 0;
+    for (size_t point : pool) {
+      double nearest = 1;
+      auto compare = [&](size_t other) {
+        nearest = std::min(nearest, double(space_.differences(point, other)) / space_.parameter_count());
+      };
+      for (size_t other : observed_) compare(other);
+      for (size_t other : proposed_) compare(other);
+      const double score = std::log(hints_.estimated_cost[point]) - 0.5 * nearest +
+                           0.02 * std::uniform_real_distribution<double>()(random_);
+      if (!best || score < best_score) {
+        best = point;
+        best_score = score;
+      }
+    }
+    return best;
+  }
+  return farthest();
+}
+
+// Of a few random open points, the one that differs most from all that were tried.
+std::optional<size_t> ModelSearch::farthest() {
+  std::vector<size_t> pool = unused_pool();
+  if (pool.empty()) return std::nullopt;
+  std::shuffle(pool.begin(), pool.end(), random_);
+  pool.resize(std::min<size_t>(pool.size(), 20));
+  auto apart = [&](size_t point) {
+    double nearest = std::numeric_limits<double>::max();
+    auto compare = [&](size_t other) {
+      double sum = 0;
+      for (size_t p = 0; p < space_.parameter_count(); ++p) sum += space_.distance(p, point, other);
+      nearest = std::min(nearest, sum);
+    };
+    for (size_t other : observed_) compare(other);
+    for (size_t other : proposed_) compare(other);
+    return nearest;
+  };
+  size_t best = pool[0];
+  double best_apart = apart(best);
+  for (size_t point : pool) {
+    const double a = apart(point);
+    if (a > best_apart) {
+      best = point;
+      best_apart = a;
+    }
+  }
+  return best;
+}
+
+std::optional<size_t> ModelSearch::expected_improvement(const std::vector<size_t>& pool) {
+  if (pool.empty()) return std::nullopt;
+  std::vector<size_t> points = observed_;
+  std::vector<double> values = targets();
+  if (points.size() > kLargestFit) {  // the best half and the latest half
+    std::vector<size_t> order(points.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::sort(order.begin(), order.end() - kLargestFit / 2, [&](size_t a, size_t b) { return values[a] < values[b]; });
+    std::vector<size_t> kept(order.begin(), order.begin() + kLargestFit / 2);
+    kept.insert(kept.end(), order.end() - kLargestFit / 2, order.end());
+    std::vector<size_t> kept_points;
+    std::vector<double> kept_values;
+    for (size_t i : kept) {
+      kept_points.push_back(points[i]);
+      kept_values.push_back(values[i]);
+    }
+    points = kept_points;
+    values = kept_values;
+  }
+  const double best = *std::min_element(values.begin(), values.end());
+  process_.fit(points, values, proposed_.empty());
+  if (!proposed_.empty()) {
+    // Trials under way are taken to cost what is expected of them, so that a batch spreads out.
+    std::vector<double> expected;
+    for (size_t point : proposed_) expected.push_back(process_.predict(point).mean);
+    points.insert(points.end(), proposed_.begin(), proposed_.end());
+    values.insert(values.end(), expected.begin(), expected.end());
+    process_.fit(points, values, false);
+  }
+  size_t chosen = pool[0];
+  double most = -1;
+  for (size_t point : pool) {
+    const auto p = process_.predict(point);
+    const double z = (best - p.mean) / p.deviation;
+    const double improvement = p.deviation * (z * normal_below(z) + normal_density(z));
+    if (improvement > most) {
+      most = improvement;
+      chosen = point;
+    }
+  }
+  return chosen;
+}
+
+std::vector<size_t> ModelSearch::propose(size_t count) {
+  std::vector<size_t> chosen;
+  while (chosen.size() < count) {
+    std::optional<size_t> point = first_points();
+    if (!point) {
+      if (observed_.empty()) {  // nothing to learn from yet
+        point = farthest();
+      } else if (since_improvement_ >= kPatience && ++proposals_ % kPatience == 0) {
+        point = farthest();  // a restart elsewhere
+      } else {
+        point = expected_improvement(unused_pool());
+      }
+    }
+    if (!point) break;
+    used_[*point] = true;
+    proposed_.push_back(*point);
+    chosen.push_back(*point);
+  }
+  return chosen;
+}
+
+}  // namespace lookupffn

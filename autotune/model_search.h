@@ -1,0 +1,44 @@
+// The strategy that earns its keep: starts from what is known, then tries where a cost model blended with
+// regression over the trials so far expects the largest improvement.
+#ifndef LOOKUPFFN_MODEL_SEARCH_H
+#define LOOKUPFFN_MODEL_SEARCH_H
+
+#include <random>
+#include <vector>
+
+#include "gaussian_process.h"
+#include "search.h"
+
+namespace lookupffn {
+
+class ModelSearch : public SearchStrategy {
+ public:
+  ModelSearch(const SearchSpace& space, const SearchHints& hints, uint64_t seed);
+
+  std::vector<size_t> propose(size_t count) override;
+  void observe(size_t point, std::optional<double> cost) override;
+
+ private:
+  std::vector<size_t> unused_pool();
+  std::optional<size_t> first_points();
+  std::optional<size_t> farthest();
+  std::optional<size_t> expected_improvement(const std::vector<size_t>& pool);
+  size_t best_observed() const;
+  std::vector<double> targets() const;
+
+  const SearchSpace& space_;
+  SearchHints hints_;
+  std::mt19937_64 random_;
+  GaussianProcess process_;
+  std::vector<bool> used_;
+  std::vector<size_t> observed_;               // points, in the order of the trials
+  std::vector<std::optional<double>> cost_;    // logarithms
+  std::vector<size_t> proposed_;               // not observed yet
+  size_t next_start_ = 0;
+  size_t first_count_ = 0;                     // points chosen so far before any model
+  size_t since_improvement_ = 0;
+  size_t proposals_ = 0;
+};
+
+}  // namespace lookupffn
+#endif

@@ -1,0 +1,43 @@
+// Strategies that choose which schedule to try next. They never measure: whoever runs the search does,
+// live (tune.h) or from a recorded sweep (replay.h).
+#ifndef LOOKUPFFN_SEARCH_H
+#define LOOKUPFFN_SEARCH_H
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "search_space.h"
+
+namespace lookupffn {
+
+// What is known before the first trial.
+struct SearchHints {
+  std::vector<size_t> starts;          // the default first, then points transferred from records; no repeats
+  std::vector<double> estimated_cost;  // of every point, in any unit, positive (cost_model.h); or empty
+};
+
+// Proposes each point once at most. Same seed and same observations, same proposals. Not thread-safe.
+class SearchStrategy {
+ public:
+  virtual ~SearchStrategy() = default;
+
+  // Up to `count` points that were neither proposed nor observed yet; none when all were.
+  virtual std::vector<size_t> propose(size_t count) = 0;
+
+  // A trial's outcome: its cost in any unit that all trials share, or none where it failed. Trials that were
+  // not proposed (of a resumed log) are welcome.
+  virtual void observe(size_t point, std::optional<double> cost) = 0;
+};
+
+// name: "model" (defaults and transferred points, then a cost model blended with regression over the trials),
+// "random" (every point is as likely), or "exhaustive" (all points in order). `space` must outlive the strategy.
+// Throws std::invalid_argument for another name.
+std::unique_ptr<SearchStrategy> make_search_strategy(const std::string& name, const SearchSpace& space,
+                                                     const SearchHints& hints, uint64_t seed);
+
+}  // namespace lookupffn
+#endif
