@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -55,24 +57,67 @@ std::vector<char*> pointers(std::vector<std::string>* texts) {
   return list;
 }
 
+// Everything that was open in the parent, so that neither its locks nor its pipes live on here.
+void close_all_files() {
+  if (syscall(SYS_close_range, 0u, ~0u, 0u) == 0) return;
+  const long limit = sysconf(_SC_OPEN_MAX);
+  for (int file = 0; file < (limit > 0 && limit < 65536 ? limit : 65536); ++file) close(file);
+}
+
+// The process between this one and the program: it leads the program's group and takes the whole group with
+// it when this process dies, which a program's own children would survive. Ends as the program ends.
+[[noreturn]] void guard(pid_t program, const sigset_t& awaited) {
+  close_all_files();
+  for (;;) {
+    int number = 0;
+    if (sigwait(&awaited, &number) != 0) continue;
+    if (number == SIGTERM) kill(0, SIGKILL);  // the parent died; this process is in the group too
+    int status = 0;
+    if (waitpid(program, &status, WNOHANG) != program) continue;
+    if (WIFEXITED(status)) _exit(WEXITSTATUS(status));
+    // Die of the same signal, but leave no second core file.
+    const rlimit none{0, 0};
+    setrlimit(RLIMIT_CORE, &none);
+    sigset_t empty;
+    sigemptyset(&empty);
+    signal(WTERMSIG(status), SIG_DFL);
+    sigprocmask(SIG_SETMASK, &empty, nullptr);
+    raise(WTERMSIG(status));
+    _exit(127);
+  }
+}
+
 // What runs between fork and exec: only async-signal-safe calls, since other threads of this process may
 // have held any lock at the time of the fork.
 [[noreturn]] void become(const char* program, char* const* argv, char* const* environment,
                          const char* directory, pid_t parent, int input, int out, int err, int report) {
   setpgid(0, 0);
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  sigset_t awaited;
+  sigemptyset(&awaited);
+  sigaddset(&awaited, SIGTERM);
+  sigaddset(&awaited, SIGCHLD);
+  sigprocmask(SIG_SETMASK, &awaited, nullptr);
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (getppid() != parent) _exit(127);  // it died before the prctl
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
-  signal(SIGPIPE, SIG_DFL);
-  if (directory[0] == '\0' || chdir(directory) == 0) {
-    dup2(input, 0);
-    dup2(out, 1);
-    dup2(err, 2);
-    execve(program, argv, environment);
+  const pid_t guardian = getpid();
+  const pid_t child = fork();
+  if (child > 0) guard(child, awaited);
+  int error = errno;
+  if (child == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != guardian) _exit(127);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    signal(SIGPIPE, SIG_DFL);
+    if (directory[0] == '\0' || chdir(directory) == 0) {
+      dup2(input, 0);
+      dup2(out, 1);
+      dup2(err, 2);
+      execve(program, argv, environment);
+    }
+    error = errno;
   }
-  const int error = errno;
   const ssize_t ignored = write(report, &error, sizeof error);
   (void)ignored;
   _exit(127);
@@ -121,7 +166,7 @@ ProcessResult run_process(const std::vector<std::string>& argv, const ProcessOpt
   Pipe input, out, err, report;
   if (!input.open() || !out.open() || !err.open() || !report.open()) return not_started(errno);
   const pid_t parent = getpid();
-  const pid_t child = fork();
+  const pid_t child = fork();  // the guard; the program is its child
   if (child < 0) return not_started(errno);
   if (child == 0) {
     become(program.c_str(), argument_pointers.data(), environment_pointers.data(),

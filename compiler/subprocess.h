@@ -34,7 +34,8 @@ struct ProcessResult {
 };
 
 // Runs argv[0] (looked up in PATH where it has no '/') and waits for it to end. Threads may call it at the
-// same time. The child gets SIGKILL when the calling thread or process dies, however it dies.
+// same time. The child and its own children get SIGKILL when the calling thread or process dies, however it
+// dies, and whatever the child leaves running when it ends gets it then.
 ProcessResult run_process(const std::vector<std::string>& argv, const ProcessOptions& options = {});
 
 // The path of a program: itself where it has a '/' and can be executed, else found in PATH. "" if not there.
