@@ -1,5 +1,6 @@
 #include "kernel_library.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -109,7 +110,7 @@ class WorkDirectory {
       const std::string name = entry.path().filename().string();
       if (name.compare(0, prefix.size(), prefix) != 0) continue;
       const int owner = std::atoi(name.c_str() + prefix.size());
-      if (owner > 0 && (owner == getpid() || kill(owner, 0) != 0)) fs::remove_all(entry.path(), error);
+      if (owner > 0 && (owner == getpid() || (kill(owner, 0) != 0 && errno == ESRCH))) fs::remove_all(entry.path(), error);
     }
     path_ = parent / (prefix + std::to_string(getpid()));
     fs::create_directory(path_, error);

@@ -1,0 +1,99 @@
+# lookupffn_add_kernels(NAME
+#     MODEL file | SHAPES "d_in=512 tables=128 ..." ...
+#     ISAS native|all|sse41|avx2|... ...
+#     [TABLE_TYPES f32|bf16|i8 ...] [PROJECTION_TYPES f32|bf16 ...] [SCHEDULES directory ...])
+#
+# Generates kernels specialised for a model's layers, or for given shapes, when the project is built. Defines the
+# target NAME to link: its header NAME.h declares lookupffn_status NAME_register(void), to be called before
+# layers are packed. The result directory is ${NAME}_DIRECTORY (target property LOOKUPFFN_KERNELS_DIRECTORY).
+#
+# Works where lookupffn was found by find_package and where it is part of the same build.
+function(lookupffn_add_kernels name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "MODEL" "SHAPES;ISAS;TABLE_TYPES;PROJECTION_TYPES;SCHEDULES")
+  if(arg_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "lookupffn_add_kernels(${name}): unknown arguments: ${arg_UNPARSED_ARGUMENTS}")
+  endif()
+  if(NOT name MATCHES "^[A-Za-z_][A-Za-z0-9_]*$")
+    message(FATAL_ERROR "lookupffn_add_kernels(${name}): the name must be a C identifier")
+  endif()
+  if((arg_MODEL AND arg_SHAPES) OR (NOT arg_MODEL AND NOT arg_SHAPES))
+    message(FATAL_ERROR "lookupffn_add_kernels(${name}): give MODEL file or SHAPES \"d_in=...\" ..., one of the two")
+  endif()
+  if(NOT arg_ISAS)
+    message(FATAL_ERROR "lookupffn_add_kernels(${name}): give ISAS, for example: ISAS native")
+  endif()
+
+  # The program, the generators and the library, of this build or of the installed package.
+  if(TARGET lookupffn_tool)
+    set(tool lookupffn_tool)
+    set(generators lookupffn_generators)
+    set(runtime lookupffn)
+  elseif(TARGET lookupffn::tool)
+    set(tool lookupffn::tool)
+    set(generators lookupffn::generators)
+    set(runtime lookupffn::lookupffn)
+  else()
+    message(FATAL_ERROR "lookupffn_add_kernels(${name}): the lookupffn program is not there; "
+                        "find_package(lookupffn) first")
+  endif()
+  if(NOT TARGET ${generators})
+    message(FATAL_ERROR "lookupffn_add_kernels(${name}): lookupffn was built without its generators: "
+                        "`apt install libhalide14-0-dev` and build it again")
+  endif()
+
+  set(arguments)
+  set(inputs)
+  if(arg_MODEL)
+    get_filename_component(model "${arg_MODEL}" ABSOLUTE)
+    list(APPEND arguments "${model}")
+    list(APPEND inputs "${model}")
+  endif()
+  foreach(shape IN LISTS arg_SHAPES)
+    list(APPEND arguments --shape "${shape}")
+  endforeach()
+  # Each option takes a list with commas.
+  foreach(option ISAS:--isa TABLE_TYPES:--table-type PROJECTION_TYPES:--projection-type)
+    string(REPLACE ":" ";" option "${option}")
+    list(GET option 0 variable)
+    list(GET option 1 flag)
+    if(arg_${variable})
+      list(JOIN arg_${variable} "," values)
+      list(APPEND arguments ${flag} "${values}")
+    endif()
+  endforeach()
+  # New and changed records make the kernels again. LOOKUPFFN_SCHEDULES_DIRECTORY: set by the package or the build.
+  set(schedules ${LOOKUPFFN_SCHEDULES_DIRECTORY})
+  foreach(directory IN LISTS arg_SCHEDULES)
+    get_filename_component(directory "${directory}" ABSOLUTE)
+    list(APPEND arguments --schedules "${directory}")
+    list(APPEND schedules "${directory}")
+  endforeach()
+  foreach(directory IN LISTS schedules)
+    file(GLOB_RECURSE records CONFIGURE_DEPENDS "${directory}/*.json")
+    list(APPEND inputs ${records})
+  endforeach()
+
+  set(directory "${CMAKE_CURRENT_BINARY_DIR}/lookupffn_kernels/${name}")
+  set(archive "${directory}/lib${name}.a")
+  # The tool leaves an old result where it fails, and make deletes outputs of failed commands only if it must:
+  # `manifest.json` is written last, like the archive, by one rename of the directory.
+  add_custom_command(
+    OUTPUT "${archive}" "${directory}/include/${name}.h" "${directory}/manifest.json"
+    COMMAND ${tool} build ${arguments} --out "${directory}" --name ${name}
+            --generator $<TARGET_FILE:${generators}>
+            $<$<BOOL:${LOOKUPFFN_SANITIZE}>:--sanitizer> $<$<BOOL:${LOOKUPFFN_SANITIZE}>:${LOOKUPFFN_SANITIZE}>
+    DEPENDS ${tool} ${generators} ${inputs}
+    COMMENT "Generating LookupFFN kernels ${name}"
+    COMMAND_EXPAND_LISTS
+    VERBATIM)
+  add_custom_target(${name}_generate DEPENDS "${archive}" "${directory}/include/${name}.h")
+
+  file(MAKE_DIRECTORY "${directory}/include") # an include directory must exist when it is named
+  add_library(${name} INTERFACE)
+  add_dependencies(${name} ${name}_generate)
+  target_include_directories(${name} INTERFACE "${directory}/include")
+  # The archive before the library whose functions it calls.
+  target_link_libraries(${name} INTERFACE "${archive}" ${runtime})
+  set_target_properties(${name} PROPERTIES LOOKUPFFN_KERNELS_DIRECTORY "${directory}")
+  set(${name}_DIRECTORY "${directory}" PARENT_SCOPE)
+endfunction()

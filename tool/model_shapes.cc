@@ -1,0 +1,74 @@
+#include "model_shapes.h"
+
+#include <algorithm>
+#include <memory>
+#include <stdexcept>
+
+#include "lookupffn/lookupffn.h"
+
+namespace lookupffn {
+namespace {
+
+void check(lookupffn_status status) {
+  if (status != LOOKUPFFN_OK) throw std::runtime_error(lookupffn_last_message());
+}
+
+template <class Type>
+void add_once(std::vector<Type>* list, const Type& value) {
+  if (std::find(list->begin(), list->end(), value) == list->end()) list->push_back(value);
+}
+
+}  // namespace
+
+std::vector<LayerShape> model_shapes(const std::string& path) {
+  lookupffn_model* opened = nullptr;
+  check(lookupffn_model_open(path.c_str(), &opened));
+  const std::unique_ptr<lookupffn_model, void (*)(lookupffn_model*)> model(opened, lookupffn_model_close);
+  std::vector<LayerShape> shapes;
+  for (size_t i = 0; i < lookupffn_model_layer_count(model.get()); ++i) {
+    lookupffn_shape from;
+    check(lookupffn_model_layer(model.get(), i, &from));
+    LayerShape shape;
+    shape.projection = from.projection == LOOKUPFFN_BH4 ? "bh4" : "dense";
+    shape.d_in = int64_t(from.d_in);
+    shape.d_out = int64_t(from.d_out);
+    shape.tables = int64_t(from.tables);
+    shape.bits = int64_t(from.bits);
+    shape.block = int64_t(from.block);
+    shape.repeats = int64_t(from.repeats);
+    add_once(&shapes, shape);
+  }
+  return shapes;
+}
+
+std::vector<std::string> resolve_isas(const std::vector<std::string>& names) {
+  std::vector<lookupffn_isa_info> built;
+  std::string list;
+  for (size_t i = 0; i < lookupffn_isa_count(); ++i) {
+    lookupffn_isa_info info;
+    check(lookupffn_isa_at(i, &info));
+    if (!info.built_in) continue;
+    built.push_back(info);
+    list += std::string(list.empty() ? "" : ", ") + info.name;
+  }
+  std::vector<std::string> isas;
+  for (const std::string& name : names) {
+    if (name == "all") {
+      for (const lookupffn_isa_info& info : built) add_once(&isas, std::string(info.name));
+    } else if (name == "native") {
+      const auto widest =
+          std::find_if(built.rbegin(), built.rend(), [](const auto& info) { return info.runnable; });
+      if (widest == built.rend()) throw std::runtime_error("this machine runs none of the ISAs " + list);
+      add_once(&isas, std::string(widest->name));
+    } else {
+      if (std::none_of(built.begin(), built.end(), [&](const auto& info) { return name == info.name; })) {
+        throw std::runtime_error("ISA '" + name + "' is not built in; there are " + list +
+                                 ", native and all");
+      }
+      add_once(&isas, name);
+    }
+  }
+  return isas;
+}
+
+}  // namespace lookupffn

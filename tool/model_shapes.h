@@ -1,0 +1,20 @@
+// Layer shapes and ISA names as the commands that generate kernels take them.
+#ifndef LOOKUPFFN_MODEL_SHAPES_H
+#define LOOKUPFFN_MODEL_SHAPES_H
+
+#include <string>
+#include <vector>
+
+#include "layer_kernels.h"
+
+namespace lookupffn {
+
+// The different shapes of a model's layers, in the order of the layers. Throws std::runtime_error.
+std::vector<LayerShape> model_shapes(const std::string& path);
+
+// ISA names without duplicates; "native" stands for the widest that this library holds and this machine runs,
+// "all" for every one that this library holds. Throws std::runtime_error for one that the library lacks.
+std::vector<std::string> resolve_isas(const std::vector<std::string>& names);
+
+}  // namespace lookupffn
+#endif
