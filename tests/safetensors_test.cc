@@ -48,13 +48,12 @@ std::string refusal(const Bytes& bytes) {
 
 TEST(Safetensors, ReadsTensorsTypesAndMetadata) {
   const GuardedBytes bytes(file_of(
-      R"( {"a":{"dtype":"I32","shape":[2,3],"data_offsets":[8,32]},
+      R"({"a":{"dtype":"I32","shape":[2,3],"data_offsets":[8,32]},
           "__metadata__":{"k":"v","empty":""},
           "scalar":{"data_offsets":[0,8],"dtype":"F64","shape":[]},
           "none":{"dtype":"BF16","shape":[0,7],"data_offsets":[32,32]},
           "fp4":{"dtype":"F4","shape":[4],"data_offsets":[32,34]},
-          "\u00e9":{"dtype":"F16","shape":[1],"data_offsets":[34,36]}}   )" +
-          1,  // without the first space
+          "\u00e9":{"dtype":"F16","shape":[1],"data_offsets":[34,36]}}   )",
       36));
   const SafetensorsFile file(bytes.data(), bytes.size(), "FILE");
   ASSERT_EQ(file.tensors().size(), 5u);
