@@ -3,9 +3,10 @@
 #include <CLI/CLI.hpp>
 #include <exception>
 #include <iostream>
-#include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "evaluation.h"
@@ -36,11 +37,22 @@ struct Options {
   GenerationOptions generation;
 };
 
+// An option that takes one of the names in `choices`; the first is the default.
+template <class Choice>
+void add_choice(CLI::App* app, const std::string& option, const std::string& description,
+                const std::vector<std::pair<std::string, Choice>>& choices, Choice* chosen) {
+  std::vector<std::string> names;
+  for (const auto& choice : choices) names.push_back(choice.first);
+  const auto set = [choices, chosen](const std::string& name) {
+    for (const auto& choice : choices) {
+      if (choice.first == name) *chosen = choice.second;
+    }
+  };
+  app->add_option_function<std::string>(option, set, description + " [" + names[0] + "]")
+      ->check(CLI::IsMember(names));
+}
+
 void add_options(CLI::App* app, Options* options) {
-  using Types = std::map<std::string, lookupffn_type>;
-  const std::map<std::string, lookupffn_kernels> kernels = {{"any", LOOKUPFFN_ANY_KERNELS},
-                                                            {"portable", LOOKUPFFN_PORTABLE_KERNELS},
-                                                            {"specialised", LOOKUPFFN_SPECIALISED_KERNELS}};
   app->add_option("--prompt", options->prompt,
                   "Continue this text with the LookupFFN model, after the report");
   app->add_option("--length", options->generation.length, "Bytes to continue it by")
@@ -54,18 +66,18 @@ void add_options(CLI::App* app, Options* options) {
   app->add_option("--threads", options->threads,
                   "Threads, for LookupFFN and all else [all that this process may use]")
       ->check(CLI::Range(size_t{1}, size_t{1024}));
-  app->add_option("--table-type", options->pack.table_type,
-                  "Type of the packed tables: f32, bf16 or i8 [f32]")
-      ->transform(
-          CLI::Transformer(Types{{"f32", LOOKUPFFN_F32}, {"bf16", LOOKUPFFN_BF16}, {"i8", LOOKUPFFN_I8}}));
-  app->add_option("--projection-type", options->pack.projection_type,
-                  "Type of the packed projection: f32 or bf16 [f32]")
-      ->transform(CLI::Transformer(Types{{"f32", LOOKUPFFN_F32}, {"bf16", LOOKUPFFN_BF16}}));
+  add_choice(app, "--table-type", "Type of the packed tables",
+             {{"f32", LOOKUPFFN_F32}, {"bf16", LOOKUPFFN_BF16}, {"i8", LOOKUPFFN_I8}},
+             &options->pack.table_type);
+  add_choice(app, "--projection-type", "Type of the packed projection",
+             {{"f32", LOOKUPFFN_F32}, {"bf16", LOOKUPFFN_BF16}}, &options->pack.projection_type);
   app->add_option("--isa", options->isa,
                   "Instruction set of the LookupFFN kernels [the widest that runs here]");
-  app->add_option("--kernels", options->pack.kernels,
-                  "any, portable or specialised (fail rather than fall back) [any]")
-      ->transform(CLI::Transformer(kernels));
+  add_choice(app, "--kernels", "LookupFFN kernels; 'specialised' fails rather than fall back",
+             {{"any", LOOKUPFFN_ANY_KERNELS},
+              {"portable", LOOKUPFFN_PORTABLE_KERNELS},
+              {"specialised", LOOKUPFFN_SPECIALISED_KERNELS}},
+             &options->pack.kernels);
   app->add_option("--library", options->library,
                   "Load kernel libraries made by 'lookupffn build' from this folder");
   app->add_flag("--compare-types", options->compare_types,

@@ -44,7 +44,7 @@ void print_models(const Report& report, std::ostream* out) {
   row("largest logit difference",
       [](const ModelReport& m) { return format("%.1e", m.evaluation.largest_logit_difference); });
   row("tokens a second", [](const ModelReport& m) { return format("%.0f", m.evaluation.tokens_per_second); });
-  row("share of time", [](const ModelReport&) { return std::string(); });
+  *out << "share of time\n";
   for (size_t part = 0; part < kParts; ++part) {
     row(std::string("  ") + kPartNames[part], [part](const ModelReport& m) {
       return format("%.1f %%", 100 * m.evaluation.part_seconds[part] / total_seconds(m.evaluation));
