@@ -77,7 +77,11 @@ void check_replaceable(const std::string& directory) {
   const fs::file_status status = fs::symlink_status(directory, error);
   if (!fs::exists(status)) return;
   if (!fs::is_directory(status)) throw std::runtime_error("'" + directory + "' is there and is no directory");
-  if (fs::is_empty(directory, error)) return;
+  std::set<std::string> files;
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(directory)) {
+    if (!entry.is_directory()) files.insert(entry.path().lexically_relative(directory).generic_string());
+  }
+  if (files.empty()) return;
   std::set<std::string> ours;
   try {
     const auto manifest = nlohmann::json::parse(read_file(directory + "/manifest.json"));
@@ -86,12 +90,10 @@ void check_replaceable(const std::string& directory) {
     throw std::runtime_error("'" + directory +
                              "' holds files and is no kernel library: choose another --out");
   }
-  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(directory)) {
-    const std::string path = entry.path().lexically_relative(directory).generic_string();
-    if (!entry.is_directory() && ours.count(path) == 0) {
-      throw std::runtime_error("'" + directory + "' holds '" + path +
-                               "' beside a kernel library: move it away or choose another --out");
-    }
+  for (const std::string& file : files) {
+    if (ours.count(file)) continue;
+    throw std::runtime_error("'" + directory + "' holds '" + file +
+                             "' beside a kernel library: move it away or choose another --out");
   }
 }
 
@@ -110,7 +112,8 @@ class WorkDirectory {
       const std::string name = entry.path().filename().string();
       if (name.compare(0, prefix.size(), prefix) != 0) continue;
       const int owner = std::atoi(name.c_str() + prefix.size());
-      if (owner > 0 && (owner == getpid() || (kill(owner, 0) != 0 && errno == ESRCH))) fs::remove_all(entry.path(), error);
+      if (owner > 0 && (owner == getpid() || (kill(owner, 0) != 0 && errno == ESRCH)))
+        fs::remove_all(entry.path(), error);
     }
     path_ = parent / (prefix + std::to_string(getpid()));
     fs::create_directory(path_, error);

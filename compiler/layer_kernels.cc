@@ -1,10 +1,12 @@
 #include "layer_kernels.h"
 
 #include <algorithm>
+#include <set>
 #include <stdexcept>
 #include <tuple>
 
 #include "condition.h"
+#include "packed_shape.h"
 
 namespace lookupffn {
 namespace {
@@ -113,28 +115,25 @@ const std::string& batch_class(int64_t tokens) {
 
 std::vector<KernelSpec> layer_kernels(const LayerShape& shape, const std::string& isa,
                                       const std::string& table_type, const std::string& projection_type) {
+  LayerExtents extents;
+  extents.bh4 = shape.projection == "bh4";
+  extents.d_in = size_t(shape.d_in);
+  extents.d_out = size_t(shape.d_out);
+  extents.tables = size_t(shape.tables);
+  extents.bits = size_t(shape.bits);
+  extents.block = size_t(shape.block);
+  extents.repeats = size_t(shape.repeats);
+  const PackedShape packed(extents);
+
+  std::set<std::string> problems;  // calls of one size share their kernels
+  for (const HashCall& call : packed.calls) problems.insert(packed.hash_problem(call, projection_type));
   std::vector<KernelSpec> specs;
-  for (const std::string& name : batch_classes()) {
-    KernelSpec hash;
-    hash.kernel = "hash";
-    hash.isa = isa;
-    hash.batch_class = name;
-    hash.problem = {{"bits", std::to_string(shape.bits)},    {"block", std::to_string(shape.block)},
-                    {"d_in", std::to_string(shape.d_in)},    {"projection", shape.projection},
-                    {"projection_type", projection_type},    {"repeats", std::to_string(shape.repeats)},
-                    {"tables", std::to_string(shape.tables)}};
-    specs.push_back(hash);
+  for (const std::string& problem : problems) {
+    for (const std::string& name : batch_classes())
+      specs.push_back({"hash", isa, name, parse_pairs(problem)});
   }
   for (const std::string& name : batch_classes()) {
-    KernelSpec gather;
-    gather.kernel = "gather";
-    gather.isa = isa;
-    gather.batch_class = name;
-    gather.problem = {{"bits", std::to_string(shape.bits)},
-                      {"d_out", std::to_string(shape.d_out)},
-                      {"table_type", table_type},
-                      {"tables", std::to_string(shape.tables)}};
-    specs.push_back(gather);
+    specs.push_back({"gather", isa, name, parse_pairs(packed.gather_problem(table_type))});
   }
   return specs;
 }

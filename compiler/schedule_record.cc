@@ -261,19 +261,18 @@ ChosenSchedule choose_schedule(const std::vector<std::string>& schedules_dirs, c
   };
   ChosenSchedule chosen;
   std::vector<Candidate> candidates;
+  std::vector<std::string> refusals;
   for (size_t i = 0; i < schedules_dirs.size(); ++i) {
     for (const std::string& path : record_files(schedules_dirs[i], spec.isa)) {
       const std::string stem = fs::path(path).stem().string();
       const std::string name = "tuned/" + spec.isa + "/" + stem + ".json";
       const bool bears_name = name_fits(stem, spec);
-      const auto refuse = [&](const std::string& reason) {
-        chosen.notes.push_back(name + " " + reason + ": the record is not used");
-      };
+      const auto refuse = [&](const std::string& reason) { refusals.push_back(name + " " + reason); };
       ScheduleRecord record;
       try {
         record = load_record(path);
       } catch (const std::runtime_error& error) {
-        if (bears_name) chosen.notes.push_back(std::string(error.what()) + ": the record is not used");
+        if (bears_name) refusals.push_back(error.what());
         continue;
       }
       if (!bears_name && !(record.spec == spec)) continue;  // honestly another kernel's
@@ -291,7 +290,8 @@ ChosenSchedule choose_schedule(const std::vector<std::string>& schedules_dirs, c
   if (candidates.empty()) {
     chosen.schedule = space->default_schedule(spec);
     chosen.provenance = "default";
-    for (std::string& note : chosen.notes) note += ", another that matches or the default schedule is";
+    for (const std::string& refusal : refusals)
+      chosen.notes.push_back(refusal + ": the default schedule is used");
     return chosen;
   }
   const auto better = [](const Candidate& a, const Candidate& b) {
@@ -303,6 +303,7 @@ ChosenSchedule choose_schedule(const std::vector<std::string>& schedules_dirs, c
             std::tie(b.record.provenance.date, b.name) < std::tie(a.record.provenance.date, a.name));
   };
   const Candidate& best = *std::min_element(candidates.begin(), candidates.end(), better);
+  for (const std::string& refusal : refusals) chosen.notes.push_back(refusal + ": " + best.name + " is used");
   chosen.schedule = best.record.schedule;
   chosen.record_path = best.path;
   const std::string threads =

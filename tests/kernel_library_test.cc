@@ -1,0 +1,277 @@
+#include "kernel_library.h"
+
+#include <dlfcn.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <set>
+#include <stdexcept>
+#include <thread>
+
+#include "atomic_file.h"
+#include "installation.h"
+#include "layer_kernels.h"
+#include "lookupffn/kernels.h"
+#include "subprocess.h"
+#include "temporary_directory.h"
+
+namespace lookupffn {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Stands for the generator program: FUNCTION_argv gives the number of arguments that it was called with.
+const char kGenerator[] = R"(#!/bin/sh
+arguments=$#
+while [ $# -gt 0 ]; do
+  case "$1" in
+    -f) function=$2 ;;
+    -o) directory=$2 ;;
+  esac
+  shift
+done
+echo "$function" >> "$directory/../../calls"
+SPECIAL
+echo "int ${function}_argv(void **a) { (void)a; return $arguments; }" > "$directory/$function.c"
+exec cc -fPIC -c "$directory/$function.c" -o "$directory/$function.o"
+)";
+
+class KernelLibrary : public testing::Test {
+ protected:
+  KernelLibrary() {
+    request.name = "mine";
+    request.directory = directory / "out";
+    request.specs = layer_kernels(parse_layer_shape("d_in=64 tables=4"), "avx2", "f32", "f32");
+    request.origin = "a test";
+    request.schedules_dirs = {LOOKUPFFN_SCHEDULES};
+    request.jobs = 2;
+    use_generator("");
+  }
+
+  void use_generator(const std::string& special) {
+    std::string script = kGenerator;
+    script.replace(script.find("SPECIAL"), 7, special);
+    request.generator = directory / "generator";
+    write_file_atomically(request.generator, script);
+    chmod(request.generator.c_str(), 0755);
+  }
+
+  std::string error_of_building() {
+    try {
+      build_kernel_library(request);
+    } catch (const std::exception& error) {
+      return error.what();
+    }
+    return "";
+  }
+
+  std::set<std::string> files(const std::string& where) const {
+    std::set<std::string> found;
+    for (const auto& entry : fs::recursive_directory_iterator(where)) {
+      if (!entry.is_directory()) found.insert(entry.path().lexically_relative(where).string());
+    }
+    return found;
+  }
+
+  // Nothing beside the result, the generator and its log.
+  void expect_no_leftovers() const {
+    for (const auto& entry : fs::directory_iterator(directory.path())) {
+      const std::string name = entry.path().filename().string();
+      EXPECT_TRUE(name == "out" || name == "generator" || name == "calls") << name << " is left";
+    }
+  }
+
+  TemporaryDirectory directory;
+  KernelLibraryRequest request;
+};
+
+TEST_F(KernelLibrary, HoldsWhatItSays) {
+  std::vector<size_t> progress;
+  request.progress = [&](size_t done, size_t total, const std::string&) {
+    EXPECT_EQ(total, 6u);
+    progress.push_back(done);
+  };
+  const KernelLibraryResult result = build_kernel_library(request);
+  EXPECT_EQ(result.kernels, 6u);
+  EXPECT_EQ(result.tuned, 0u);
+  EXPECT_EQ(progress, (std::vector<size_t>{0, 1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(files(request.directory),
+            (std::set<std::string>{"include/mine.h", "lib/cmake/mine/mineConfig.cmake", "libmine.a",
+                                   "libmine.so", "manifest.json"}));
+  expect_no_leftovers();
+
+  void* module = dlopen((request.directory + "/libmine.so").c_str(), RTLD_NOW | RTLD_LOCAL);
+  ASSERT_NE(module, nullptr) << dlerror();
+  const auto* library =
+      static_cast<const lookupffn_kernel_library*>(dlsym(module, LOOKUPFFN_KERNEL_LIBRARY_SYMBOL));
+  ASSERT_NE(library, nullptr);
+  EXPECT_EQ(library->abi_version, unsigned(LOOKUPFFN_KERNEL_ABI_VERSION));
+  EXPECT_STREQ(library->name, "mine");
+  ASSERT_EQ(library->kernel_count, 6u);
+  for (unsigned i = 0; i < 6; ++i) {
+    const lookupffn_kernel& kernel = library->kernels[i];
+    const KernelSpec& spec = request.specs[i];
+    EXPECT_EQ(kernel.kernel, spec.kernel);
+    EXPECT_EQ(kernel.isa, spec.isa);
+    EXPECT_EQ(kernel.problem, canonical_text(spec.problem));
+    EXPECT_EQ(kernel.batch_class, spec.batch_class);
+    EXPECT_STREQ(kernel.provenance, "default");
+    const size_t parameters = parse_pairs(kernel.schedule).size();
+    EXPECT_GT(parameters, 3u);
+    EXPECT_EQ(kernel.function(nullptr), int(11 + spec.problem.size() + parameters));
+  }
+  dlclose(module);
+  // Nothing but the table is exported.
+  const std::string symbols =
+      run_process({"nm", "-D", "--defined-only", "-f", "posix", request.directory + "/libmine.so"}).out;
+  EXPECT_EQ(symbols.rfind("lookupffn_kernel_library_v1 ", 0), 0u) << symbols;
+  EXPECT_EQ(std::count(symbols.begin(), symbols.end(), '\n'), 1) << symbols;
+
+  const std::string manifest = read_file(request.directory + "/manifest.json");
+  for (const char* text :
+       {"\"abi_version\"", "\"halide_target\"", "\"made_for\": \"a test\"", "\"object_bytes\""}) {
+    EXPECT_NE(manifest.find(text), std::string::npos) << text;
+  }
+}
+
+TEST_F(KernelLibrary, TwoStaticLibrariesLiveInOneProgram) {
+  build_kernel_library(request);
+  request.name = "other";
+  request.directory = directory / "out/../second";
+  build_kernel_library(request);
+  TemporaryDirectory work;
+  write_file_atomically(work / "main.c", R"(
+#include <stdio.h>
+#include "mine.h"
+#include "other.h"
+#include "lookupffn/kernels.h"
+lookupffn_status lookupffn_register_kernels(const struct lookupffn_kernel_library *library) {
+  printf("%s %u\n", library->name, library->kernel_count);
+  return LOOKUPFFN_OK;
+}
+int main(void) { return mine_register() + other_register(); }
+)");
+  const ProcessResult compiled =
+      run_process({"cc", "-I", directory / "out/include", "-I", directory / "second/include", "-I",
+                   std::string(LOOKUPFFN_TEST_DATA) + "/../../runtime/include", work / "main.c",
+                   directory / "out/libmine.a", directory / "second/libother.a", "-o", work / "main"});
+  ASSERT_TRUE(compiled.ok()) << compiled.err;
+  EXPECT_EQ(run_process({work / "main"}).out, "mine 6\nother 6\n");
+}
+
+TEST_F(KernelLibrary, AnEarlierResultIsReplaced) {
+  build_kernel_library(request);
+  request.name = "renamed";
+  build_kernel_library(request);
+  EXPECT_EQ(files(request.directory).count("librenamed.so"), 1u);
+  EXPECT_EQ(files(request.directory).count("libmine.so"), 0u);
+  expect_no_leftovers();
+}
+
+TEST_F(KernelLibrary, AFailureLeavesAnEarlierResult) {
+  build_kernel_library(request);
+  const std::string before = read_file(request.directory + "/manifest.json");
+  use_generator("case $function in *large*) echo 'something went wrong' >&2; exit 1 ;; esac");
+  const std::string error = error_of_building();
+  EXPECT_NE(error.find("cannot generate "), std::string::npos) << error;
+  EXPECT_NE(error.find("exit status 1: something went wrong"), std::string::npos) << error;
+  EXPECT_EQ(read_file(request.directory + "/manifest.json"), before);
+  expect_no_leftovers();
+  use_generator("exit 0");
+  EXPECT_NE(error_of_building().find("wrote no object file"), std::string::npos);
+  use_generator("kill -ILL $$");
+  EXPECT_NE(error_of_building().find("killed by signal 4"), std::string::npos);
+  use_generator(
+      "echo \"int puts_kernels(void); int ${function}_argv(void **a) { (void)a; return puts_kernels(); }\""
+      " > \"$directory/u.c\"; exec cc -fPIC -c \"$directory/u.c\" -o \"$directory/$function.o\"");
+  request.jobs = 1;
+  const std::string undefined = error_of_building();
+  EXPECT_NE(undefined.find("cannot link 'libmine.so'"), std::string::npos) << undefined;
+  EXPECT_EQ(read_file(request.directory + "/manifest.json"), before);
+  expect_no_leftovers();
+}
+
+TEST_F(KernelLibrary, ACancelledBuildLeavesAnEarlierResult) {
+  build_kernel_library(request);
+  const std::string before = read_file(request.directory + "/manifest.json");
+  use_generator("sleep 100");
+  std::atomic<bool> cancelled{false};
+  request.cancelled = &cancelled;
+  std::thread canceller([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    cancelled = true;
+  });
+  EXPECT_THROW(build_kernel_library(request), BuildCancelled);
+  canceller.join();
+  EXPECT_EQ(read_file(request.directory + "/manifest.json"), before);
+  expect_no_leftovers();
+}
+
+TEST_F(KernelLibrary, AKilledBuildLeavesAnEarlierResultAndTheNextOneTidiesUp) {
+  build_kernel_library(request);
+  const std::string before = read_file(request.directory + "/manifest.json");
+  fs::remove(directory / "calls");
+  use_generator("sleep 100");
+  const pid_t child = fork();
+  if (child == 0) {
+    build_kernel_library(request);
+    _exit(0);
+  }
+  for (int attempt = 0; attempt < 500 && !fs::exists(directory / "calls"); ++attempt) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  ASSERT_TRUE(fs::exists(directory / "calls"));
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  EXPECT_EQ(read_file(request.directory + "/manifest.json"), before);
+  use_generator("");
+  build_kernel_library(request);
+  expect_no_leftovers();
+}
+
+TEST_F(KernelLibrary, SomebodysFilesAreNotReplaced) {
+  fs::create_directory(request.directory);
+  EXPECT_EQ(error_of_building(), "");  // an empty directory is fine
+  write_file_atomically(request.directory + "/thesis.txt", "years of work");
+  EXPECT_NE(error_of_building().find("holds 'thesis.txt' beside a kernel library"), std::string::npos);
+  fs::remove(request.directory + "/manifest.json");
+  EXPECT_NE(error_of_building().find("is no kernel library"), std::string::npos);
+  EXPECT_EQ(read_file(request.directory + "/thesis.txt"), "years of work");
+  request.directory = directory / "generator";
+  EXPECT_NE(error_of_building().find("is no directory"), std::string::npos);
+}
+
+TEST_F(KernelLibrary, MissingProgramsAreNamed) {
+  setenv("CC", "no-such-compiler -O2", 1);
+  const std::string error = error_of_building();
+  unsetenv("CC");
+  EXPECT_NE(error.find("there is no 'no-such-compiler'"), std::string::npos) << error;
+  EXPECT_NE(error.find("apt install gcc"), std::string::npos) << error;
+  request.generator = directory / "absent";
+  EXPECT_NE(error_of_building().find("could not be started"), std::string::npos);
+  request.name = "a-b";
+  EXPECT_NE(error_of_building().find("'a-b' cannot name"), std::string::npos);
+}
+
+TEST(Installation, NamedThingsMustBeThere) {
+  EXPECT_THROW(find_generator("/no/such/generator"), std::runtime_error);
+  EXPECT_EQ(find_generator("/bin/sh"), "/bin/sh");
+  setenv("LOOKUPFFN_GENERATOR", "/bin/sh", 1);
+  EXPECT_EQ(find_generator(""), "/bin/sh");
+  setenv("LOOKUPFFN_GENERATOR", "/no/such/generator", 1);
+  EXPECT_THROW(find_generator(""), std::runtime_error);
+  unsetenv("LOOKUPFFN_GENERATOR");
+  EXPECT_THROW(find_schedules({"/no/such/directory"}), std::runtime_error);
+  const std::vector<std::string> directories = find_schedules({"/tmp"});
+  ASSERT_EQ(directories.size(), 2u);
+  EXPECT_EQ(directories[0], "/tmp");
+  EXPECT_TRUE(fs::exists(directories[1] + "/gather.space.json"));
+}
+
+}  // namespace
+}  // namespace lookupffn
