@@ -14,6 +14,7 @@
 
 #include "kernel_bench.h"
 #include "last_words.h"
+#include "machine.h"
 #include "reference/reference.h"
 #include "reference/tolerance.h"
 #include "result_line.h"
@@ -189,12 +190,14 @@ std::string measure(const MeasureOptions& options) {
       },
       sampling, [&] { return now_seconds() - start; });
   if (pairs.candidate.size() < 3) throw std::runtime_error("the clock of this machine gives no plausible times");
+  const Machine machine = this_machine();
   const double scale = 1e-3 / static_cast<double>(calls * options.tokens);
   for (auto* samples : {&pairs.incumbent, &pairs.candidate}) {
     for (double& ns : *samples) ns *= scale;
   }
   return std::string("{\"status\":\"ok\",\"ended_early\":") + (pairs.ended_early ? "true" : "false") +
-         ",\"noise\":" + std::to_string(pairs.noise) + ",\"incumbent\":" + list(pairs.incumbent) +
+         ",\"noise\":" + std::to_string(pairs.noise) + ",\"cpu\":" + quoted(machine.cpu) +
+         ",\"caches\":" + quoted(machine.caches) + ",\"incumbent\":" + list(pairs.incumbent) +
          ",\"candidate\":" + list(pairs.candidate) + "}";
 }
 

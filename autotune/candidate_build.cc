@@ -1,0 +1,154 @@
+#include "candidate_build.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <stdexcept>
+
+#include "atomic_file.h"
+#include "generator_command.h"
+#include "kernel_table.h"
+#include "subprocess.h"
+
+namespace lookupffn {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::string kDirectoryPrefix = "lookupffn-tune-";
+
+std::string last_line(const std::string& text) {
+  const size_t end = text.find_last_not_of(" \t\r\n");
+  if (end == std::string::npos) return "";
+  const size_t start = text.rfind('\n', end);
+  return text.substr(start == std::string::npos ? 0 : start + 1, std::min<size_t>(end - (start == std::string::npos ? 0 : start + 1) + 1, 300));
+}
+
+// Directories of tuners that were killed: their names say whose they were.
+void remove_orphans(const fs::path& parent) {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(parent, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.compare(0, kDirectoryPrefix.size(), kDirectoryPrefix) != 0) continue;
+    const long owner = std::strtol(name.c_str() + kDirectoryPrefix.size(), nullptr, 10);
+    if (owner > 0 && kill(static_cast<pid_t>(owner), 0) != 0 && errno == ESRCH) fs::remove_all(entry.path(), ignored);
+  }
+}
+
+}  // namespace
+
+void TuneTools::check() const {
+  const auto need = [](const std::string& path, const char* what) {
+    if (path.empty() || access(path.c_str(), R_OK) != 0) {
+      throw std::runtime_error(std::string("cannot tune: ") + what + " is not there (" + (path.empty() ? "unknown place" : path) +
+                               "); build lookupffn where Halide is installed (apt install libhalide14-0-dev)");
+    }
+  };
+  need(generator, "the generator program");
+  need(measure_archive, "the measuring program's library");
+  need(runtime_archive, "the static runtime library");
+  for (const std::string& program : {c_compiler, linker}) {
+    if (find_program(program).empty()) {
+      throw std::runtime_error("cannot tune: there is no '" + program + "'; install a C++ compiler (apt install g++)");
+    }
+  }
+}
+
+CandidateBuild::CandidateBuild(const TuneTools& tools) : tools_(tools) {
+  const char* parent = std::getenv("TMPDIR");
+  const fs::path folder = parent != nullptr && *parent != '\0' ? parent : "/tmp";
+  remove_orphans(folder);
+  std::string name = (folder / (kDirectoryPrefix + std::to_string(getpid()) + "-XXXXXX")).string();
+  if (mkdtemp(name.data()) == nullptr) {
+    throw std::runtime_error("cannot make a directory in " + folder.string() + ": " + std::strerror(errno) +
+                             "; name another with the environment variable TMPDIR");
+  }
+  directory_ = name;
+  fs::create_directories(fs::path(directory_) / "lookupffn");
+  write_file_atomically(directory_ + "/lookupffn/kernels.h", kernels_header_text());
+  write_file_atomically(directory_ + "/lookupffn/lookupffn.h", lookupffn_header_text());
+}
+
+CandidateBuild::~CandidateBuild() {
+  std::error_code ignored;
+  fs::remove_all(directory_, ignored);
+}
+
+std::string CandidateBuild::next_name(const char* what) { return std::string(what) + std::to_string(next_++); }
+
+BuiltKernel CandidateBuild::generate(const KernelSpec& spec, const Schedule& schedule, double time_limit) {
+  BuiltKernel kernel;
+  kernel.spec = spec;
+  kernel.schedule = schedule;
+  kernel.function = next_name("tune_kernel_");
+  const GeneratedKernel generated =
+      generate_kernel(tools_.generator, spec, schedule, kernel.function, directory_, "", time_limit);
+  kernel.ok = generated.ok;
+  kernel.timed_out = generated.timed_out;
+  kernel.error = generated.error;
+  kernel.object = generated.object;
+  kernel.seconds = generated.seconds;
+  return kernel;
+}
+
+BuiltPair CandidateBuild::link(const BuiltKernel& incumbent, const BuiltKernel& candidate, double time_limit) {
+  BuiltPair pair;
+  const std::string name = next_name("measure_");
+  pair.executable = directory_ + "/" + name;
+  std::vector<std::string> sources;
+  try {
+    for (const auto& [library, kernel] : {std::pair<const char*, const BuiltKernel*>{"incumbent", &incumbent}, {"candidate", &candidate}}) {
+      sources.push_back(directory_ + "/" + name + "_" + library + ".c");
+      write_file_atomically(sources.back(),
+                            kernel_table_source(library, {{kernel->spec, kernel->schedule, library, kernel->function}}));
+    }
+  } catch (const std::exception& error) {
+    pair.error = error.what();
+    return pair;
+  }
+  ProcessOptions options;
+  options.time_limit_seconds = time_limit;
+  const auto step = [&](const std::vector<std::string>& argv) {
+    const ProcessResult process = run_process(argv, options);
+    pair.seconds += process.seconds;
+    if (process.ok()) return true;
+    pair.error = argv[0] + " failed (" + process.what_happened() + "): " + last_line(process.err);
+    return false;
+  };
+  std::vector<std::string> objects;
+  pair.ok = true;
+  for (const std::string& source : sources) {
+    objects.push_back(source + ".o");
+    pair.ok = pair.ok && step({tools_.c_compiler, "-I" + directory_, "-c", source, "-o", objects.back()});
+  }
+  if (pair.ok) {
+    std::vector<std::string> argv = {tools_.linker, "-static", "-o", pair.executable, tools_.measure_archive};
+    argv.insert(argv.end(), objects.begin(), objects.end());
+    argv.push_back(incumbent.object);
+    if (candidate.object != incumbent.object) argv.push_back(candidate.object);
+    argv.insert(argv.end(), {tools_.runtime_archive, "-lpthread", "-ldl", "-lm"});
+    pair.ok = step(argv);
+  }
+  std::error_code ignored;
+  for (const auto* files : {&sources, &objects}) {
+    for (const std::string& file : *files) fs::remove(file, ignored);
+  }
+  return pair;
+}
+
+void CandidateBuild::discard(const BuiltKernel& kernel) const {
+  std::error_code ignored;
+  fs::remove(kernel.object, ignored);
+}
+
+void CandidateBuild::discard(const BuiltPair& pair) const {
+  std::error_code ignored;
+  fs::remove(pair.executable, ignored);
+}
+
+}  // namespace lookupffn

@@ -1,0 +1,428 @@
+#include "kernel_tuner.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <ctime>
+#include <set>
+#include <stdexcept>
+#include <thread>
+
+#include "cost_model.h"
+#include "measured_gain.h"
+#include "search.h"
+
+namespace lookupffn {
+namespace {
+
+constexpr size_t kMostPoints = 100000;    // of a space that are listed
+constexpr size_t kMostTransferred = 3;
+constexpr size_t kMostFinalists = 3;
+constexpr size_t kLargestBatch = 16;
+constexpr int kConfirmSamples = 31;
+constexpr double kConfirmSeconds = 1.5;
+constexpr double kWorthRecording = 1.01;  // gains below are not worth a file
+constexpr double kNewIncumbent = 0.985;   // of the old one's cost
+constexpr int kMostSilent = 10;
+
+double seconds_since(TuneClock::time_point start) {
+  return std::chrono::duration<double>(TuneClock::now() - start).count();
+}
+
+double seconds_until(const std::optional<TuneClock::time_point>& end) {
+  return end ? -seconds_since(*end) : 1e12;
+}
+
+std::string date_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text;
+}
+
+}  // namespace
+
+nlohmann::json to_json(const KernelOutcome& outcome) {
+  // Not "schedule" and "status": those are a trial's.
+  return {{"type", "outcome"},
+          {"kernel", outcome.spec.kernel},
+          {"isa", outcome.spec.isa},
+          {"batch_class", outcome.spec.batch_class},
+          {"problem", outcome.spec.problem},
+          {"tokens", outcome.tokens},
+          {"trials", outcome.trials},
+          {"default_us", outcome.default_us},
+          {"best_us", outcome.best_us},
+          {"gain", outcome.gain},
+          {"gain_low", outcome.gain_low},
+          {"gain_high", outcome.gain_high},
+          {"best_schedule", outcome.schedule},
+          {"record", outcome.record},
+          {"note", outcome.note}};
+}
+
+KernelOutcome outcome_from_json(const nlohmann::json& object) {
+  KernelOutcome outcome;
+  outcome.spec.kernel = object.at("kernel").get<std::string>();
+  outcome.spec.isa = object.at("isa").get<std::string>();
+  outcome.spec.batch_class = object.at("batch_class").get<std::string>();
+  outcome.spec.problem = object.at("problem").get<std::map<std::string, std::string>>();
+  outcome.tokens = object.at("tokens").get<size_t>();
+  outcome.trials = object.at("trials").get<size_t>();
+  outcome.default_us = object.at("default_us").get<double>();
+  outcome.best_us = object.at("best_us").get<double>();
+  outcome.gain = object.at("gain").get<double>();
+  outcome.gain_low = object.at("gain_low").get<double>();
+  outcome.gain_high = object.at("gain_high").get<double>();
+  outcome.schedule = object.at("best_schedule").get<Schedule>();
+  outcome.record = object.at("record").get<std::string>();
+  outcome.note = object.at("note").get<std::string>();
+  return outcome;
+}
+
+KernelTuner::KernelTuner(TuneRun& run, const TuneTarget& target, const ScheduleSpace& space)
+    : run_(run), target_(target), space_(space), default_schedule_(space.default_schedule(target.spec)) {
+  for (const Trial& trial : run.trials) {
+    if (trial.spec == target.spec && trial.tokens == target.tokens) trials_.push_back(trial);
+  }
+}
+
+bool KernelTuner::enough_trials() const {
+  return run_.options.trials > 0 && trials_.size() >= run_.options.trials;
+}
+
+MeasureRequest KernelTuner::request(uint64_t seed_offset) const {
+  MeasureRequest request;
+  request.spec = target_.spec;
+  request.tokens = target_.tokens;
+  request.threads = run_.options.threads;
+  request.seed = run_.options.seed + seed_offset;
+  request.seconds = run_.options.sample_seconds;
+  request.time_limit = measure_limit_;
+  return request;
+}
+
+void KernelTuner::show() {
+  double best = 1;
+  for (const Trial& trial : trials_) {
+    if (trial.status == TrialStatus::kOk) best = std::min(best, trial.cost);
+  }
+  run_.state.kernel = kernel_label(target_.spec, target_.tokens);
+  run_.state.trials = trials_.size();
+  run_.state.best_gain = 1 / best;
+  run_.state.seconds_left = run_.end ? seconds_until(run_.end) : -1;
+  run_.progress.update(run_.state);
+}
+
+// On the disk first: what is not there did not happen.
+void KernelTuner::keep(const Trial& trial) {
+  run_.log.append(to_json(trial));
+  trials_.push_back(trial);
+  run_.trials.push_back(trial);
+  if (trial.status != TrialStatus::kOk) ++run_.state.failures[trial.status];
+  show();
+}
+
+Trial KernelTuner::measure(const Candidate& candidate, double incumbent_cost, const std::string& proposed_by) {
+  Trial trial;
+  trial.spec = target_.spec;
+  trial.tokens = target_.tokens;
+  trial.schedule = candidate.kernel.schedule;
+  trial.proposed_by = proposed_by;
+  trial.compile_seconds = candidate.kernel.seconds + candidate.pair.seconds;
+  if (!candidate.kernel.ok || !candidate.pair.ok) {
+    trial.status = TrialStatus::kCompile;
+    trial.reason = candidate.kernel.ok ? candidate.pair.error : candidate.kernel.error;
+    return trial;
+  }
+  const Measurement measured = run_.runner.run(candidate.pair.executable, request(0));
+  trial.measure_seconds = measured.seconds;
+  trial.reason = measured.reason;
+  const bool silent =
+      measured.status == Measurement::Status::kNothing || measured.status == Measurement::Status::kStarted;
+  run_.silent_in_a_row = silent && !run_.runner.here() ? run_.silent_in_a_row + 1 : 0;
+  if (run_.silent_in_a_row >= kMostSilent) {
+    throw std::runtime_error("nothing came back from --runner \"" + run_.runner.command() + "\" " +
+                             std::to_string(kMostSilent) + " times in a row (" + measured.reason +
+                             "); mend it and continue with --resume");
+  }
+  switch (measured.status) {
+    case Measurement::Status::kOk: {
+      const MeasuredGain against = measured_gain(measured.incumbent, measured.candidate);
+      trial.cost = incumbent_cost / against.gain;
+      const auto median = [](std::vector<double> values) {
+        std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
+        return values[values.size() / 2];
+      };
+      trial.us_per_token = median(measured.candidate);
+      trial.incumbent_us_per_token = median(measured.incumbent);
+      trial.samples = measured.candidate;
+      trial.ended_early = measured.ended_early;
+      trial.status = TrialStatus::kOk;
+      break;
+    }
+    case Measurement::Status::kIncorrect: trial.status = TrialStatus::kIncorrect; break;
+    case Measurement::Status::kTimeout: trial.status = TrialStatus::kTimeout; break;
+    case Measurement::Status::kUnfit:
+    case Measurement::Status::kCrash:
+    case Measurement::Status::kStarted:
+    case Measurement::Status::kNothing: trial.status = TrialStatus::kCrash; break;
+  }
+  return trial;
+}
+
+// The default against itself: shows that all works, how long things take and how much they vary.
+bool KernelTuner::start(KernelOutcome* outcome) {
+  default_kernel_ = run_.build.generate(target_.spec, default_schedule_, compile_limit_);
+  const auto logged = std::find_if(trials_.begin(), trials_.end(),
+                                   [&](const Trial& trial) { return trial.schedule == default_schedule_; });
+  Trial trial;
+  if (logged != trials_.end()) {
+    trial = *logged;
+  } else {
+    Candidate candidate;
+    candidate.kernel = default_kernel_;
+    if (candidate.kernel.ok) candidate.pair = run_.build.link(default_kernel_, default_kernel_, compile_limit_);
+    trial = measure(candidate, 1, "default");
+    run_.build.discard(candidate.pair);
+    keep(trial);
+  }
+  if (trial.status == TrialStatus::kOk && !default_kernel_.ok) {
+    trial.status = TrialStatus::kCompile;
+    trial.reason = default_kernel_.error;
+  }
+  if (trial.status != TrialStatus::kOk) {
+    outcome->note = std::string("the default schedule fails (") + status_name(trial.status) + "): " + trial.reason;
+    return false;
+  }
+  compile_seconds_ = std::max(0.1, trial.compile_seconds);
+  measure_seconds_ = std::max(0.1, trial.measure_seconds);
+  compile_limit_ = std::clamp(10 * compile_seconds_ + 5, 20.0, 120.0);
+  measure_limit_ = std::clamp(6 * measure_seconds_ + 3, 5.0, 120.0);
+  incumbent_ = default_kernel_;
+  return true;
+}
+
+void KernelTuner::build_batch(std::vector<Candidate>* batch, const BuiltKernel& incumbent) {
+  std::atomic<size_t> next{0};
+  const auto work = [&] {
+    for (size_t i = next++; i < batch->size(); i = next++) {
+      Candidate& candidate = (*batch)[i];
+      const Schedule schedule = candidate.kernel.schedule;
+      candidate.kernel = run_.build.generate(target_.spec, schedule, compile_limit_);
+      if (candidate.kernel.ok) candidate.pair = run_.build.link(incumbent, candidate.kernel, compile_limit_);
+    }
+  };
+  // All are joined before anything is timed.
+  std::vector<std::thread> threads;
+  const size_t count = std::min<size_t>(static_cast<size_t>(std::max(1, run_.options.jobs)), batch->size());
+  for (size_t i = 1; i < count; ++i) threads.emplace_back(work);
+  work();
+  for (std::thread& thread : threads) thread.join();
+}
+
+void KernelTuner::search(std::optional<TuneClock::time_point> deadline) {
+  std::vector<Schedule> points = space_.enumerate(target_.spec, kMostPoints);
+  if (std::find(points.begin(), points.end(), default_schedule_) == points.end()) points.push_back(default_schedule_);
+  const SearchSpace space(std::move(points));
+  SearchHints hints;
+  hints.starts.push_back(*space.find(default_schedule_));
+  for (const size_t point : transferred_points(space, target_.spec, run_.known, kMostTransferred)) {
+    if (point != hints.starts[0]) hints.starts.push_back(point);
+  }
+  for (size_t i = 0; i < space.size(); ++i) {
+    hints.estimated_cost.push_back(estimated_cost(target_.spec, space.point(i), target_.tokens, run_.caches));
+  }
+  const auto strategy = make_search_strategy(run_.options.strategy, space, hints, run_.options.seed);
+
+  // What the log holds already, in its order; the best of it is the incumbent.
+  Schedule best = default_schedule_;
+  for (const Trial& trial : trials_) {
+    const auto point = space.find(trial.schedule);
+    const bool ok = trial.status == TrialStatus::kOk;
+    if (point) strategy->observe(*point, ok ? std::optional<double>(trial.cost) : std::nullopt);
+    if (ok && !trial.ended_early && trial.cost < incumbent_cost_ * kNewIncumbent) {
+      incumbent_cost_ = trial.cost;
+      best = trial.schedule;
+    }
+  }
+  const bool sweep = run_.options.strategy == "exhaustive";  // every cost against the default itself
+  if (sweep) incumbent_cost_ = 1;
+  if (best != default_schedule_ && !sweep) {
+    incumbent_ = run_.build.generate(target_.spec, best, compile_limit_);
+    if (!incumbent_.ok) {
+      incumbent_ = default_kernel_;
+      incumbent_cost_ = 1;
+    }
+  }
+
+  const double jobs = std::max(1, run_.options.jobs);
+  const size_t full_batch = std::min(kLargestBatch, static_cast<size_t>(2 * jobs));
+  while (!enough_trials()) {
+    const double left = seconds_until(deadline);
+    if (left <= 0) break;
+    size_t count = full_batch;
+    if (run_.options.trials > 0) count = std::min(count, run_.options.trials - trials_.size());
+    const double each = compile_seconds_ / jobs + measure_seconds_;
+    count = std::min(count, static_cast<size_t>(std::clamp(left / each, 1.0, 1e6)));
+    std::vector<Candidate> batch;
+    for (const size_t point : strategy->propose(count)) {
+      batch.emplace_back();
+      batch.back().point = point;
+      batch.back().kernel.schedule = space.point(point);
+    }
+    if (batch.empty()) break;  // every point was tried
+    const auto built = TuneClock::now();
+    build_batch(&batch, incumbent_);
+    compile_seconds_ = 0.5 * compile_seconds_ + 0.5 * seconds_since(built) * jobs / static_cast<double>(batch.size());
+    const BuiltKernel old_incumbent = incumbent_;
+    const double incumbent_cost = incumbent_cost_;
+    bool in_time = true;
+    for (const Candidate& candidate : batch) {
+      in_time = in_time && seconds_until(deadline) > 0;
+      if (!in_time) break;
+      const auto started = TuneClock::now();
+      const Trial trial = measure(candidate, incumbent_cost, run_.options.strategy);
+      if (trial.status == TrialStatus::kOk) {
+        measure_seconds_ = 0.7 * measure_seconds_ + 0.3 * seconds_since(started);
+      }
+      keep(trial);
+      strategy->observe(candidate.point,
+                        trial.status == TrialStatus::kOk ? std::optional<double>(trial.cost) : std::nullopt);
+      if (!sweep && trial.status == TrialStatus::kOk && !trial.ended_early &&
+          trial.cost < incumbent_cost_ * kNewIncumbent) {
+        incumbent_ = candidate.kernel;
+        incumbent_cost_ = trial.cost;
+      }
+    }
+    for (const Candidate& candidate : batch) {
+      run_.build.discard(candidate.pair);
+      if (candidate.kernel.object != incumbent_.object) run_.build.discard(candidate.kernel);
+    }
+    if (old_incumbent.object != incumbent_.object && old_incumbent.object != default_kernel_.object) {
+      run_.build.discard(old_incumbent);
+    }
+    if (!in_time) break;
+  }
+}
+
+void KernelTuner::confirm(std::optional<TuneClock::time_point> deadline, KernelOutcome* outcome) {
+  std::vector<const Trial*> order;
+  for (const Trial& trial : trials_) {
+    const bool good = trial.status == TrialStatus::kOk && !trial.ended_early && trial.cost < 1;
+    if (good && trial.schedule != default_schedule_) order.push_back(&trial);
+  }
+  std::sort(order.begin(), order.end(), [](const Trial* a, const Trial* b) { return a->cost < b->cost; });
+  const double each = compile_seconds_ + measure_seconds_ + kConfirmSeconds;
+  const size_t affordable = static_cast<size_t>(std::clamp(seconds_until(deadline) / each - 1, 1.0, double(kMostFinalists)));
+  if (order.size() > affordable) order.resize(affordable);
+  if (order.empty()) {
+    outcome->note = "nothing was faster than the default";
+    return;
+  }
+
+  // A fresh look at the finalists picks one; another fresh look says what it gains.
+  MeasureRequest look = request(1000);
+  look.samples = kConfirmSamples;
+  look.seconds = kConfirmSeconds;
+  look.time_limit += 2 * kConfirmSeconds;
+  look.may_end_early = false;
+  Candidate winner;
+  double winner_gain = 0;
+  for (const Trial* trial : order) {
+    Candidate candidate;
+    candidate.kernel = trial->schedule == incumbent_.schedule
+                           ? incumbent_
+                           : run_.build.generate(target_.spec, trial->schedule, compile_limit_);
+    if (candidate.kernel.ok) candidate.pair = run_.build.link(default_kernel_, candidate.kernel, compile_limit_);
+    if (!candidate.pair.ok) continue;
+    double gain = 1;
+    if (order.size() > 1) {
+      const Measurement measured = run_.runner.run(candidate.pair.executable, look);
+      if (measured.status != Measurement::Status::kOk) continue;
+      gain = measured_gain(measured.incumbent, measured.candidate).gain;
+    }
+    if (gain > winner_gain) {
+      winner_gain = gain;
+      std::swap(winner, candidate);
+    }
+    run_.build.discard(candidate.pair);
+  }
+  if (!winner.pair.ok) {
+    outcome->note = "none of the winners could be measured again";
+    return;
+  }
+  look.seed += 1000;
+  const Measurement measured = run_.runner.run(winner.pair.executable, look);
+  run_.build.discard(winner.pair);
+  if (measured.status != Measurement::Status::kOk) {
+    outcome->note = "the winner could not be measured again: " + measured.reason;
+    return;
+  }
+  const MeasuredGain gain = measured_gain(measured.incumbent, measured.candidate);
+  const auto median = [](std::vector<double> values) {
+    std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
+    return values[values.size() / 2];
+  };
+  outcome->default_us = median(measured.incumbent);
+  outcome->best_us = median(measured.candidate);
+  outcome->gain = gain.gain;
+  outcome->gain_low = gain.low;
+  outcome->gain_high = gain.high;
+  if (gain.gain < kWorthRecording || gain.low <= 1) {
+    outcome->note = "not surely faster than the default";
+    return;
+  }
+  outcome->schedule = winner.kernel.schedule;
+  ScheduleRecord record;
+  record.space_hash = space_.content_hash();
+  record.spec = target_.spec;
+  record.threads = static_cast<int>(run_.options.threads);
+  record.schedule = winner.kernel.schedule;
+  record.default_us_per_token = measured.incumbent;
+  record.tuned_us_per_token = measured.candidate;
+  record.tokens = static_cast<int64_t>(target_.tokens);
+  record.gain = gain.gain;
+  record.gain_low = gain.low;
+  record.gain_high = gain.high;
+  record.provenance = run_.provenance;
+  record.provenance.date = date_now();
+  if (!run_.runner.here()) {
+    record.provenance.cpu = measured.cpu;
+    record.provenance.caches = measured.caches;
+  }
+  outcome->record = save_record(run_.options.out, record);
+}
+
+KernelOutcome KernelTuner::tune(std::optional<TuneClock::time_point> deadline) {
+  KernelOutcome outcome;
+  outcome.spec = target_.spec;
+  outcome.tokens = target_.tokens;
+  outcome.schedule = default_schedule_;
+  show();
+  if (start(&outcome)) {
+    std::optional<TuneClock::time_point> search_end = deadline;
+    if (deadline) {
+      const double confirm_seconds =
+          std::min(0.3 * seconds_until(deadline),
+                   static_cast<double>(kMostFinalists) * compile_seconds_ + 4 * (measure_seconds_ + kConfirmSeconds));
+      search_end = *deadline - std::chrono::duration_cast<TuneClock::duration>(std::chrono::duration<double>(confirm_seconds));
+    }
+    search(search_end);
+    confirm(deadline, &outcome);
+  }
+  outcome.trials = trials_.size();
+  const Trial* best = nullptr;
+  for (const Trial& trial : trials_) {
+    if (trial.status == TrialStatus::kOk && (best == nullptr || trial.cost < best->cost)) best = &trial;
+  }
+  if (best != nullptr) run_.known.push_back({target_.spec, best->schedule});
+  run_.log.append(to_json(outcome));
+  if (incumbent_.object != default_kernel_.object) run_.build.discard(incumbent_);
+  run_.build.discard(default_kernel_);
+  return outcome;
+}
+
+}  // namespace lookupffn

@@ -1,0 +1,80 @@
+// The search for one kernel's schedule, from the default to the confirmed winner.
+#ifndef LOOKUPFFN_KERNEL_TUNER_H
+#define LOOKUPFFN_KERNEL_TUNER_H
+
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "candidate_build.h"
+#include "progress.h"
+#include "runner.h"
+#include "schedule_record.h"
+#include "schedule_space.h"
+#include "transfer.h"
+#include "trial_log.h"
+#include "tune.h"
+
+namespace lookupffn {
+
+using TuneClock = std::chrono::steady_clock;  // a clock that is set does not disturb a budget
+
+// What the searches of one run share.
+struct TuneRun {
+  const TuneOptions& options;
+  TrialLog& log;
+  CandidateBuild& build;
+  const Runner& runner;
+  Progress& progress;
+  ProgressState state;
+  CacheSizes caches;
+  std::vector<KnownSchedule> known;       // records, and what this run found so far
+  ScheduleRecord::Provenance provenance;  // of records, but for the date
+  std::vector<Trial> trials;              // of the log and of this run
+  std::optional<TuneClock::time_point> end;  // of the whole run's budget
+  int silent_in_a_row = 0;                // trials that nothing came back from
+};
+
+class KernelTuner {
+ public:
+  KernelTuner(TuneRun& run, const TuneTarget& target, const ScheduleSpace& space);
+
+  // Tries schedules until `deadline` (none: until the trials or the points end), confirms the best and writes
+  // its record. Throws std::runtime_error where the run cannot go on at all.
+  KernelOutcome tune(std::optional<TuneClock::time_point> deadline);
+
+ private:
+  struct Candidate {
+    size_t point = 0;
+    BuiltKernel kernel;
+    BuiltPair pair;
+  };
+
+  bool start(KernelOutcome* outcome);
+  void search(std::optional<TuneClock::time_point> deadline);
+  void build_batch(std::vector<Candidate>* batch, const BuiltKernel& incumbent);
+  void confirm(std::optional<TuneClock::time_point> deadline, KernelOutcome* outcome);
+  Trial measure(const Candidate& candidate, double incumbent_cost, const std::string& proposed_by);
+  void keep(const Trial& trial);
+  MeasureRequest request(uint64_t seed_offset) const;
+  bool enough_trials() const;
+  void show();
+
+  TuneRun& run_;
+  TuneTarget target_;
+  const ScheduleSpace& space_;
+  Schedule default_schedule_;
+  BuiltKernel default_kernel_, incumbent_;
+  double incumbent_cost_ = 1;
+  std::vector<Trial> trials_;  // of this kernel
+  double compile_limit_ = 120, measure_limit_ = 60;
+  double compile_seconds_ = 2, measure_seconds_ = 1;  // what one takes, about
+};
+
+nlohmann::json to_json(const KernelOutcome& outcome);
+KernelOutcome outcome_from_json(const nlohmann::json& object);
+
+}  // namespace lookupffn
+#endif

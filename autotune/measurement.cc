@@ -1,0 +1,82 @@
+#include "measurement.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "measure/result_line.h"
+
+namespace lookupffn {
+
+std::vector<std::string> measure_arguments(const MeasureRequest& request) {
+  const auto& problem = request.spec.problem;
+  const bool hash = request.spec.kernel == "hash";
+  const auto of = [&problem](const char* name, const char* otherwise) {
+    const auto it = problem.find(name);
+    return it == problem.end() ? std::string(otherwise) : it->second;
+  };
+  const auto decimal = [](double value) {
+    std::string text = std::to_string(value);
+    std::replace(text.begin(), text.end(), ',', '.');
+    return text;
+  };
+  return {
+      "kernel=" + request.spec.kernel,
+      "isa=" + request.spec.isa,
+      // The layer's other half is as small as it can be.
+      "projection=" + (hash ? of("projection", "dense") : "dense"),
+      "d_in=" + (hash ? of("d_in", "1") : "1"),
+      "block=" + (hash ? of("block", "0") : "0"),
+      "d_out=" + (hash ? "1" : of("d_out", "1")),
+      "tables=" + of("tables", "1"),
+      "bits=" + of("bits", "1"),
+      "table_type=" + of("table_type", "f32"),
+      "projection_type=" + of("projection_type", "f32"),
+      "tokens=" + std::to_string(request.tokens),
+      "threads=" + std::to_string(request.threads),
+      "seed=" + std::to_string(request.seed),
+      "samples=" + std::to_string(request.samples),
+      "seconds=" + decimal(request.seconds),
+      "time_limit=" + decimal(request.time_limit),
+      std::string("end_early=") + (request.may_end_early ? "1" : "0"),
+  };
+}
+
+Measurement parse_measurement(const std::string& output) {
+  Measurement measurement;
+  const auto body = find_result(output);
+  if (!body) return measurement;
+  try {
+    const nlohmann::json object = nlohmann::json::parse(*body);
+    const std::string status = object.at("status").get<std::string>();
+    measurement.reason = object.value("reason", "");
+    if (status == "ok") {
+      measurement.incumbent = object.at("incumbent").get<std::vector<double>>();
+      measurement.candidate = object.at("candidate").get<std::vector<double>>();
+      measurement.ended_early = object.at("ended_early").get<bool>();
+      measurement.cpu = object.value("cpu", "");
+      measurement.caches = object.value("caches", "");
+      const auto plausible = [](double us) { return std::isfinite(us) && us > 0; };
+      const bool sound = !measurement.candidate.empty() &&
+                         measurement.candidate.size() == measurement.incumbent.size() &&
+                         std::all_of(measurement.candidate.begin(), measurement.candidate.end(), plausible) &&
+                         std::all_of(measurement.incumbent.begin(), measurement.incumbent.end(), plausible);
+      if (sound) measurement.status = Measurement::Status::kOk;
+    } else if (status == "incorrect") {
+      measurement.status = Measurement::Status::kIncorrect;
+    } else if (status == "crash") {
+      measurement.status = Measurement::Status::kCrash;
+    } else if (status == "timeout") {
+      measurement.status = Measurement::Status::kTimeout;
+    } else if (status == "unfit") {
+      measurement.status = Measurement::Status::kUnfit;
+    } else if (status == "started") {
+      measurement.status = Measurement::Status::kStarted;
+    }
+  } catch (const nlohmann::json::exception&) {
+    // The line is whole, as its hash says, but not one of ours.
+  }
+  return measurement;
+}
+
+}  // namespace lookupffn

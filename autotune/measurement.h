@@ -1,0 +1,50 @@
+// How the measuring program is asked, and what its answer means.
+#ifndef LOOKUPFFN_MEASUREMENT_H
+#define LOOKUPFFN_MEASUREMENT_H
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernel_spec.h"
+
+namespace lookupffn {
+
+struct MeasureRequest {
+  KernelSpec spec;
+  size_t tokens = 1;   // a call; of the spec's batch class
+  size_t threads = 1;
+  uint64_t seed = 1;
+  int samples = 15;          // of each kernel, at most
+  double seconds = 0.5;      // of timing, about
+  double time_limit = 30;    // of everything
+  bool may_end_early = true;
+};
+
+// The arguments of the measuring program: a layer that has just this kernel's problem.
+std::vector<std::string> measure_arguments(const MeasureRequest& request);
+
+struct Measurement {
+  enum class Status {
+    kOk,
+    kIncorrect,
+    kCrash,    // as it said itself before it died
+    kTimeout,
+    kUnfit,    // it could not measure anything there: not the candidate's fault
+    kStarted,  // it began and was not heard of again
+    kNothing,  // not a word
+  };
+  Status status = Status::kNothing;
+  std::string reason;
+  std::vector<double> incumbent, candidate;  // us a token, taken in turn, as many of each
+  bool ended_early = false;
+  std::string cpu, caches;  // of the machine that it ran on, as in Machine
+  double seconds = 0;  // that it took, all in all
+};
+
+// What a program's output says. Noise around and between its lines does not matter.
+Measurement parse_measurement(const std::string& output);
+
+}  // namespace lookupffn
+#endif

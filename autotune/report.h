@@ -1,0 +1,39 @@
+// What a tuning run shows when it is done.
+#ifndef LOOKUPFFN_REPORT_H
+#define LOOKUPFFN_REPORT_H
+
+#include <string>
+#include <vector>
+
+#include "cost_model.h"
+#include "trial.h"
+
+namespace lookupffn {
+
+// What came of one kernel.
+struct KernelOutcome {
+  KernelSpec spec;
+  size_t tokens = 0;
+  size_t trials = 0;
+  double default_us = 0, best_us = 0;             // us a token, of the fresh samples; 0: not measured
+  double gain = 1, gain_low = 1, gain_high = 1;   // of medians, and its spread
+  Schedule schedule;                              // the default's where nothing is better
+  std::string record;                             // path, "" where none was written
+  std::string note;                               // why not, or what went wrong
+};
+
+// "gather small 64 tokens i8 (d_out=512 tables=128)": one kernel among others, shortly.
+std::string kernel_label(const KernelSpec& spec, size_t tokens);
+
+// "row reads from L3, 14 GB/s" or "arithmetic, 92 GFLOP/s": which of the kernel's work the time goes with.
+std::string bound_text(const KernelSpec& spec, size_t tokens, const Schedule& schedule, double us_per_token,
+                       const CacheSizes& caches);
+
+// A table in plain text, a line a kernel: default, best, gain with its spread, bound, record or reason.
+std::string outcome_table(const std::vector<KernelOutcome>& outcomes, const CacheSizes& caches);
+
+// A picture of the search, SVG: the best so far against the trials, a line a kernel, a dot a trial.
+std::string search_picture(const std::vector<Trial>& trials);
+
+}  // namespace lookupffn
+#endif

@@ -1,0 +1,193 @@
+#include "tune.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <stdexcept>
+
+#include "atomic_file.h"
+#include "content_hash.h"
+#include "kernel_tuner.h"
+#include "machine.h"
+#include "preflight.h"
+
+namespace lookupffn {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Before minutes are spent: can records be written?
+void check_writable(const std::string& out) {
+  std::error_code error;
+  fs::create_directories(out, error);
+  if (error) throw std::runtime_error("--out " + out + ": " + error.message());
+  std::string probe = out + "/.lookupffn-probe-XXXXXX";
+  const int file = mkstemp(probe.data());
+  if (file < 0) throw std::runtime_error("--out " + out + ": " + std::strerror(errno));
+  close(file);
+  unlink(probe.c_str());
+}
+
+std::string text_of(const std::vector<TuneTarget>& targets) {
+  std::string text;
+  for (const TuneTarget& target : targets) {
+    text += (text.empty() ? "" : "; ") + target.spec.kernel + " " + canonical_text(target.spec.problem) + " " +
+            target.spec.batch_class + " " + std::to_string(target.tokens) + " tokens";
+  }
+  return text;
+}
+
+nlohmann::json log_header(const TuneOptions& options, const std::vector<TuneTarget>& targets,
+                          const std::map<std::string, ScheduleSpace>& spaces, const Machine& machine,
+                          const CacheSizes& caches) {
+  nlohmann::json identity = {
+      {"machine", options.runner.empty() ? machine.cpu + ", " + machine.caches : "behind --runner " + options.runner},
+      {"version", std::string(LOOKUPFFN_TOOL_VERSION) + ", generators " + LOOKUPFFN_GENERATORS_HASH + ", Halide " +
+                      LOOKUPFFN_HALIDE_VERSION},
+      {"isa", options.isa},
+      {"threads", options.threads},
+      {"shape", text_of(targets)},
+  };
+  for (const auto& [kernel, space] : spaces) identity["schedule space of " + kernel] = space.content_hash();
+  const std::time_t now = std::time(nullptr);
+  return {{"type", "header"},
+          {"identity", identity},
+          {"subject", options.subject},
+          {"strategy", options.strategy},
+          {"seed", options.seed},
+          {"started_unix", static_cast<int64_t>(now)},
+          {"cache_bytes", {{"l1d", caches.l1d}, {"l2", caches.l2}, {"l3", caches.l3}}}};
+}
+
+}  // namespace
+
+std::vector<TuneTarget> tune_targets(const TuneOptions& options) {
+  // Of each class the largest count stands for all: there the kernel's own time is the most of a call's.
+  std::map<std::string, size_t> tokens_of_class;
+  for (const size_t tokens : options.tokens) {
+    size_t& largest = tokens_of_class[batch_class(static_cast<int64_t>(tokens))];
+    largest = std::max(largest, tokens);
+  }
+  std::vector<TuneTarget> targets;
+  std::set<KernelSpec> seen;
+  for (const std::string& kernel : options.kernels) {
+    for (const LayerShape& shape : options.shapes) {
+      for (const std::string& table_type : options.table_types) {
+        for (const KernelSpec& spec : layer_kernels(shape, options.isa, table_type, options.projection_type)) {
+          const auto tokens = tokens_of_class.find(spec.batch_class);
+          if (spec.kernel != kernel || tokens == tokens_of_class.end() || !seen.insert(spec).second) continue;
+          targets.push_back({spec, tokens->second});
+        }
+      }
+    }
+  }
+  return targets;
+}
+
+TuneResult tune(const TuneOptions& options, std::FILE* out) {
+  const auto start = TuneClock::now();
+  options.tools.check();
+  const Runner runner(options.runner);
+  const std::vector<TuneTarget> targets = tune_targets(options);
+  if (targets.empty()) throw std::runtime_error("there is nothing to tune: no kernel for these --tokens");
+  std::map<std::string, ScheduleSpace> spaces;
+  for (const TuneTarget& target : targets) {
+    const std::string& kernel = target.spec.kernel;
+    for (size_t i = 0; i < options.schedules_dirs.size() && spaces.count(kernel) == 0; ++i) {
+      if (!fs::exists(options.schedules_dirs[i] + "/" + kernel + ".space.json")) continue;
+      spaces.emplace(kernel, ScheduleSpace::load(options.schedules_dirs[i], kernel));
+    }
+    if (spaces.count(kernel) == 0) throw std::runtime_error("no schedules directory has " + kernel + ".space.json");
+  }
+  check_writable(options.out);
+
+  const Machine machine = this_machine();
+  CacheSizes caches;
+  if (runner.here()) {
+    if (machine.l1d_bytes > 0) caches.l1d = machine.l1d_bytes;
+    if (machine.l2_bytes > 0) caches.l2 = machine.l2_bytes;
+    if (machine.l3_bytes > 0) caches.l3 = machine.l3_bytes;
+  }
+  TrialLog log(options.log, log_header(options, targets, spaces, machine, caches), options.resume);
+
+  Progress progress(out);
+  progress.say("tuning " + options.subject + " for " + options.isa + ": " + std::to_string(targets.size()) + " kernels, " +
+               (options.budget_seconds > 0 ? "a budget of " + time_text(options.budget_seconds) : std::string("no time budget")) +
+               (options.trials > 0 ? ", " + std::to_string(options.trials) + " trials each" : ""));
+  progress.say("log " + options.log + (log.content().trials.empty() ? "" : ": goes on after " + std::to_string(log.content().trials.size()) + " trials") +
+               " (continue an interrupted run with --resume)");
+  const int threads = static_cast<int>(options.threads);
+  if (runner.here()) {
+    const Preflight preflight = check_machine(machine, threads);
+    for (const std::string& warning : preflight.warnings) progress.say("warning: " + warning);
+    char noise[64];
+    std::snprintf(noise, sizeof noise, "%.1f%%", 100 * preflight.noise);
+    progress.say("machine: " + machine.cpu + ", " + machine.caches + "; a fixed loop varies by " + noise);
+  } else {
+    progress.say("measuring behind --runner " + options.runner + ": see to it that nothing else runs there");
+  }
+
+  CandidateBuild build(options.tools);
+  std::vector<std::string> record_dirs = options.schedules_dirs;
+  record_dirs.push_back(options.out);
+  TuneRun run{options, log, build, runner, progress, {}, caches, recorded_schedules(record_dirs), {}, log.content().trials, {}, 0};
+  run.provenance.cpu = machine.cpu;
+  run.provenance.caches = machine.caches;
+  run.provenance.halide = LOOKUPFFN_HALIDE_VERSION;
+  run.provenance.generator_hash = LOOKUPFFN_GENERATORS_HASH;
+  run.provenance.tool = LOOKUPFFN_TOOL_VERSION;
+  run.state.kernel_count = targets.size();
+  const auto seconds = [](double s) { return std::chrono::duration_cast<TuneClock::duration>(std::chrono::duration<double>(s)); };
+  if (options.budget_seconds > 0) run.end = start + seconds(options.budget_seconds);
+
+  TuneResult result;
+  for (size_t i = 0; i < targets.size(); ++i) {
+    const TuneTarget& target = targets[i];
+    run.state.kernel_index = i;
+    // Finished by the run that is continued?
+    const nlohmann::json* finished = nullptr;
+    for (const nlohmann::json& line : log.content().outcomes) {
+      const KernelOutcome outcome = outcome_from_json(line);
+      const bool same = outcome.spec == target.spec && outcome.tokens == target.tokens;
+      if (same && options.trials > 0 && outcome.trials >= options.trials) finished = &line;
+    }
+    KernelOutcome outcome;
+    if (finished != nullptr) {
+      outcome = outcome_from_json(*finished);
+    } else {
+      std::optional<TuneClock::time_point> deadline;
+      if (run.end) {
+        const double left = std::chrono::duration<double>(*run.end - TuneClock::now()).count();
+        if (left <= 0) {
+          outcome.spec = target.spec;
+          outcome.tokens = target.tokens;
+          outcome.note = "the budget ended first";
+          result.outcomes.push_back(outcome);
+          continue;
+        }
+        deadline = TuneClock::now() + seconds(left / static_cast<double>(targets.size() - i));
+      }
+      outcome = KernelTuner(run, target, spaces.at(target.spec.kernel)).tune(deadline);
+    }
+    char gain[64];
+    std::snprintf(gain, sizeof gain, "%.2fx in %zu trials", outcome.gain, outcome.trials);
+    progress.say(kernel_label(target.spec, target.tokens) + ": " + gain +
+                 (outcome.record.empty() ? ", no record: " + outcome.note : ", " + outcome.record));
+    result.outcomes.push_back(outcome);
+  }
+
+  result.picture = fs::path(options.log).replace_extension(".svg").string();
+  write_file_atomically(result.picture, search_picture(run.trials));
+  progress.say("");
+  progress.say(outcome_table(result.outcomes, caches));
+  progress.say("search picture: " + result.picture);
+  return result;
+}
+
+}  // namespace lookupffn

@@ -1,0 +1,24 @@
+// The layers that the project's benchmarks measure, by name.
+#ifndef LOOKUPFFN_WORKLOAD_H
+#define LOOKUPFFN_WORKLOAD_H
+
+#include <string>
+#include <vector>
+
+#include "layer_kernels.h"
+
+namespace lookupffn {
+
+struct Workload {
+  std::string name;
+  LayerShape shape;
+};
+
+const std::vector<Workload>& workloads();
+
+// A workload by its name, or a shape written as "d_in=512 tables=128 ..." (parse_layer_shape). Throws
+// std::runtime_error with the names that there are.
+LayerShape find_workload(const std::string& name);
+
+}  // namespace lookupffn
+#endif
