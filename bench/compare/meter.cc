@@ -1,0 +1,64 @@
+#include "meter.h"
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <thread>
+
+namespace lookupffn::bench {
+namespace {
+
+double quantile(std::vector<double> values, double q) {
+  std::sort(values.begin(), values.end());
+  const double place = q * (values.size() - 1);
+  const size_t below = static_cast<size_t>(place);
+  const size_t above = std::min(below + 1, values.size() - 1);
+  return values[below] + (place - below) * (values[above] - values[below]);
+}
+
+double now() {
+  using namespace std::chrono;
+  return duration<double>(steady_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+double Meter::median() const { return quantile(values_, 0.5); }
+
+double Meter::spread() const { return (quantile(values_, 0.75) - quantile(values_, 0.25)) / median(); }
+
+void sample_in_turn(const std::vector<Meter*>& meters, size_t rounds, size_t threads) {
+  for (size_t round = 0; round < rounds; ++round) {
+    for (size_t i = 0; i < meters.size(); ++i) {
+      if (threads > 1) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      meters[(i + round) % meters.size()]->sample();
+    }
+  }
+}
+
+std::function<double()> time_calls(std::function<void(size_t first)> call, size_t tokens, size_t ring_tokens) {
+  auto next = std::make_shared<size_t>(0);
+  const auto step = [call, next, tokens, ring_tokens] {
+    if (*next + tokens > ring_tokens) *next = 0;
+    call(*next);
+    *next += tokens;
+  };
+  step();  // first calls allocate
+  double fastest = 1e9;
+  for (const double end = now() + 2e-3; now() < end;) {
+    const double begin = now();
+    step();
+    fastest = std::min(fastest, now() - begin);
+  }
+  constexpr double kSample = 3e-3, kWarmUp = 1e-3;
+  const size_t calls = std::max<size_t>(1, static_cast<size_t>(kSample / std::max(fastest, 1e-7)));
+  const size_t warm_up_calls = static_cast<size_t>(kWarmUp / std::max(fastest, 1e-7));
+  return [step, calls, warm_up_calls, tokens] {
+    for (size_t i = 0; i < warm_up_calls; ++i) step();
+    const double begin = now();
+    for (size_t i = 0; i < calls; ++i) step();
+    return (now() - begin) * 1e6 / static_cast<double>(calls * tokens);
+  };
+}
+
+}  // namespace lookupffn::bench

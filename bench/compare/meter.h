@@ -1,0 +1,34 @@
+// Something that is sampled, and rounds that sample many such things in turn, so that a machine that drifts
+// meets all of them alike.
+#ifndef LOOKUPFFN_BENCH_METER_H
+#define LOOKUPFFN_BENCH_METER_H
+
+#include <cstddef>
+#include <functional>
+#include <vector>
+
+namespace lookupffn::bench {
+
+class Meter {
+ public:
+  explicit Meter(std::function<double()> sample) : sample_(std::move(sample)) {}
+  void sample() { values_.push_back(sample_()); }
+  void forget() { values_.clear(); }
+  double median() const;  // of one sample at least
+  double spread() const;  // (third quartile - first quartile) / median
+
+ private:
+  std::function<double()> sample_;
+  std::vector<double> values_;
+};
+
+// `rounds` samples of each; each round begins with another meter. Where several threads run, the threads of
+// the meter before (OpenMP's, for one, wait in a loop for a while) get time to fall asleep in between.
+void sample_in_turn(const std::vector<Meter*>& meters, size_t rounds, size_t threads);
+
+// A meter's sample that times calls: microseconds a token of `call(first)` for `tokens` tokens, first going round
+// a ring. A sample takes 3 ms or one call, whichever is more, after an untimed warm-up of up to 1 ms.
+std::function<double()> time_calls(std::function<void(size_t first)> call, size_t tokens, size_t ring_tokens);
+
+}  // namespace lookupffn::bench
+#endif
