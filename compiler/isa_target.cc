@@ -61,14 +61,12 @@ std::string halide_target(const KernelSpec& spec, const std::string& sanitizer) 
     const auto at = spec.problem.find(name);
     return at == spec.problem.end() ? 0.0 : std::stod(at->second);
   };
-  if (spec.kernel == "gather" && spec.problem.count("d_out")) {
+  if (spec.kernel == "gather") {
     const std::string& type = spec.problem.at("table_type");
     const double element = type == "f32" ? 4 : type == "bf16" ? 2 : 1;
-    // Rows are padded, so stay clear of the edge: 64-bit index arithmetic costs little at that size.
-    if (number("tables") * double(uint64_t{1} << int(number("bits"))) * (number("d_out") + 64) * element >=
-        2e9) {
-      target += "-large_buffers";
-    }
+    const double elements = number("tables") * double(uint64_t{1} << int(number("bits"))) * number("d_out");
+    // A portable kernel does not know its tables' size: it may be any.
+    if (elements == 0 || elements * element >= double(uint64_t{1} << 31)) target += "-large_buffers";
   }
   return target;
 }

@@ -1,10 +1,12 @@
 #include "layer_kernels.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <stdexcept>
 #include <tuple>
 
+#include "batch_class.h"
 #include "condition.h"
 #include "packed_shape.h"
 
@@ -95,7 +97,7 @@ std::string describe(const LayerShape& shape) {
 }
 
 const std::vector<std::string>& batch_classes() {
-  static const std::vector<std::string> names = {"one", "small", "large"};
+  static const std::vector<std::string> names(std::begin(kBatchClassNames), std::end(kBatchClassNames));
   return names;
 }
 
@@ -110,7 +112,7 @@ const std::vector<std::string>& projection_types() {
 }
 
 const std::string& batch_class(int64_t tokens) {
-  return batch_classes()[tokens <= 1 ? 0 : tokens < 128 ? 1 : 2];
+  return batch_classes()[batch_class_of(size_t(std::max<int64_t>(tokens, 0)))];
 }
 
 std::vector<KernelSpec> layer_kernels(const LayerShape& shape, const std::string& isa,

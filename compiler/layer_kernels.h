@@ -38,7 +38,8 @@ const std::vector<std::string>& projection_types();  // f32, bf16
 // The class of a call with this many tokens (at least 1).
 const std::string& batch_class(int64_t tokens);
 
-// Specs of the specialised kernels of a layer: hash and gather, each for every batch class.
+// Specs of the specialised kernels of a layer, each once: hash (of each size of call that it is split into) and
+// gather, for every batch class. Their problems are those of the packed layer (runtime/src/packed_shape.h).
 std::vector<KernelSpec> layer_kernels(const LayerShape& shape, const std::string& isa,
                                       const std::string& table_type, const std::string& projection_type);
 

@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "content_hash.h"
-#include "temporary_directory.h"
+#include "scratch_folder.h"
 
 namespace lookupffn {
 namespace {
@@ -33,32 +33,32 @@ size_t entries(const std::string& directory) {
 }
 
 TEST(AtomicFile, WritesAndReplaces) {
-  TemporaryDirectory directory;
+  ScratchFolder directory;
   std::string content("a\0b\n", 4);
   content += std::string(1 << 20, 'z');
-  write_file_atomically(directory / "file", content);
-  EXPECT_EQ(read_file(directory / "file"), content);
-  write_file_atomically(directory / "file", "");
-  EXPECT_EQ(read_file(directory / "file"), "");
+  write_file_atomically(directory.file("file"), content);
+  EXPECT_EQ(read_file(directory.file("file")), content);
+  write_file_atomically(directory.file("file"), "");
+  EXPECT_EQ(read_file(directory.file("file")), "");
   EXPECT_EQ(entries(directory.path()), 1u);
 }
 
 TEST(AtomicFile, MissingDirectory) {
-  TemporaryDirectory directory;
-  const std::string error = error_of_writing(directory / "absent/file");
+  ScratchFolder directory;
+  const std::string error = error_of_writing(directory.file("absent/file"));
   EXPECT_NE(error.find("absent/file': No such file or directory"), std::string::npos) << error;
 }
 
 TEST(AtomicFile, TargetIsADirectory) {
-  TemporaryDirectory directory;
-  fs::create_directory(directory / "file");
-  EXPECT_NE(error_of_writing(directory / "file").find("directory"), std::string::npos);
+  ScratchFolder directory;
+  fs::create_directory(directory.file("file"));
+  EXPECT_NE(error_of_writing(directory.file("file")).find("directory"), std::string::npos);
   EXPECT_EQ(entries(directory.path()), 1u) << "the temporary is left";
 }
 
 TEST(AtomicFile, UnwritableDirectory) {
   // Root may write everywhere: there, a file system that is read-only for all stands in.
-  TemporaryDirectory directory;
+  ScratchFolder directory;
   const bool root = geteuid() == 0;
   const std::string place = root ? "/proc" : directory.path();
   if (!root) chmod(place.c_str(), 0500);
@@ -68,41 +68,41 @@ TEST(AtomicFile, UnwritableDirectory) {
 }
 
 TEST(AtomicFile, FailureLeavesTheOldFile) {
-  TemporaryDirectory directory;
-  write_file_atomically(directory / "file", "old");
+  ScratchFolder directory;
+  write_file_atomically(directory.file("file"), "old");
   // A limit on file sizes fails the write half way, as a full disk would. In a child: it cannot be undone.
   const pid_t child = fork();
   if (child == 0) {
     signal(SIGXFSZ, SIG_IGN);
     const rlimit limit = {1000, 1000};
     setrlimit(RLIMIT_FSIZE, &limit);
-    const std::string error = error_of_writing(directory / "file", std::string(5000, 'x'));
+    const std::string error = error_of_writing(directory.file("file"), std::string(5000, 'x'));
     _exit(error.find("File too large") != std::string::npos ? 0 : 1);
   }
   int status = -1;
   waitpid(child, &status, 0);
   EXPECT_EQ(status, 0);
-  EXPECT_EQ(read_file(directory / "file"), "old");
+  EXPECT_EQ(read_file(directory.file("file")), "old");
   EXPECT_EQ(entries(directory.path()), 1u) << "the temporary is left";
 }
 
 TEST(AtomicFile, ReadersSeeTheOldFileOrTheNewOne) {
-  TemporaryDirectory directory;
+  ScratchFolder directory;
   const std::string a(100000, 'a'), b(50000, 'b');
-  write_file_atomically(directory / "file", a);
+  write_file_atomically(directory.file("file"), a);
   std::thread writer([&] {
-    for (int i = 0; i < 50; ++i) write_file_atomically(directory / "file", i % 2 ? a : b);
+    for (int i = 0; i < 50; ++i) write_file_atomically(directory.file("file"), i % 2 ? a : b);
   });
   for (int i = 0; i < 500; ++i) {
-    const std::string seen = read_file(directory / "file");
+    const std::string seen = read_file(directory.file("file"));
     EXPECT_TRUE(seen == a || seen == b);
   }
   writer.join();
 }
 
 TEST(AtomicFile, ReadingFails) {
-  TemporaryDirectory directory;
-  EXPECT_THROW(read_file(directory / "absent"), std::runtime_error);
+  ScratchFolder directory;
+  EXPECT_THROW(read_file(directory.file("absent")), std::runtime_error);
   EXPECT_THROW(read_file(directory.path()), std::runtime_error);
 }
 

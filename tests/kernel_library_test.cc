@@ -17,8 +17,8 @@
 #include "installation.h"
 #include "layer_kernels.h"
 #include "lookupffn/kernels.h"
+#include "scratch_folder.h"
 #include "subprocess.h"
-#include "temporary_directory.h"
 
 namespace lookupffn {
 namespace {
@@ -45,7 +45,7 @@ class KernelLibrary : public testing::Test {
  protected:
   KernelLibrary() {
     request.name = "mine";
-    request.directory = directory / "out";
+    request.directory = directory.file("out");
     request.specs = layer_kernels(parse_layer_shape("d_in=64 tables=4"), "avx2", "f32", "f32");
     request.origin = "a test";
     request.schedules_dirs = {LOOKUPFFN_SCHEDULES};
@@ -56,7 +56,7 @@ class KernelLibrary : public testing::Test {
   void use_generator(const std::string& special) {
     std::string script = kGenerator;
     script.replace(script.find("SPECIAL"), 7, special);
-    request.generator = directory / "generator";
+    request.generator = directory.file("generator");
     write_file_atomically(request.generator, script);
     chmod(request.generator.c_str(), 0755);
   }
@@ -86,7 +86,7 @@ class KernelLibrary : public testing::Test {
     }
   }
 
-  TemporaryDirectory directory;
+  ScratchFolder directory;
   KernelLibraryRequest request;
 };
 
@@ -142,10 +142,10 @@ TEST_F(KernelLibrary, HoldsWhatItSays) {
 TEST_F(KernelLibrary, TwoStaticLibrariesLiveInOneProgram) {
   build_kernel_library(request);
   request.name = "other";
-  request.directory = directory / "out/../second";
+  request.directory = directory.file("out/../second");
   build_kernel_library(request);
-  TemporaryDirectory work;
-  write_file_atomically(work / "main.c", R"(
+  ScratchFolder work;
+  write_file_atomically(work.file("main.c"), R"(
 #include <stdio.h>
 #include "mine.h"
 #include "other.h"
@@ -156,12 +156,12 @@ lookupffn_status lookupffn_register_kernels(const struct lookupffn_kernel_librar
 }
 int main(void) { return mine_register() + other_register(); }
 )");
-  const ProcessResult compiled =
-      run_process({"cc", "-I", directory / "out/include", "-I", directory / "second/include", "-I",
-                   std::string(LOOKUPFFN_TEST_DATA) + "/../../runtime/include", work / "main.c",
-                   directory / "out/libmine.a", directory / "second/libother.a", "-o", work / "main"});
+  const ProcessResult compiled = run_process(
+      {"cc", "-I", directory.file("out/include"), "-I", directory.file("second/include"), "-I",
+       std::string(LOOKUPFFN_TEST_DATA) + "/../../runtime/include", work.file("main.c"),
+       directory.file("out/libmine.a"), directory.file("second/libother.a"), "-o", work.file("main")});
   ASSERT_TRUE(compiled.ok()) << compiled.err;
-  EXPECT_EQ(run_process({work / "main"}).out, "mine 6\nother 6\n");
+  EXPECT_EQ(run_process({work.file("main")}).out, "mine 6\nother 6\n");
 }
 
 TEST_F(KernelLibrary, AnEarlierResultIsReplaced) {
@@ -215,17 +215,17 @@ TEST_F(KernelLibrary, ACancelledBuildLeavesAnEarlierResult) {
 TEST_F(KernelLibrary, AKilledBuildLeavesAnEarlierResultAndTheNextOneTidiesUp) {
   build_kernel_library(request);
   const std::string before = read_file(request.directory + "/manifest.json");
-  fs::remove(directory / "calls");
+  fs::remove(directory.file("calls"));
   use_generator("sleep 100");
   const pid_t child = fork();
   if (child == 0) {
     build_kernel_library(request);
     _exit(0);
   }
-  for (int attempt = 0; attempt < 500 && !fs::exists(directory / "calls"); ++attempt) {
+  for (int attempt = 0; attempt < 500 && !fs::exists(directory.file("calls")); ++attempt) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
-  ASSERT_TRUE(fs::exists(directory / "calls"));
+  ASSERT_TRUE(fs::exists(directory.file("calls")));
   kill(child, SIGKILL);
   waitpid(child, nullptr, 0);
   EXPECT_EQ(read_file(request.directory + "/manifest.json"), before);
@@ -242,7 +242,7 @@ TEST_F(KernelLibrary, SomebodysFilesAreNotReplaced) {
   fs::remove(request.directory + "/manifest.json");
   EXPECT_NE(error_of_building().find("is no kernel library"), std::string::npos);
   EXPECT_EQ(read_file(request.directory + "/thesis.txt"), "years of work");
-  request.directory = directory / "generator";
+  request.directory = directory.file("generator");
   EXPECT_NE(error_of_building().find("is no directory"), std::string::npos);
 }
 
@@ -252,7 +252,7 @@ TEST_F(KernelLibrary, MissingProgramsAreNamed) {
   unsetenv("CC");
   EXPECT_NE(error.find("there is no 'no-such-compiler'"), std::string::npos) << error;
   EXPECT_NE(error.find("apt install gcc"), std::string::npos) << error;
-  request.generator = directory / "absent";
+  request.generator = directory.file("absent");
   EXPECT_NE(error_of_building().find("could not be started"), std::string::npos);
   request.name = "a-b";
   EXPECT_NE(error_of_building().find("'a-b' cannot name"), std::string::npos);

@@ -7,8 +7,8 @@
 #include "atomic_file.h"
 #include "generator_command.h"
 #include "isa_target.h"
+#include "scratch_folder.h"
 #include "subprocess.h"
-#include "temporary_directory.h"
 
 namespace lookupffn {
 namespace {
@@ -79,18 +79,18 @@ TEST(KernelTable, RefusesNamesThatAreNoIdentifiers) {
 
 // Compiled as a user's compiler would see them, the sources give a program the texts that went in.
 TEST(KernelTable, CompilesAndHoldsWhatWentIn) {
-  TemporaryDirectory directory;
-  ASSERT_TRUE(run_process({"mkdir", directory / "lookupffn"}).ok());
+  ScratchFolder directory;
+  ASSERT_TRUE(run_process({"mkdir", directory.file("lookupffn")}).ok());
   const std::string provenance = "odd \"quotes\" \\ and \xc3\xa4 9";
-  write_file_atomically(directory / "lookupffn/kernels.h", kernels_header_text());
-  write_file_atomically(directory / "lookupffn/lookupffn.h", lookupffn_header_text());
-  write_file_atomically(directory / "mine.h", registration_header("mine"));
+  write_file_atomically(directory.file("lookupffn/kernels.h"), kernels_header_text());
+  write_file_atomically(directory.file("lookupffn/lookupffn.h"), lookupffn_header_text());
+  write_file_atomically(directory.file("mine.h"), registration_header("mine"));
   write_file_atomically(
-      directory / "table.c",
+      directory.file("table.c"),
       kernel_table_source("mine", {{gather("one"), {{"d_tile", "64"}}, provenance, "mine_k0"},
                                    {gather("small"), {{"d_tile", "32"}}, "default", "mine_k1"}}));
-  write_file_atomically(directory / "register.c", registration_source("mine"));
-  write_file_atomically(directory / "main.cc", R"(
+  write_file_atomically(directory.file("register.c"), registration_source("mine"));
+  write_file_atomically(directory.file("main.cc"), R"(
 #include <cstdio>
 #include "lookupffn/kernels.h"
 #include "mine.h"
@@ -114,11 +114,11 @@ int main() { return mine_register(); }
   };
   for (const char* source : {"table", "register"}) {
     build({"cc", "-std=c11", "-pedantic", "-Wall", "-Wextra", "-Werror", "-I", directory.path(), "-c",
-           directory / (std::string(source) + ".c"), "-o", directory / (std::string(source) + ".o")});
+           directory.file(std::string(source) + ".c"), "-o", directory.file(std::string(source) + ".o")});
   }
-  build({"c++", "-std=c++17", "-Wall", "-Wextra", "-I", directory.path(), directory / "main.cc",
-         directory / "table.o", directory / "register.o", "-o", directory / "main"});
-  const ProcessResult run = run_process({directory / "main"});
+  build({"c++", "-std=c++17", "-Wall", "-Wextra", "-I", directory.path(), directory.file("main.cc"),
+         directory.file("table.o"), directory.file("register.o"), "-o", directory.file("main")});
+  const ProcessResult run = run_process({directory.file("main")});
   EXPECT_EQ(run.exit_status, 6);  // LOOKUPFFN_NO_KERNEL came through
   EXPECT_EQ(run.out,
             "mine 1 2\n"

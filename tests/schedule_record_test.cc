@@ -9,7 +9,7 @@
 
 #include "atomic_file.h"
 #include "layer_kernels.h"
-#include "temporary_directory.h"
+#include "scratch_folder.h"
 
 namespace lookupffn {
 namespace {
@@ -19,18 +19,17 @@ namespace fs = std::filesystem;
 class Records : public testing::Test {
  protected:
   Records() {
-    fs::copy_file(std::string(LOOKUPFFN_SCHEDULES) + "/gather.space.json", schedules / "gather.space.json");
+    fs::copy_file(std::string(LOOKUPFFN_SCHEDULES) + "/gather.space.json",
+                  schedules.file("gather.space.json"));
     machine.cpu = "Test CPU 9000 (family 6, model 1)";
     machine.threads = 2;
     record.space_hash = space().content_hash();
     record.spec = spec;
     record.threads = 2;
     record.tokens = 64;
-    record.schedule = {{"d_tile", "128"},
-                       {"vector_bytes", "64"},
-                       {"tables_pass", "4"},
-                       {"unroll_tables", "2"},
-                       {"prefetch_tables", "0"}};
+    record.schedule = {{"d_tile", "128"},      {"vector_bytes", "64"},   {"tables_pass", "4"},
+                       {"unroll_tables", "2"}, {"prefetch_tables", "0"}, {"parallel", "tokens"},
+                       {"token_chunk", "0"}};
     record.default_us_per_token = {2.5, 2.25, 2.75};
     record.tuned_us_per_token = {2, 1.75, 2.125};
     record.gain = 1.25;
@@ -64,7 +63,7 @@ class Records : public testing::Test {
     EXPECT_EQ(chosen.notes[0].find('\n'), std::string::npos) << chosen.notes[0];
   }
 
-  TemporaryDirectory schedules;
+  ScratchFolder schedules;
   Machine machine;
   ScheduleRecord record;
   const KernelSpec spec = layer_kernels(parse_layer_shape("d_in=512 tables=128"), "avx512", "f32", "f32")[4];
@@ -73,8 +72,8 @@ class Records : public testing::Test {
 TEST_F(Records, SaveAndLoad) {
   ASSERT_EQ(spec.batch_class, "small");
   const std::string path = save();
-  EXPECT_EQ(path, schedules / ("tuned/avx512/gather-bits8-dout512-f32-tables128-small-"
-                               "test-cpu-9000-family-6-model-1.json"));
+  EXPECT_EQ(path, schedules.file("tuned/avx512/gather-bits8-dout512-f32-tables128-small-"
+                                 "test-cpu-9000-family-6-model-1.json"));
   const ScheduleRecord loaded = load_record(path);
   EXPECT_EQ(loaded.spec, record.spec);
   EXPECT_EQ(loaded.schedule, record.schedule);
@@ -141,7 +140,7 @@ TEST_F(Records, OtherSpaceIsRefused) {
   expect_refused("tuned in another schedule space (00000000deadbeef");
   // The same where it is the space that changed.
   write_file_atomically(path, text);
-  edit(schedules / "gather.space.json", "[0, 1, 2, 4, 8, 16]", "[0, 1, 2, 4, 8, 16, 32]");
+  edit(schedules.file("gather.space.json"), "[0, 1, 2, 4, 8, 16]", "[0, 1, 2, 4, 8, 16, 32]");
   expect_refused("tuned in another schedule space");
 }
 
@@ -228,7 +227,7 @@ TEST_F(Records, ARefusedRecordDoesNotHideAGoodOne) {
 }
 
 TEST_F(Records, EarlierDirectoryWins) {
-  TemporaryDirectory mine;  // has records, no space
+  ScratchFolder mine;  // has records, no space
   save();
   record.schedule["d_tile"] = "32";
   save_record(mine.path(), record);
@@ -237,7 +236,7 @@ TEST_F(Records, EarlierDirectoryWins) {
 }
 
 TEST_F(Records, NoSpaceIsAnError) {
-  TemporaryDirectory empty;
+  ScratchFolder empty;
   EXPECT_THROW(choose_schedule({empty.path()}, spec, machine), std::runtime_error);
   EXPECT_THROW(choose_schedule({}, spec, machine), std::runtime_error);
 }

@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "atomic_file.h"
-#include "temporary_directory.h"
+#include "scratch_folder.h"
 
 namespace lookupffn {
 namespace {
@@ -56,20 +56,20 @@ TEST(Subprocess, CrashIsToldFromExit) {
 }
 
 TEST(Subprocess, NotStarted) {
-  TemporaryDirectory directory;
+  ScratchFolder directory;
   EXPECT_EQ(run_process({"no-such-program-here"}).end, End::kNotStarted);
   EXPECT_EQ(run_process({}).end, End::kNotStarted);
-  write_file_atomically(directory / "text", "no program");
-  const ProcessResult result = run_process({directory / "text"});
+  write_file_atomically(directory.file("text"), "no program");
+  const ProcessResult result = run_process({directory.file("text")});
   EXPECT_EQ(result.end, End::kNotStarted);
   EXPECT_EQ(result.what_happened(), "could not be started: Permission denied");
   ProcessOptions options;
-  options.working_directory = directory / "absent";
+  options.working_directory = directory.file("absent");
   EXPECT_EQ(run_process({"true"}, options).end, End::kNotStarted);
 }
 
 TEST(Subprocess, TimeLimitKillsTheWholeGroup) {
-  TemporaryDirectory directory;
+  ScratchFolder directory;
   ProcessOptions options;
   options.time_limit_seconds = 0.3;
   options.working_directory = directory.path();
@@ -79,7 +79,7 @@ TEST(Subprocess, TimeLimitKillsTheWholeGroup) {
   EXPECT_GE(result.seconds, 0.3);
   EXPECT_LT(result.seconds, 10);
   EXPECT_EQ(result.out, "started\n");
-  EXPECT_TRUE(is_gone(std::atoi(read_file(directory / "grandchild").c_str())));
+  EXPECT_TRUE(is_gone(std::atoi(read_file(directory.file("grandchild")).c_str())));
 }
 
 TEST(Subprocess, CancelledFromAnotherThread) {
@@ -97,7 +97,7 @@ TEST(Subprocess, CancelledFromAnotherThread) {
 }
 
 TEST(Subprocess, InputEnvironmentAndDirectory) {
-  TemporaryDirectory directory;
+  ScratchFolder directory;
   ProcessOptions options;
   options.input = std::string(1 << 20, 'x');
   EXPECT_EQ(run_process({"wc", "-c"}, options).out, "1048576\n");
@@ -141,7 +141,7 @@ TEST(Subprocess, ManyAtATime) {
 }
 
 TEST(Subprocess, ChildDiesWithItsParent) {
-  TemporaryDirectory directory;
+  ScratchFolder directory;
   const pid_t parent = fork();
   if (parent == 0) {
     ProcessOptions options;
@@ -152,8 +152,8 @@ TEST(Subprocess, ChildDiesWithItsParent) {
   pid_t child = 0;
   for (int attempt = 0; attempt < 500 && child == 0; ++attempt) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    if (access((directory / "child").c_str(), F_OK) == 0)
-      child = std::atoi(read_file(directory / "child").c_str());
+    if (access((directory.file("child")).c_str(), F_OK) == 0)
+      child = std::atoi(read_file(directory.file("child")).c_str());
   }
   ASSERT_GT(child, 0);
   ASSERT_EQ(kill(child, 0), 0);
