@@ -88,7 +88,7 @@ std::string plot_of(const std::vector<Result>& results) {
   const Result& any = shown[0];
   drawing.text(16, 30, "Time a token, " + any.workload + ", " + std::to_string(any.threads) +
                            (any.threads == 1 ? " thread" : " threads"), 20, "#111", "start", true);
-  drawing.text(16, 52, "microseconds, logarithmic, shorter is better; in brackets: times our first one's", 13, "#444",
+  drawing.text(16, 52, any.codes + " codes; microseconds, logarithmic, shorter is better; in brackets: how many times our first", 13, "#444",
                "start");
   drawing.bar(16, 63, 12, 12, kOursColour);
   drawing.text(34, 74, "this library", 13, "#111", "start");
