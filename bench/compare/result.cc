@@ -55,7 +55,7 @@ std::string table_of(const std::vector<Result>& results) {
     if (result.bound > 0) std::snprintf(fraction, sizeof fraction, "%.0f%%", 100 * result.bound_fraction());
     std::snprintf(line, sizeof line, "%7zu  %-26s %10.3f %6.1f%% %8s %8.1f %8.1f %7s%s\n", result.tokens,
                   result.label().c_str(), result.us_per_token, 100 * result.spread, ratio, result.gflops,
-                  result.gbytes_per_s, fraction, result.beats_bound() ? "  faster than its bound: the bound is wrong" : "");
+                  result.gbytes_per_s, fraction, result.beats_bound() ? "  faster than its bound, so the bound is wrong: measure again on a quiet machine" : "");
     text += line;
   }
   return text;
