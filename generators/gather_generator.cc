@@ -7,6 +7,8 @@ namespace {
 
 using namespace Halide;
 
+enum class Parallel { kTokens, kSlices };
+
 class Gather : public Generator<Gather> {
  public:
   // ---- the problem; 0 means "known at run time" ----
@@ -21,6 +23,9 @@ class Gather : public Generator<Gather> {
   GeneratorParam<int> tables_pass{"tables_pass", 0};  // tables that all tokens visit before the next; 0: all
   GeneratorParam<int> unroll_tables{"unroll_tables", 1};
   GeneratorParam<int> prefetch_tables{"prefetch_tables", 0};  // rows fetched that many tables ahead
+  // Read by the runtime, which runs the kernel on part of the tokens or of d_out:
+  GeneratorParam<Parallel> parallel{"parallel", Parallel::kTokens, {{"tokens", Parallel::kTokens}, {"slices", Parallel::kSlices}}};
+  GeneratorParam<int> token_chunk{"token_chunk", 0};  // tokens hashed and gathered before the next; 0: a thread's all
 
   Input<Buffer<uint16_t>> code{"code", 2};    // [tokens, tables]: t, n
   Input<Buffer<float>> score{"score", 2};     // [tokens, tables]: t, n

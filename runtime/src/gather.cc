@@ -1,0 +1,102 @@
+#include "gather.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#include "kernel_arguments.h"
+#include "kernel_call.h"
+
+namespace lookupffn {
+namespace {
+
+// Strides beyond this would overflow a kernel's 32-bit offsets within kGatherTokens.
+constexpr ptrdiff_t kLargestStride = ptrdiff_t(1) << 18;
+// Tokens gathered at a time where they go through the scratch.
+constexpr size_t kCopiedTokens = 64;
+
+bool needs_copy(const PackedShape& shape, const OutputRows& y) {
+  return shape.d_out != shape.row || std::labs(long(y.stride)) > kLargestStride;
+}
+
+halide_type_t table_type(const PackedLayer& packed) {
+  switch (packed.table_type) {
+    case LOOKUPFFN_BF16: return halide_type_t(halide_type_uint, 16);
+    case LOOKUPFFN_I8: return halide_type_t(halide_type_int, 8);
+    default: return halide_type_t(halide_type_float, 32);
+  }
+}
+
+// Floats from..to-1 of `count` rows, y pointing at the first of them.
+void run_gather(const PackedLayer& packed, const GatherKernel& gather, const CodeRows& codes, size_t first, size_t count,
+                size_t from, size_t to, float* y, ptrdiff_t y_stride) {
+  if (from == to) return;
+  const PackedShape& shape = packed.shape;
+  const size_t rows = size_t(1) << shape.bits, row = shape.row;
+  const halide_type_t type = table_type(packed);
+  const size_t codes_at = first * codes.stride;
+  BufferArgument code(codes.code + codes_at, {{shape.tables, 1}, {count, ptrdiff_t(codes.stride)}});
+  BufferArgument score(codes.score + codes_at, {{shape.tables, 1}, {count, ptrdiff_t(codes.stride)}});
+  // The strides of the table's tables can pass 32 bits; kernels take rows * row where they need it.
+  BufferArgument table(type, static_cast<const char*>(packed.tables.data()) + from * size_t(type.bytes()),
+                       {{to - from, 1}, {rows, ptrdiff_t(row)}, {shape.tables, ptrdiff_t(rows * row)}});
+  BufferArgument scale(static_cast<const float*>(packed.scales.data()), {{rows, 1}, {shape.tables, ptrdiff_t(rows)}});
+  BufferArgument bias(static_cast<const float*>(packed.bias.data()) + from, {{to - from, 1}});
+  BufferArgument y_argument(y, {{to - from, 1}, {count, y_stride}});
+  void* arguments[] = {code.pointer(), score.pointer(), table.pointer(), scale.pointer(), bias.pointer(), y_argument.pointer()};
+  call_kernel(*gather.kernel, arguments);
+}
+
+// The same on the kernels of a class: portable kernels leave the end of a row to a narrower one.
+void gather_rows(const lookupffn_layer& layer, BatchClass batch, const CodeRows& codes, size_t first, size_t count,
+                 size_t from, size_t to, float* y, ptrdiff_t y_stride) {
+  const GatherKernel& wide = layer.kernels.gather[batch];
+  const size_t whole = (to - from) / wide.d_tile * wide.d_tile;
+  run_gather(layer.packed, wide, codes, first, count, from, from + whole, y, y_stride);
+  if (from + whole < to) {
+    run_gather(layer.packed, layer.kernels.gather_rest[batch], codes, first, count, from + whole, to, y + whole, y_stride);
+  }
+}
+
+void add_residual(const OutputRows& y, size_t first, size_t count, size_t from, size_t to) {
+  if (!y.residual) return;
+  for (size_t n = first; n < first + count; ++n) {
+    float* out = y.row(n);
+    const float* in = y.residual + ptrdiff_t(n) * y.residual_stride;
+    for (size_t d = from; d < to; ++d) out[d] += in[d];
+  }
+}
+
+}  // namespace
+
+size_t gather_scratch_bytes(const lookupffn_layer& layer, const OutputRows& y, size_t tokens) {
+  const PackedShape& shape = layer.packed.shape;
+  return needs_copy(shape, y) ? std::min(tokens, kCopiedTokens) * shape.row * sizeof(float) : 0;
+}
+
+size_t gather_grain(const lookupffn_layer& layer, BatchClass batch) {
+  return layer.kernels.gather[batch].d_tile;
+}
+
+void gather_tokens(const lookupffn_layer& layer, BatchClass batch, const CodeRows& codes, size_t first, size_t count,
+                   size_t from, size_t to, const OutputRows& y, char* scratch) {
+  const PackedShape& shape = layer.packed.shape;
+  const size_t end = std::min(to, shape.d_out);
+  if (!needs_copy(shape, y)) {
+    gather_rows(layer, batch, codes, first, count, from, to, y.row(first) + from, y.stride);
+    add_residual(y, first, count, from, end);
+    return;
+  }
+  float* copy = reinterpret_cast<float*>(scratch);
+  const size_t width = to - from;
+  for (size_t n = 0; n < count; n += kCopiedTokens) {
+    const size_t tokens = std::min(kCopiedTokens, count - n);
+    gather_rows(layer, batch, codes, first + n, tokens, from, to, copy, ptrdiff_t(width));
+    for (size_t k = 0; k < tokens; ++k) {
+      std::memcpy(y.row(first + n + k) + from, copy + k * width, (end - from) * sizeof(float));
+    }
+    add_residual(y, first + n, tokens, from, end);
+  }
+}
+
+}  // namespace lookupffn

@@ -1,0 +1,249 @@
+#include "hash.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#include "kernel_arguments.h"
+#include "kernel_call.h"
+
+namespace lookupffn {
+namespace {
+
+// Strides beyond this would overflow a kernel's 32-bit offsets within a tile.
+constexpr ptrdiff_t kLargestStride = ptrdiff_t(1) << 22;
+constexpr size_t kLargestTile = 64;  // tokens of a tile, of any kernel
+
+bool needs_copy(const PackedShape& shape, const InputRows& x) {
+  return shape.d_in % kInputMultiple != 0 || std::labs(long(x.stride)) > kLargestStride;
+}
+
+// The rows as the kernels read them: padded with zeros, at a stride that they can count.
+InputRows kernel_rows(const PackedShape& shape, const InputRows& x, size_t first, size_t count, float* copy) {
+  if (!needs_copy(shape, x)) return {x.row(first), x.stride};
+  const size_t row = round_up(shape.d_in, kInputMultiple);
+  for (size_t n = 0; n < count; ++n) {
+    std::memcpy(copy + n * row, x.row(first + n), shape.d_in * sizeof(float));
+    std::fill(copy + n * row + shape.d_in, copy + (n + 1) * row, 0.0f);
+  }
+  return {copy, ptrdiff_t(row)};
+}
+
+size_t copy_floats(const PackedShape& shape, size_t tokens) { return tokens * round_up(shape.d_in, kInputMultiple); }
+
+halide_type_t weight_type(const PackedLayer& packed) {
+  return packed.projection_type == LOOKUPFFN_BF16 ? halide_type_t(halide_type_uint, 16) : halide_type_t(halide_type_float, 32);
+}
+
+const void* panel_weights(const PackedLayer& packed, size_t panel) {
+  const size_t inputs = packed.shape.bh4 ? packed.shape.block : packed.shape.d_in;
+  const size_t element = packed.projection_type == LOOKUPFFN_BF16 ? 2 : 4;
+  return static_cast<const char*>(packed.projection.data()) + panel * inputs * packed.shape.block * element;
+}
+
+const float* floats(const HugeMemory& memory) { return static_cast<const float*>(memory.data()); }
+
+// ---- specialised ----
+
+// x: rows for the kernel; exactly the kernel's tile of tokens.
+void run_hash(const PackedLayer& packed, const HashCall& call, const HashKernel& hash, const InputRows& x, uint16_t* code,
+              float* score, size_t code_stride) {
+  const PackedShape& shape = packed.shape;
+  const size_t inputs = shape.bh4 ? shape.block : shape.d_in;
+  const size_t panels = shape.bh4 ? call.repeats * 4 * shape.panels : shape.panels;
+  const size_t first_panel = call.first_repeat * 4 * shape.panels;
+  const size_t first_output = shape.bh4 ? call.first_repeat * shape.width : 0;
+  float eps = packed.eps, skip = packed.skip;
+  BufferArgument x_argument(x.data, {{round_up(shape.d_in, kInputMultiple), 1}, {hash.token_tile, x.stride}});
+  BufferArgument gamma(floats(packed.gamma), {{shape.input(), 1}});
+  BufferArgument beta(floats(packed.beta), {{shape.input(), 1}});
+  BufferArgument weight(weight_type(packed), panel_weights(packed, first_panel),
+                        {{shape.block, 1}, {inputs, ptrdiff_t(shape.block)}, {panels, ptrdiff_t(inputs * shape.block)}});
+  BufferArgument offset(floats(packed.offset) + first_output, {{shape.outputs - first_output, 1}});
+  BufferArgument code_argument(code + call.first_table, {{call.tables, 1}, {hash.token_tile, ptrdiff_t(code_stride)}});
+  BufferArgument score_argument(score + call.first_table, {{call.tables, 1}, {hash.token_tile, ptrdiff_t(code_stride)}});
+  void* arguments[] = {x_argument.pointer(), gamma.pointer(), beta.pointer(),          weight.pointer(), offset.pointer(),
+                       &eps,                 &skip,           code_argument.pointer(), score_argument.pointer()};
+  call_kernel(*hash.kernel, arguments);
+}
+
+void hash_specialised(const lookupffn_layer& layer, BatchClass batch, const InputRows& x, size_t first, size_t count,
+                      const CodeRows& codes, char* scratch) {
+  const PackedShape& shape = layer.packed.shape;
+  float* copy = reinterpret_cast<float*>(scratch);
+  // Whole tiles of the largest kernel that fits, then of the next smaller.
+  for (int kind = batch; kind >= 0; --kind) {
+    const std::vector<HashKernel>& kernels = layer.kernels.hash[kind];
+    if (kernels.empty()) continue;
+    const size_t tile = kernels.front().token_tile;
+    for (; count >= tile; first += tile, count -= tile) {
+      const InputRows rows = kernel_rows(shape, x, first, tile, copy);
+      for (size_t call = 0; call < shape.calls.size(); ++call) {
+        run_hash(layer.packed, shape.calls[call], kernels[call], rows, codes.code + first * codes.stride,
+                 codes.score + first * codes.stride, codes.stride);
+      }
+    }
+  }
+}
+
+// ---- portable ----
+
+// Where a tile's values are, in floats from the start of the scratch.
+struct PortableTile {
+  size_t tokens;  // of a tile
+  size_t copy, h, first, second, v, end;
+  size_t v_stride;
+
+  PortableTile(const PackedShape& shape, size_t product_tokens) {
+    v_stride = std::max(shape.outputs, round_up(shape.tables, kLaneMultiple) * shape.bits);
+    // A tile that stays in the second-level cache.
+    const size_t per_token = 3 * shape.width + v_stride;
+    tokens = std::max<size_t>(1, (size_t(1) << 16) / per_token / product_tokens) * product_tokens;
+    tokens = std::min(tokens, kLargestTile / product_tokens * product_tokens);
+    size_t at = 0;
+    const auto take = [&](size_t size) {
+      const size_t from = at;
+      at += round_up(size, 16);
+      return from;
+    };
+    copy = take(copy_floats(shape, tokens));
+    h = take(tokens * shape.width);
+    first = take(tokens * shape.width);
+    second = take(tokens * shape.width);
+    v = take(tokens * v_stride + 64);
+    end = at;
+  }
+};
+
+class PortableHasher {
+ public:
+  PortableHasher(const lookupffn_layer& layer, char* scratch)
+      : packed_(layer.packed), shape_(layer.packed.shape), kernels_(layer.kernels.portable_hash),
+        tile_(shape_, kernels_.product_tokens), scratch_(reinterpret_cast<float*>(scratch)) {}
+
+  void hash(const InputRows& x, size_t first, size_t count, const CodeRows& codes) {
+    for (size_t n = 0; n < count; n += tile_.tokens) {
+      const size_t tokens = std::min(tile_.tokens, count - n);
+      layer_norm(kernel_rows(shape_, x, first + n, tokens, scratch_ + tile_.copy), tokens);
+      if (shape_.bh4) {
+        for (size_t repeat = 0; repeat < shape_.repeats; ++repeat) bh4(repeat, tokens);
+      } else {
+        product(scratch_ + tile_.h, shape_.width, 0, shape_.d_in, 0, shape_.panels, tokens, scratch_ + tile_.v, tile_.v_stride);
+      }
+      code_and_score(tokens, codes.code + (first + n) * codes.stride, codes.score + (first + n) * codes.stride, codes.stride);
+    }
+  }
+
+ private:
+  void layer_norm(const InputRows& x, size_t tokens) {
+    int32_t d_in = int32_t(shape_.d_in);
+    float eps = packed_.eps;
+    BufferArgument x_argument(x.data, {{round_up(shape_.d_in, kInputMultiple), 1}, {tokens, x.stride}});
+    BufferArgument gamma(floats(packed_.gamma), {{shape_.input(), 1}});
+    BufferArgument beta(floats(packed_.beta), {{shape_.input(), 1}});
+    BufferArgument h(scratch_ + tile_.h, {{shape_.width, 1}, {tokens, ptrdiff_t(shape_.width)}});
+    void* arguments[] = {x_argument.pointer(), gamma.pointer(), beta.pointer(), &d_in, &eps, h.pointer()};
+    call_kernel(*kernels_.layer_norm, arguments);
+  }
+
+  // out[n, panel, :] = W[panel] in[n, panel, :] for `panels` panels from first_panel on.
+  void product(const float* in, size_t in_stride, size_t panel_stride, size_t inputs, size_t first_panel, size_t panels,
+               size_t tokens, float* out, size_t out_stride) {
+    const bool one = tokens == 1;
+    // Rows beyond the tokens hold what an earlier tile left: computed, never looked at.
+    const size_t rows = one ? 1 : round_up(tokens, kernels_.product_tokens);
+    BufferArgument in_argument(in, {{inputs, 1}, {panels, ptrdiff_t(panel_stride)}, {rows, ptrdiff_t(in_stride)}});
+    BufferArgument weight(weight_type(packed_), panel_weights(packed_, first_panel),
+                          {{shape_.block, 1}, {inputs, ptrdiff_t(shape_.block)}, {panels, ptrdiff_t(inputs * shape_.block)}});
+    BufferArgument out_argument(out, {{shape_.block, 1}, {panels, ptrdiff_t(shape_.block)}, {rows, ptrdiff_t(out_stride)}});
+    void* arguments[] = {in_argument.pointer(), weight.pointer(), out_argument.pointer()};
+    call_kernel(one ? *kernels_.product_one : *kernels_.product, arguments);
+  }
+
+  void butterfly(const float* in, size_t in_stride, size_t step, size_t tokens, float* out, size_t out_stride) {
+    const ptrdiff_t s = ptrdiff_t(step);
+    const size_t pairs = shape_.width / (2 * step);
+    BufferArgument in_argument(in, {{step, 1}, {2, s}, {pairs, 2 * s}, {tokens, ptrdiff_t(in_stride)}});
+    BufferArgument out_argument(out, {{step, 1}, {2, s}, {pairs, 2 * s}, {tokens, ptrdiff_t(out_stride)}});
+    void* arguments[] = {in_argument.pointer(), out_argument.pointer()};
+    call_kernel(*kernels_.butterfly, arguments);
+  }
+
+  void bh4(size_t repeat, size_t tokens) {
+    const size_t width = shape_.width, block = shape_.block;
+    float* const result = scratch_ + tile_.v + repeat * width;
+    float* from = scratch_ + tile_.h;
+    float* to = scratch_ + tile_.first;
+    float* spare = scratch_ + tile_.second;
+    const auto advance = [&] {
+      // h is needed again: by the next repeat and by the skip.
+      float* const used = from == scratch_ + tile_.h ? spare : from;
+      from = to;
+      to = used;
+    };
+    for (size_t stage = 0; stage < 4; ++stage) {
+      const bool last_stage = stage == 3;
+      // The first stage's blocks of nothing but padding give zeros.
+      const size_t filled = stage == 0 ? (shape_.d_in + block - 1) / block : shape_.panels;
+      const bool to_result = last_stage && shape_.panels == 1;
+      float* out = to_result ? result : to;
+      const size_t out_stride = to_result ? tile_.v_stride : width;
+      product(from, width, block, block, (repeat * 4 + stage) * shape_.panels, filled, tokens, out, out_stride);
+      if (to_result) return;
+      if (filled < shape_.panels) {
+        for (size_t n = 0; n < tokens; ++n) std::fill(to + n * width + filled * block, to + (n + 1) * width, 0.0f);
+      }
+      advance();
+      for (size_t step = block; step < width; step *= 2) {
+        const bool last = last_stage && 2 * step == width;
+        butterfly(from, width, step, tokens, last ? result : to, last ? tile_.v_stride : width);
+        if (!last) advance();
+      }
+    }
+  }
+
+  void code_and_score(size_t tokens, uint16_t* code, float* score, size_t stride) {
+    float skip = packed_.skip;
+    int32_t bits = int32_t(shape_.bits);
+    BufferArgument v(scratch_ + tile_.v, {{tile_.v_stride, 1}, {tokens, ptrdiff_t(tile_.v_stride)}});
+    BufferArgument h(scratch_ + tile_.h, {{shape_.width, 1}, {tokens, ptrdiff_t(shape_.width)}});
+    BufferArgument offset(floats(packed_.offset), {{tile_.v_stride, 1}});
+    BufferArgument code_argument(code, {{stride, 1}, {tokens, ptrdiff_t(stride)}});
+    BufferArgument score_argument(score, {{stride, 1}, {tokens, ptrdiff_t(stride)}});
+    void* arguments[] = {v.pointer(), h.pointer(), offset.pointer(), &skip, &bits, code_argument.pointer(), score_argument.pointer()};
+    call_kernel(*kernels_.code_and_score, arguments);
+  }
+
+  const PackedLayer& packed_;
+  const PackedShape& shape_;
+  const PortableHash& kernels_;
+  const PortableTile tile_;
+  float* const scratch_;
+};
+
+}  // namespace
+
+size_t hash_scratch_bytes(const lookupffn_layer& layer) {
+  const PackedShape& shape = layer.packed.shape;
+  const size_t floats_needed = layer.kernels.specialised_hash
+                                   ? copy_floats(shape, kLargestTile)
+                                   : PortableTile(shape, layer.kernels.portable_hash.product_tokens).end;
+  return floats_needed * sizeof(float);
+}
+
+void hash_tokens(const lookupffn_layer& layer, BatchClass batch, const InputRows& x, size_t first, size_t count,
+                 const CodeRows& codes, char* scratch) {
+  if (layer.kernels.specialised_hash) {
+    hash_specialised(layer, batch, x, first, count, codes, scratch);
+  } else {
+    PortableHasher(layer, scratch).hash(x, first, count, codes);
+  }
+}
+
+void hash_call(const lookupffn_layer& layer, size_t call, const float* x, uint16_t* code, float* score, char* scratch) {
+  const PackedShape& shape = layer.packed.shape;
+  const InputRows row = kernel_rows(shape, {x, 0}, 0, 1, reinterpret_cast<float*>(scratch));
+  run_hash(layer.packed, shape.calls[call], layer.kernels.hash[kOne][call], row, code, score, code_stride(shape));
+}
+
+}  // namespace lookupffn

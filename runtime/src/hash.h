@@ -1,0 +1,41 @@
+// Tokens -> codes and scores, on the kernels of a layer.
+#ifndef LOOKUPFFN_HASH_H
+#define LOOKUPFFN_HASH_H
+
+#include <cstddef>
+#include <cstdint>
+
+#include "layer.h"
+
+namespace lookupffn {
+
+// Rows of x.
+struct InputRows {
+  const float* data;
+  ptrdiff_t stride;  // floats from a row to the next
+
+  const float* row(size_t n) const { return data + ptrdiff_t(n) * stride; }
+};
+
+// Codes and scores as the kernels write and read them: [tokens, stride], the first `tables` of a row in use.
+struct CodeRows {
+  uint16_t* code;
+  float* score;
+  size_t stride;  // code_stride(shape)
+};
+
+inline size_t code_stride(const PackedShape& shape) { return round_up(shape.tables, kLaneMultiple); }
+
+// Bytes that hash_tokens works in.
+size_t hash_scratch_bytes(const lookupffn_layer& layer);
+
+// Hashes tokens first..first+count-1 of x with the kernels of a batch class (whose choice changes no bit) into
+// the same rows of `codes`. scratch: hash_scratch_bytes, aligned to 64. Throws Failure where a kernel fails.
+void hash_tokens(const lookupffn_layer& layer, BatchClass batch, const InputRows& x, size_t first, size_t count,
+                 const CodeRows& codes, char* scratch);
+
+// One token, one of shape.calls: several threads can share a token's hash. Specialised kernels only.
+void hash_call(const lookupffn_layer& layer, size_t call, const float* x, uint16_t* code, float* score, char* scratch);
+
+}  // namespace lookupffn
+#endif

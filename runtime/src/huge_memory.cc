@@ -1,0 +1,54 @@
+#include "huge_memory.h"
+
+#include <sys/mman.h>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "failure.h"
+
+namespace lookupffn {
+namespace {
+constexpr size_t kHugePage = size_t(2) << 20;
+}
+
+HugeMemory::HugeMemory(size_t bytes) : bytes_(bytes) {
+  if (bytes == 0) return;
+  const bool huge = bytes >= kHugePage;
+  // Kernels may read a vector past the last element.
+  const size_t padded = bytes + 256;
+  if (padded < bytes) throw Failure(LOOKUPFFN_OUT_OF_MEMORY, "packed weights pass the address space");
+  mapped_ = huge ? (padded + 2 * kHugePage - 1) / kHugePage * kHugePage : padded;
+  mapping_ = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapping_ == MAP_FAILED) {
+    mapping_ = nullptr;
+    throw Failure(LOOKUPFFN_OUT_OF_MEMORY, "no memory for " + std::to_string(bytes) + " bytes of packed weights");
+  }
+  data_ = mapping_;
+  if (huge) {
+    data_ = reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(mapping_) + kHugePage - 1) / kHugePage * kHugePage);
+#ifdef MADV_HUGEPAGE
+    const size_t whole = bytes / kHugePage * kHugePage;
+    const size_t reach = mapped_ - size_t(static_cast<char*>(data_) - static_cast<char*>(mapping_));
+    if (madvise(data_, reach, MADV_HUGEPAGE) == 0) huge_page_bytes_ = whole;
+#endif
+  }
+}
+
+HugeMemory::HugeMemory(HugeMemory&& other) noexcept { *this = std::move(other); }
+
+HugeMemory& HugeMemory::operator=(HugeMemory&& other) noexcept {
+  std::swap(mapping_, other.mapping_);
+  std::swap(mapped_, other.mapped_);
+  std::swap(data_, other.data_);
+  std::swap(bytes_, other.bytes_);
+  std::swap(huge_page_bytes_, other.huge_page_bytes_);
+  return *this;
+}
+
+HugeMemory::~HugeMemory() {
+  if (mapping_) munmap(mapping_, mapped_);
+}
+
+}  // namespace lookupffn

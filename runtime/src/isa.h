@@ -1,0 +1,26 @@
+// The ISAs that kernels are compiled for: which this machine runs, and which is active.
+#ifndef LOOKUPFFN_ISA_H
+#define LOOKUPFFN_ISA_H
+
+#include <cstddef>
+#include <string>
+
+namespace lookupffn {
+
+struct Isa {
+  const char* name;
+  const char* description;
+};
+
+size_t isa_count();
+const Isa& isa_at(size_t index);
+
+// What this CPU or operating system lacks for the ISA, "" where it runs it. Asked of CPUID and XGETBV once.
+const char* isa_missing(size_t index);
+
+// Index of an ISA that is built in and runnable; NULL means the active one. Throws Failure
+// (LOOKUPFFN_UNSUPPORTED_ISA) that says what is wrong with the name.
+size_t require_isa(const char* name);
+
+}  // namespace lookupffn
+#endif

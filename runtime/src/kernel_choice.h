@@ -1,0 +1,55 @@
+// Which kernels a packed layer runs on, with the tiles that their schedules name.
+#ifndef LOOKUPFFN_KERNEL_CHOICE_H
+#define LOOKUPFFN_KERNEL_CHOICE_H
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "batch_class.h"
+#include "lookupffn/kernels.h"
+#include "lookupffn/lookupffn.h"
+#include "packed_shape.h"
+
+namespace lookupffn {
+
+// A specialised hash kernel of one HashCall: hashes exactly token_tile tokens.
+struct HashKernel {
+  const lookupffn_kernel* kernel = nullptr;
+  size_t token_tile = 0;
+};
+
+struct GatherKernel {
+  const lookupffn_kernel* kernel = nullptr;
+  size_t d_tile = 0;        // it computes a multiple of so many floats of y
+  size_t token_chunk = 0;   // tokens hashed and gathered before the next; 0: all of a thread's
+  bool over_slices = false; // threads share out d_out rather than tokens
+};
+
+struct PortableHash {
+  const lookupffn_kernel* layer_norm = nullptr;
+  const lookupffn_kernel* product_one = nullptr;  // any number of tokens
+  const lookupffn_kernel* product = nullptr;      // multiples of product_tokens
+  size_t product_tokens = 0;
+  const lookupffn_kernel* butterfly = nullptr;
+  const lookupffn_kernel* code_and_score = nullptr;
+};
+
+struct KernelChoice {
+  bool specialised_hash = false, specialised_gather = false;
+  std::vector<HashKernel> hash[kBatchClasses];  // one a HashCall, where specialised; class "one" always has a tile of 1
+  PortableHash portable_hash;                   // where not
+  GatherKernel gather[kBatchClasses];
+  GatherKernel gather_rest[kBatchClasses];      // portable: what is left of a row beyond a multiple of d_tile
+  std::string description;                      // for lookupffn_layer_info.kernels
+  std::string fallback;                         // why something is portable that could be specialised, or ""
+};
+
+// Throws Failure (LOOKUPFFN_NO_KERNEL) where specialised kernels are required and missing.
+KernelChoice choose_kernels(const PackedShape& shape, const char* isa, lookupffn_type table_type,
+                            lookupffn_type projection_type, lookupffn_kernels wanted);
+
+const char* type_name(lookupffn_type type);
+
+}  // namespace lookupffn
+#endif

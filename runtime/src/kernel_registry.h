@@ -1,0 +1,24 @@
+// Kernel libraries that the application registered or the tool loaded.
+#ifndef LOOKUPFFN_KERNEL_REGISTRY_H
+#define LOOKUPFFN_KERNEL_REGISTRY_H
+
+#include <string>
+
+#include "lookupffn/kernels.h"
+
+namespace lookupffn {
+
+struct RegisteredKernel {
+  const lookupffn_kernel* kernel = nullptr;           // NULL where there is none
+  const lookupffn_kernel_library* library = nullptr;  // that holds it
+};
+
+// The kernel of the latest registered library that has one for this problem. Thread-safe.
+RegisteredKernel find_registered_kernel(const char* kernel, const char* isa, const std::string& problem,
+                                        const char* batch_class);
+
+// The names of the registered libraries, for messages; "" where there is none.
+std::string registered_library_names();
+
+}  // namespace lookupffn
+#endif

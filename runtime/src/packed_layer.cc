@@ -1,0 +1,220 @@
+#include "packed_layer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "float_types.h"
+
+namespace lookupffn {
+namespace {
+
+HugeMemory padded_floats(const TensorView& tensor, size_t size) {
+  HugeMemory memory(size * sizeof(float));
+  read_floats(tensor, 0, tensor.elements(), static_cast<float*>(memory.data()));
+  return memory;
+}
+
+// data = H data over the rows of a matrix [size, columns]: H the unnormalised Sylvester-Hadamard matrix.
+void hadamard_rows(double* data, size_t size, size_t columns) {
+  for (size_t step = 1; step < size; step *= 2) {
+    for (size_t first = 0; first < size; first += 2 * step) {
+      for (size_t k = first; k < first + step; ++k) {
+        for (size_t c = 0; c < columns; ++c) {
+          const double a = data[k * columns + c], b = data[(k + step) * columns + c];
+          data[k * columns + c] = a + b;
+          data[(k + step) * columns + c] = a - b;
+        }
+      }
+    }
+  }
+}
+
+// H_width B: `width` consecutive outputs of one stage's block-diagonal product, transformed. blocks holds the
+// width / block matrices, [o, i] each; the result is [width outputs, width inputs].
+std::vector<double> transformed_blocks(const float* blocks, size_t block, size_t width) {
+  std::vector<double> matrix(width * width, 0.0);
+  for (size_t n = 0; n < width / block; ++n) {
+    for (size_t o = 0; o < block; ++o) {
+      for (size_t i = 0; i < block; ++i) {
+        matrix[(n * block + o) * width + n * block + i] = blocks[(n * block + o) * block + i];
+      }
+    }
+  }
+  hadamard_rows(matrix.data(), width, width);
+  return matrix;
+}
+
+// Stores a panel's [in, out] element.
+class ProjectionWriter {
+ public:
+  ProjectionWriter(const PackedShape& shape, size_t panels, size_t inputs, lookupffn_type type)
+      : shape_(shape), inputs_(inputs), type_(type),
+        memory_(panels * inputs * shape.block * (type == LOOKUPFFN_BF16 ? 2 : 4)) {}
+
+  void set(size_t panel, size_t in, size_t out, double value) {
+    const size_t index = (panel * inputs_ + in) * shape_.block + out;
+    if (type_ == LOOKUPFFN_BF16) {
+      static_cast<uint16_t*>(memory_.data())[index] = f32_to_bf16(float(value));
+    } else {
+      static_cast<float*>(memory_.data())[index] = float(value);
+    }
+  }
+  HugeMemory take() { return std::move(memory_); }
+
+ private:
+  const PackedShape& shape_;
+  size_t inputs_;
+  lookupffn_type type_;
+  HugeMemory memory_;
+};
+
+HugeMemory pack_bh4(const LayerWeights& weights, const PackedShape& shape, lookupffn_type type) {
+  const size_t block = weights.shape.block, p = shape.width;
+  ProjectionWriter writer(shape, shape.repeats * 4 * shape.panels, shape.block, type);
+  std::vector<float> stage_weights(p * block);
+  for (size_t repeat = 0; repeat < shape.repeats; ++repeat) {
+    for (size_t stage = 0; stage < 4; ++stage) {
+      read_floats(weights.projection_weight, (repeat * 4 + stage) * p * block, p * block, stage_weights.data());
+      const double factor = stage == 3 ? weights.shape.decay : 1.0;
+      for (size_t m = 0; m < shape.panels; ++m) {
+        const std::vector<double> matrix =
+            transformed_blocks(&stage_weights[m * shape.block * block], block, shape.block);
+        for (size_t o = 0; o < shape.block; ++o) {
+          for (size_t i = 0; i < shape.block; ++i) {
+            writer.set((repeat * 4 + stage) * shape.panels + m, i, o, factor * matrix[o * shape.block + i]);
+          }
+        }
+      }
+    }
+  }
+  return writer.take();
+}
+
+HugeMemory pack_dense(const LayerWeights& weights, const PackedShape& shape, lookupffn_type type) {
+  ProjectionWriter writer(shape, shape.panels, shape.d_in, type);
+  std::vector<float> row(shape.d_in);
+  for (size_t k = 0; k < shape.tables * shape.bits; ++k) {
+    read_floats(weights.projection_weight, k * shape.d_in, shape.d_in, row.data());
+    for (size_t i = 0; i < shape.d_in; ++i) writer.set(k / shape.block, i, k % shape.block, row[i]);
+  }
+  return writer.take();
+}
+
+// A BH4 projection of p < 16 values multiplied out: W = decay H B3 H B2 H B1 H B0 + (1 - decay) I of each repeat.
+HugeMemory pack_tiny_bh4(const LayerWeights& weights, const PackedShape& shape, lookupffn_type type) {
+  const size_t block = weights.shape.block;
+  size_t p = 1;
+  while (p < shape.d_in) p *= 2;
+  ProjectionWriter writer(shape, shape.panels, shape.d_in, type);
+  std::vector<float> stage_weights(p * block);
+  for (size_t repeat = 0; repeat < weights.shape.repeats; ++repeat) {
+    std::vector<double> product(p * p, 0.0);
+    for (size_t k = 0; k < p; ++k) product[k * p + k] = 1.0;
+    for (size_t stage = 0; stage < 4; ++stage) {
+      read_floats(weights.projection_weight, (repeat * 4 + stage) * p * block, p * block, stage_weights.data());
+      const std::vector<double> matrix = transformed_blocks(stage_weights.data(), block, p);
+      std::vector<double> next(p * p, 0.0);
+      for (size_t o = 0; o < p; ++o) {
+        for (size_t k = 0; k < p; ++k) {
+          for (size_t i = 0; i < p; ++i) next[o * p + i] += matrix[o * p + k] * product[k * p + i];
+        }
+      }
+      product = next;
+    }
+    const double decay = weights.shape.decay;
+    for (size_t o = 0; o < p; ++o) {
+      const size_t k = repeat * p + o;
+      if (k >= shape.tables * shape.bits) break;
+      for (size_t i = 0; i < shape.d_in; ++i) {
+        writer.set(k / shape.block, i, k % shape.block, decay * product[o * p + i] + (o == i ? 1 - decay : 0));
+      }
+    }
+  }
+  return writer.take();
+}
+
+HugeMemory pack_projection(const LayerWeights& weights, const PackedShape& shape, lookupffn_type type) {
+  if (shape.bh4) return pack_bh4(weights, shape, type);
+  return weights.shape.projection == LOOKUPFFN_BH4 ? pack_tiny_bh4(weights, shape, type)
+                                                   : pack_dense(weights, shape, type);
+}
+
+// A row in int8 with its scale: max|row| = 127 scale.
+float quantise_row(const float* row, size_t size, int8_t* packed) {
+  float largest = 0;
+  for (size_t d = 0; d < size; ++d) largest = std::max(largest, std::fabs(row[d]));
+  const float scale = largest / 127;
+  // A row so small that its scale is not a normal number is nothing but zeros to a sum of rows.
+  if (scale < 1e-37f) return 0;
+  for (size_t d = 0; d < size; ++d) {
+    packed[d] = int8_t(std::lrint(std::max(-127.0f, std::min(127.0f, row[d] / scale))));
+  }
+  return scale;
+}
+
+void pack_tables(const LayerWeights& weights, PackedLayer& packed) {
+  const PackedShape& shape = packed.shape;
+  const size_t rows = shape.tables << shape.bits;
+  const size_t element = packed.table_type == LOOKUPFFN_F32 ? 4 : packed.table_type == LOOKUPFFN_BF16 ? 2 : 1;
+  packed.tables = HugeMemory(rows * shape.row * element);
+  if (packed.table_type == LOOKUPFFN_I8) packed.scales = HugeMemory(rows * sizeof(float));
+  std::vector<float> row(shape.d_out);
+  for (size_t r = 0; r < rows; ++r) {
+    void* to = static_cast<char*>(packed.tables.data()) + r * shape.row * element;
+    if (packed.table_type == LOOKUPFFN_F32) {
+      read_floats(weights.tables, r * shape.d_out, shape.d_out, static_cast<float*>(to));
+      continue;
+    }
+    read_floats(weights.tables, r * shape.d_out, shape.d_out, row.data());
+    if (packed.table_type == LOOKUPFFN_BF16) {
+      for (size_t d = 0; d < shape.d_out; ++d) static_cast<uint16_t*>(to)[d] = f32_to_bf16(row[d]);
+    } else {
+      static_cast<float*>(packed.scales.data())[r] = quantise_row(row.data(), shape.d_out, static_cast<int8_t*>(to));
+    }
+  }
+}
+
+}  // namespace
+
+LayerExtents layer_extents(const lookupffn_shape& shape) {
+  return {shape.projection == LOOKUPFFN_BH4, shape.d_in, shape.d_out, shape.tables, shape.bits, shape.block,
+          shape.repeats};
+}
+
+PackedLayer pack_layer(const LayerWeights& weights, lookupffn_type table_type, lookupffn_type projection_type) {
+  PackedLayer packed{PackedShape(layer_extents(weights.shape)),
+                     table_type,
+                     projection_type,
+                     weights.shape.layer_norm_eps,
+                     0,
+                     {}, {}, {}, {}, {}, {}, {}};
+  const PackedShape& shape = packed.shape;
+  if (shape.bh4) packed.skip = float(1.0 - double(weights.shape.decay));
+  packed.gamma = padded_floats(weights.layer_norm_weight, shape.input());
+  packed.beta = padded_floats(weights.layer_norm_bias, shape.input());
+  packed.projection = pack_projection(weights, shape, projection_type);
+  packed.offset = padded_floats(weights.projection_bias,
+                                std::max(shape.outputs, round_up(shape.tables, kLaneMultiple) * shape.bits));
+  pack_tables(weights, packed);
+  packed.bias = padded_floats(weights.bias, shape.row);
+  return packed;
+}
+
+size_t PackedLayer::bytes() const {
+  size_t total = 0;
+  for (const HugeMemory* memory : {&gamma, &beta, &projection, &offset, &tables, &scales, &bias}) total += memory->bytes();
+  return total;
+}
+
+size_t PackedLayer::huge_page_bytes() const {
+  size_t total = 0;
+  for (const HugeMemory* memory : {&gamma, &beta, &projection, &offset, &tables, &scales, &bias}) {
+    total += memory->huge_page_bytes();
+  }
+  return total;
+}
+
+}  // namespace lookupffn

@@ -1,0 +1,92 @@
+// How a layer's weights are laid out for the kernels, and which hash calls cover its tables. One layout serves
+// every ISA, batch class and both kinds of kernel. Header only: the kernel compiler uses it too.
+#ifndef LOOKUPFFN_PACKED_SHAPE_H
+#define LOOKUPFFN_PACKED_SHAPE_H
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace lookupffn {
+
+// x rows, gamma and beta are padded with zeros to a multiple of this many floats.
+constexpr size_t kInputMultiple = 64;
+// Rows of tables, panels of weights and tables of codes are padded to multiples of this many elements.
+constexpr size_t kLaneMultiple = 16;
+
+constexpr size_t round_up(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+// What decides the layout. repeats and block as in the model file, 0 for a dense projection.
+struct LayerExtents {
+  bool bh4 = false;
+  size_t d_in = 0, d_out = 0, tables = 0, bits = 0, block = 0, repeats = 0;
+};
+
+// A hash kernel covers a run of tables. A BH4 layer whose codes do not straddle repeats is hashed one repeat a
+// call, so that two threads can share one token's hash.
+struct HashCall {
+  size_t first_table, tables;
+  size_t first_repeat, repeats;  // BH4; dense: 0
+};
+
+struct PackedShape {
+  bool bh4;        // false also for a BH4 layer of d_in <= 8, which is packed as the dense matrix it amounts to
+  size_t d_in, d_out, tables, bits;
+  size_t width;    // floats of h that are used: p (BH4) or d_in rounded up (dense)
+  size_t block;    // outputs of a panel: BH4 blocks are widened to at least 16, dense outputs cut into up to 64
+  size_t panels;   // BH4: p / block, of a stage; dense: of the whole projection
+  size_t repeats;  // BH4; dense: 0
+  size_t outputs;  // floats of z: repeats * p or panels * block
+  size_t row;      // floats of a packed table row: d_out rounded up
+  std::vector<HashCall> calls;
+
+  explicit PackedShape(const LayerExtents& layer)
+      : d_in(layer.d_in), d_out(layer.d_out), tables(layer.tables), bits(layer.bits) {
+    size_t p = 1;
+    while (p < d_in) p *= 2;
+    bh4 = layer.bh4 && p >= kLaneMultiple;
+    row = round_up(d_out, kLaneMultiple);
+    if (bh4) {
+      width = p;
+      // Widening a block is exact (H_p = H_(p/b) (x) H_b for any b); at most 256 blocks keep the transform
+      // across them two digits of 16.
+      block = std::max({layer.block, kLaneMultiple, p / 256});
+      panels = p / block;
+      repeats = layer.repeats;
+      outputs = repeats * p;
+    } else {
+      width = round_up(d_in, kLaneMultiple);
+      block = std::min<size_t>(64, round_up(tables * bits, kLaneMultiple));
+      panels = round_up(tables * bits, block) / block;
+      repeats = 0;
+      outputs = panels * block;
+    }
+    if (bh4 && p % bits == 0) {
+      const size_t tables_per_repeat = p / bits;
+      for (size_t repeat = 0; repeat < repeats; ++repeat) {
+        const size_t first = repeat * tables_per_repeat;
+        calls.push_back({first, std::min(tables_per_repeat, tables - first), repeat, 1});
+      }
+    } else {
+      calls.push_back({0, tables, 0, repeats});
+    }
+  }
+
+  // Rows of x, gamma and beta in floats.
+  size_t input() const { return round_up(std::max(d_in, width), kInputMultiple); }
+
+  // Canonical texts of the kernels' problems: see lookupffn/kernels.h.
+  std::string hash_problem(const HashCall& call, const std::string& projection_type) const {
+    return "bits=" + std::to_string(bits) + " block=" + std::to_string(block) + " d_in=" + std::to_string(d_in) +
+           " projection=" + (bh4 ? "bh4" : "dense") + " projection_type=" + projection_type +
+           " repeats=" + std::to_string(call.repeats) + " tables=" + std::to_string(call.tables);
+  }
+  std::string gather_problem(const std::string& table_type) const {
+    return "bits=" + std::to_string(bits) + " d_out=" + std::to_string(row) + " table_type=" + table_type +
+           " tables=" + std::to_string(tables);
+  }
+};
+
+}  // namespace lookupffn
+#endif

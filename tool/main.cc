@@ -1,0 +1,36 @@
+// The command-line tool.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+
+#include "build_command.h"
+#include "inspect_command.h"
+#include "isas_command.h"
+#include "run_command.h"
+#include "schedules_command.h"
+#include "tune_command.h"
+#include "verify_command.h"
+
+int main(int argc, char** argv) {
+  CLI::App app("LookupFFN layers on a CPU: look at models, check them, run them, and make kernels for them.", "lookupffn");
+  app.set_version_flag("--version", LOOKUPFFN_VERSION);
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(36);
+  lookupffn::add_isas_command(app);
+  lookupffn::add_inspect_command(app);
+  lookupffn::add_verify_command(app);
+  lookupffn::add_run_command(app);
+  lookupffn::add_build_command(app);
+  lookupffn::add_schedules_command(app);
+  lookupffn::add_tune_command(app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    // Help and version end here too; a RuntimeError has said its line already.
+    return app.exit(error);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "lookupffn: %s\n", error.what());
+    return 1;
+  }
+  return 0;
+}
