@@ -23,6 +23,9 @@ using TuneClock = std::chrono::steady_clock;  // a clock that is set does not di
 
 // What the searches of one run share.
 struct TuneRun {
+  TuneRun(const TuneOptions& o, TrialLog& l, CandidateBuild& b, const Runner& r, Progress& p)
+      : options(o), log(l), build(b), runner(r), progress(p) {}
+
   const TuneOptions& options;
   TrialLog& log;
   CandidateBuild& build;

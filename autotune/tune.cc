@@ -136,7 +136,10 @@ TuneResult tune(const TuneOptions& options, std::FILE* out) {
   CandidateBuild build(options.tools);
   std::vector<std::string> record_dirs = options.schedules_dirs;
   record_dirs.push_back(options.out);
-  TuneRun run{options, log, build, runner, progress, {}, caches, recorded_schedules(record_dirs), {}, log.content().trials, {}, 0};
+  TuneRun run(options, log, build, runner, progress);
+  run.caches = caches;
+  run.known = recorded_schedules(record_dirs);
+  run.trials = log.content().trials;
   run.provenance.cpu = machine.cpu;
   run.provenance.caches = machine.caches;
   run.provenance.halide = LOOKUPFFN_HALIDE_VERSION;
