@@ -3,3 +3,13 @@ foreach(subject condition schedule_space schedule_record kernel_table kernel_lib
   lookupffn_test(${subject}_test ${subject}_test.cc LIBRARIES lookupffn_compiler)
   target_compile_definitions(${subject}_test PRIVATE LOOKUPFFN_SCHEDULES="${PROJECT_SOURCE_DIR}/schedules")
 endforeach()
+
+# Schedule spaces against the generators themselves.
+lookupffn_test(schedule_points_test schedule_points_test.cc LIBRARIES lookupffn_compiler)
+add_dependencies(schedule_points_test lookupffn_generators)
+target_compile_definitions(schedule_points_test PRIVATE
+  LOOKUPFFN_SCHEDULES="${PROJECT_SOURCE_DIR}/schedules"
+  LOOKUPFFN_GENERATOR_SOURCES="${PROJECT_SOURCE_DIR}/generators"
+  LOOKUPFFN_TEST_GENERATOR="$<TARGET_FILE:lookupffn_generators>"
+  LOOKUPFFN_TEST_SANITIZER="${LOOKUPFFN_SANITIZE}")
+set_tests_properties(schedule_points_test PROPERTIES TIMEOUT 600)

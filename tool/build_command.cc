@@ -149,6 +149,8 @@ void add_build_command(CLI::App& app) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command->add_option("--isa", options->isas, "ISAs, separated by commas; also native and all")
       ->delimiter(',')
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->required();
   command->add_option("--out", options->directory, "directory for the result; an earlier result is replaced")
       ->required();
@@ -156,10 +158,14 @@ void add_build_command(CLI::App& app) {
                       "the library's name, a C identifier; default: from the model's");
   command->add_option("--table-type", options->table_types, "table types, separated by commas; default f32")
       ->delimiter(',')
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->check(CLI::IsMember(table_types()));
   command
       ->add_option("--projection-type", options->projection_types, "projection types, likewise; default f32")
       ->delimiter(',')
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->check(CLI::IsMember(projection_types()));
   command
       ->add_option("--schedules", options->schedules,

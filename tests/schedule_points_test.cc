@@ -1,0 +1,167 @@
+// Space and generators agree: the same parameters, and schedules that a space calls legal compile and give
+// the bits of the default, through a schedule record, a kernel library and a layer.
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <filesystem>
+#include <random>
+#include <regex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "atomic_file.h"
+#include "kernel_library.h"
+#include "layer_kernels.h"
+#include "lookupffn/lookupffn.h"
+#include "machine.h"
+#include "schedule_record.h"
+#include "schedule_space.h"
+#include "scratch_folder.h"
+
+namespace lookupffn {
+namespace {
+
+// Names of GeneratorParams from a generator's source, between two texts.
+std::set<std::string> generator_parameters(const std::string& kernel, const std::string& from,
+                                           const std::string& to) {
+  const std::string source =
+      read_file(std::string(LOOKUPFFN_GENERATOR_SOURCES) + "/" + kernel + "_generator.cc");
+  const size_t begin = source.find(from), end = source.find(to, begin);
+  EXPECT_NE(end, std::string::npos) << kernel;
+  const std::string part = source.substr(begin, end - begin);
+  const std::regex declaration("GeneratorParam<[^;]*?\\{\"(\\w+)\"");
+  std::set<std::string> names;
+  for (std::sregex_iterator at(part.begin(), part.end(), declaration), last; at != last; ++at)
+    names.insert((*at)[1]);
+  return names;
+}
+
+TEST(ScheduleSpaces, HaveTheGeneratorsParameters) {
+  for (const KernelSpec& spec :
+       layer_kernels(parse_layer_shape("d_in=512 tables=128"), "avx2", "f32", "f32")) {
+    const ScheduleSpace space = ScheduleSpace::load(LOOKUPFFN_SCHEDULES, spec.kernel);
+    std::set<std::string> in_space, in_problem;
+    for (const auto& parameter : space.parameters()) in_space.insert(parameter.name);
+    for (const auto& pair : spec.problem) in_problem.insert(pair.first);
+    EXPECT_EQ(in_space, generator_parameters(spec.kernel, "---- the schedule", "Input<")) << spec.kernel;
+    EXPECT_EQ(in_problem, generator_parameters(spec.kernel, "---- the problem", "---- the schedule"))
+        << spec.kernel;
+  }
+}
+
+constexpr size_t kTokenCounts[] = {1, 5, 29, 128, 131};
+
+struct Model {
+  explicit Model(const std::string& name) {
+    const std::string path = std::string(LOOKUPFFN_TEST_DATA) + "/golden/" + name + ".model.safetensors";
+    EXPECT_EQ(lookupffn_model_open(path.c_str(), &handle), LOOKUPFFN_OK) << lookupffn_last_message();
+    EXPECT_EQ(lookupffn_model_layer(handle, 0, &shape), LOOKUPFFN_OK);
+  }
+  ~Model() { lookupffn_model_close(handle); }
+  lookupffn_model* handle = nullptr;
+  lookupffn_shape shape = {};
+};
+
+// What the layer gives for each count of tokens, on the specialised kernels registered last.
+std::vector<std::vector<float>> outputs(const Model& model, const char* isa, const std::string& provenance) {
+  lookupffn_pack_options options = {};
+  options.isa = isa;
+  options.kernels = LOOKUPFFN_SPECIALISED_KERNELS;
+  lookupffn_layer* layer = nullptr;
+  EXPECT_EQ(lookupffn_layer_pack(model.handle, nullptr, &options, &layer), LOOKUPFFN_OK)
+      << lookupffn_last_message();
+  lookupffn_layer_info info;
+  EXPECT_EQ(lookupffn_layer_describe(layer, &info), LOOKUPFFN_OK);
+  EXPECT_NE(std::string(info.kernels).find(provenance), std::string::npos) << info.kernels;
+  std::mt19937 random(1);
+  std::normal_distribution<float> normal;
+  std::vector<std::vector<float>> results;
+  for (const size_t tokens : kTokenCounts) {
+    std::vector<float> x(tokens * model.shape.d_in), y(tokens * model.shape.d_out);
+    for (float& value : x) value = normal(random);
+    EXPECT_EQ(lookupffn_forward(layer, nullptr, x.data(), ptrdiff_t(model.shape.d_in), y.data(),
+                                ptrdiff_t(model.shape.d_out), tokens, 0),
+              LOOKUPFFN_OK)
+        << lookupffn_last_message();
+    results.push_back(y);
+  }
+  lookupffn_layer_free(layer);
+  return results;
+}
+
+class SchedulePoints : public testing::TestWithParam<const char*> {};
+
+TEST_P(SchedulePoints, AnyLegalScheduleGivesTheDefaultsBits) {
+  const Model model(GetParam());
+  LayerShape shape;
+  shape.projection = model.shape.projection == LOOKUPFFN_BH4 ? "bh4" : "dense";
+  shape.d_in = int64_t(model.shape.d_in);
+  shape.d_out = int64_t(model.shape.d_out);
+  shape.tables = int64_t(model.shape.tables);
+  shape.bits = int64_t(model.shape.bits);
+  shape.block = int64_t(model.shape.block);
+  shape.repeats = int64_t(model.shape.repeats);
+  const char* isa = nullptr;
+  ASSERT_EQ(lookupffn_active_isa(&isa), LOOKUPFFN_OK) << lookupffn_last_message();
+
+  ScratchFolder folder;
+  KernelLibraryRequest request;
+  request.specs = layer_kernels(shape, isa, "f32", "f32");
+  request.generator = LOOKUPFFN_TEST_GENERATOR;
+  request.sanitizer = LOOKUPFFN_TEST_SANITIZER;
+  request.jobs = this_machine().threads;
+  const auto build_and_run = [&](const std::string& name, const std::vector<std::string>& schedules_dirs,
+                                 const std::string& provenance) {
+    request.name = name;
+    request.directory = folder.file(name);
+    request.schedules_dirs = schedules_dirs;
+    const KernelLibraryResult result = build_kernel_library(request);
+    EXPECT_EQ(result.tuned, schedules_dirs.size() > 1 ? request.specs.size() : 0);
+    EXPECT_TRUE(result.notes.empty()) << result.notes[0];
+    EXPECT_EQ(lookupffn_load_kernels(request.directory.c_str(), nullptr), LOOKUPFFN_OK)
+        << lookupffn_last_message();
+    return outputs(model, isa, provenance);
+  };
+  // The spaces alone, so that shipped records do not decide.
+  const std::string spaces = folder.file("spaces");
+  std::filesystem::create_directory(spaces);
+  for (const char* kernel : {"hash", "gather"}) {
+    const std::string file = std::string("/") + kernel + ".space.json";
+    std::filesystem::copy_file(LOOKUPFFN_SCHEDULES + file, spaces + file);
+  }
+  const std::string suffix = "_of_" + std::string(GetParam());
+  const auto expected = build_and_run("default" + suffix, {spaces}, "[default]");
+
+  std::mt19937 random(7);
+  for (int sample = 0; sample < 2; ++sample) {
+    const std::string tuned = folder.file("schedules" + std::to_string(sample));
+    std::string text;
+    for (const KernelSpec& spec : request.specs) {
+      const ScheduleSpace space = ScheduleSpace::load(LOOKUPFFN_SCHEDULES, spec.kernel);
+      const std::vector<Schedule> legal = space.enumerate(spec);
+      ASSERT_FALSE(legal.empty());
+      ScheduleRecord record;
+      record.space_hash = space.content_hash();
+      record.spec = spec;
+      record.threads = this_machine().threads;
+      record.schedule = legal[random() % legal.size()];
+      record.provenance.cpu = this_machine().cpu;
+      save_record(tuned, record);
+      text += describe(spec) + ": " + canonical_text(record.schedule) + "\n";
+    }
+    const auto actual = build_and_run("sample" + std::to_string(sample) + suffix, {tuned, spaces}, "[tuned/");
+    for (size_t i = 0; i < expected.size(); ++i) {
+      EXPECT_EQ(std::memcmp(expected[i].data(), actual[i].data(), expected[i].size() * sizeof(float)), 0)
+          << kTokenCounts[i] << " tokens of " << GetParam() << " with\n"
+          << text;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, SchedulePoints,
+                         testing::Values("bh4_d256_t64_b8_repeat2", "bh4_d192_t24_b7", "dense_d512_t16_b8"),
+                         [](const auto& info) { return std::string(info.param); });
+
+}  // namespace
+}  // namespace lookupffn
