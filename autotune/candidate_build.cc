@@ -96,7 +96,8 @@ BuiltKernel CandidateBuild::generate(const KernelSpec& spec, const Schedule& sch
   return kernel;
 }
 
-BuiltPair CandidateBuild::link(const BuiltKernel& incumbent, const BuiltKernel& candidate, double time_limit) {
+BuiltPair CandidateBuild::link(const BuiltKernel& incumbent, const BuiltKernel& candidate,
+                               const BuiltKernel* companion, double time_limit) {
   BuiltPair pair;
   const std::string name = next_name("measure_");
   pair.executable = directory_ + "/" + name;
@@ -104,8 +105,11 @@ BuiltPair CandidateBuild::link(const BuiltKernel& incumbent, const BuiltKernel& 
   try {
     for (const auto& [library, kernel] : {std::pair<const char*, const BuiltKernel*>{"incumbent", &incumbent}, {"candidate", &candidate}}) {
       sources.push_back(directory_ + "/" + name + "_" + library + ".c");
-      write_file_atomically(sources.back(),
-                            kernel_table_source(library, {{kernel->spec, kernel->schedule, library, kernel->function}}));
+      std::vector<KernelTableEntry> entries = {{kernel->spec, kernel->schedule, library, kernel->function}};
+      if (companion != nullptr) {
+        entries.push_back({companion->spec, companion->schedule, "companion", companion->function});
+      }
+      write_file_atomically(sources.back(), kernel_table_source(library, entries));
     }
   } catch (const std::exception& error) {
     pair.error = error.what();
@@ -131,6 +135,7 @@ BuiltPair CandidateBuild::link(const BuiltKernel& incumbent, const BuiltKernel& 
     argv.insert(argv.end(), objects.begin(), objects.end());
     argv.push_back(incumbent.object);
     if (candidate.object != incumbent.object) argv.push_back(candidate.object);
+    if (companion != nullptr) argv.push_back(companion->object);
     argv.insert(argv.end(), {tools_.runtime_archive, "-lpthread", "-ldl", "-lm"});
     pair.ok = step(argv);
   }

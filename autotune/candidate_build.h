@@ -52,8 +52,10 @@ class CandidateBuild {
 
   BuiltKernel generate(const KernelSpec& spec, const Schedule& schedule, double time_limit);
 
-  // Both may be the same kernel. The executable is the caller's to remove (discard).
-  BuiltPair link(const BuiltKernel& incumbent, const BuiltKernel& candidate, double time_limit);
+  // Both may be the same kernel. `companion` (may be null) is a kernel that layers need beside either. The
+  // executable is the caller's to remove (discard).
+  BuiltPair link(const BuiltKernel& incumbent, const BuiltKernel& candidate, const BuiltKernel* companion,
+                 double time_limit);
 
   void discard(const BuiltKernel& kernel) const;
   void discard(const BuiltPair& pair) const;

@@ -77,7 +77,8 @@ double gather_cost(const KernelSpec& spec, const Schedule& schedule, double toke
   const double tile = std::clamp(number(schedule, "d_tile", 128), lanes, std::max(d_out, lanes));
   double pass = number(schedule, "tables_pass", 0);
   if (pass <= 0 || pass > tables) pass = tables;
-  const double token_tile = std::clamp(number(schedule, "token_tile", tokens), 1.0, tokens);
+  const double chunk = number(schedule, "token_chunk", 0);
+  const double token_tile = chunk > 0 ? std::min(chunk, tokens) : tokens;
   // Rows of the tables of one pass are visited by every token of a tile: the footprint of the reads.
   const double footprint = work.table_bytes / tables * pass * std::exp2(number(spec.problem, "bits", 8));
   const double reuse = token_tile * pass / (pass * std::exp2(number(spec.problem, "bits", 8)));

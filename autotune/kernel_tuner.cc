@@ -173,9 +173,19 @@ Trial KernelTuner::measure(const Candidate& candidate, double incumbent_cost, co
   return trial;
 }
 
+BuiltPair KernelTuner::link(const BuiltKernel& incumbent, const BuiltKernel& candidate) {
+  return run_.build.link(incumbent, candidate, companion_ ? &*companion_ : nullptr, compile_limit_);
+}
+
 // The default against itself: shows that all works, how long things take and how much they vary.
 bool KernelTuner::start(KernelOutcome* outcome) {
   default_kernel_ = run_.build.generate(target_.spec, default_schedule_, compile_limit_);
+  if (target_.spec.kernel == "hash" && target_.spec.batch_class != "one" && default_kernel_.ok) {
+    KernelSpec one = target_.spec;
+    one.batch_class = "one";
+    companion_ = run_.build.generate(one, space_.default_schedule(one), compile_limit_);
+    if (!companion_->ok) default_kernel_ = *companion_;
+  }
   const auto logged = std::find_if(trials_.begin(), trials_.end(),
                                    [&](const Trial& trial) { return trial.schedule == default_schedule_; });
   Trial trial;
@@ -184,7 +194,7 @@ bool KernelTuner::start(KernelOutcome* outcome) {
   } else {
     Candidate candidate;
     candidate.kernel = default_kernel_;
-    if (candidate.kernel.ok) candidate.pair = run_.build.link(default_kernel_, default_kernel_, compile_limit_);
+    if (candidate.kernel.ok) candidate.pair = link(default_kernel_, default_kernel_);
     trial = measure(candidate, 1, "default");
     run_.build.discard(candidate.pair);
     keep(trial);
@@ -212,7 +222,7 @@ void KernelTuner::build_batch(std::vector<Candidate>* batch, const BuiltKernel& 
       Candidate& candidate = (*batch)[i];
       const Schedule schedule = candidate.kernel.schedule;
       candidate.kernel = run_.build.generate(target_.spec, schedule, compile_limit_);
-      if (candidate.kernel.ok) candidate.pair = run_.build.link(incumbent, candidate.kernel, compile_limit_);
+      if (candidate.kernel.ok) candidate.pair = link(incumbent, candidate.kernel);
     }
   };
   // All are joined before anything is timed.
@@ -336,7 +346,7 @@ void KernelTuner::confirm(std::optional<TuneClock::time_point> deadline, KernelO
     candidate.kernel = trial->schedule == incumbent_.schedule
                            ? incumbent_
                            : run_.build.generate(target_.spec, trial->schedule, compile_limit_);
-    if (candidate.kernel.ok) candidate.pair = run_.build.link(default_kernel_, candidate.kernel, compile_limit_);
+    if (candidate.kernel.ok) candidate.pair = link(default_kernel_, candidate.kernel);
     if (!candidate.pair.ok) continue;
     double gain = 1;
     if (order.size() > 1) {
@@ -422,6 +432,7 @@ KernelOutcome KernelTuner::tune(std::optional<TuneClock::time_point> deadline) {
   run_.log.append(to_json(outcome));
   if (incumbent_.object != default_kernel_.object) run_.build.discard(incumbent_);
   run_.build.discard(default_kernel_);
+  if (companion_) run_.build.discard(*companion_);
   return outcome;
 }
 

@@ -56,6 +56,7 @@ class KernelTuner {
   };
 
   bool start(KernelOutcome* outcome);
+  BuiltPair link(const BuiltKernel& incumbent, const BuiltKernel& candidate);
   void search(std::optional<TuneClock::time_point> deadline);
   void build_batch(std::vector<Candidate>* batch, const BuiltKernel& incumbent);
   void confirm(std::optional<TuneClock::time_point> deadline, KernelOutcome* outcome);
@@ -70,6 +71,7 @@ class KernelTuner {
   const ScheduleSpace& space_;
   Schedule default_schedule_;
   BuiltKernel default_kernel_, incumbent_;
+  std::optional<BuiltKernel> companion_;  // a hash needs the kernel for one token beside any other
   double incumbent_cost_ = 1;
   std::vector<Trial> trials_;  // of this kernel
   double compile_limit_ = 120, measure_limit_ = 60;

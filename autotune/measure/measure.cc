@@ -176,7 +176,9 @@ std::string measure(const MeasureOptions& options) {
   // A sample takes about a millisecond, and one call at least. Each is preceded by as many calls untimed: the
   // other kernel's layer has just filled the caches.
   KernelBench* benches[2] = {&incumbent, &candidate};
-  const double one_call = std::max(100.0, std::min(incumbent.time(input, 1), incumbent.time(input, 1)));
+  const double incumbent_call = std::min(incumbent.time(input, 1), incumbent.time(input, 1));
+  const double candidate_call = std::min(candidate.time(input, 1), candidate.time(input, 1));
+  const double one_call = std::max({100.0, incumbent_call, candidate_call / 4});  // the hopeless cost little time
   const size_t calls = std::clamp<size_t>(static_cast<size_t>(1.2e6 / one_call), 1, 20000);
   SamplingOptions sampling;
   sampling.most_samples = options.most_samples;

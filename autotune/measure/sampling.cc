@@ -27,7 +27,6 @@ SamplePairs sample_in_turn(const std::function<double(int which)>& sample, const
   const auto plausible = [](double ns) { return std::isfinite(ns) && ns > 0 && ns < kLongestNs; };
   for (int round = 0; static_cast<int>(pairs.candidate.size()) < options.most_samples; ++round) {
     const int taken = static_cast<int>(pairs.candidate.size());
-    if (taken >= kFirstLook && seconds_since_start() > options.seconds) break;
     if (pairs.noise >= 50) break;
     if (options.may_end_early && (taken == kFirstLook || taken == kSecondLook)) {
       const double incumbent = median(pairs.incumbent);
@@ -38,6 +37,7 @@ SamplePairs sample_in_turn(const std::function<double(int which)>& sample, const
         break;
       }
     }
+    if (taken >= kFirstLook && seconds_since_start() > options.seconds) break;
     // a b, b a, a b: neither is always the one that follows the other.
     const int first = round % 2;
     double ns[2];
