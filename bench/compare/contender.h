@@ -47,7 +47,9 @@ class Contender {
   virtual const int32_t* code() const { return nullptr; }                           // [tokens, tables]
   virtual const float* score() const { return nullptr; }                            // [tokens, tables]
   virtual std::string isa() const = 0;
-  virtual std::string schedule() const = 0;  // one line: what ran
+  virtual std::string schedule() const = 0;               // one line: what ran
+  virtual std::string variant() const { return ""; }      // ours: "specialised" or "portable"
+  virtual std::string note() const { return ""; }         // ours: why it fell back to portable kernels, or ""
 };
 
 struct ContenderKind {

@@ -44,11 +44,9 @@ class Ours : public Contender {
   const int32_t* code() const override { return code_.data(); }
   const float* score() const override { return score_.data(); }
   std::string isa() const override { return info_.isa; }
-  std::string schedule() const override {
-    const std::string fallback = info_.fallback;
-    return std::string(info_.specialised ? "specialised" : "portable") + (fallback.empty() ? "" : " (" + fallback + ")") +
-           "; " + info_.kernels;
-  }
+  std::string schedule() const override { return info_.kernels; }
+  std::string variant() const override { return info_.specialised ? "specialised" : "portable"; }
+  std::string note() const override { return info_.fallback; }
 
  private:
   struct Free {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
-#include <set>
 #include <stdexcept>
 
 #include "atomic_file.h"
@@ -206,13 +205,13 @@ void compare(const Options& options) {
   std::cout << workload.name << ", " << options.codes << " codes, " << options.threads
             << (options.threads == 1 ? " thread" : " threads") << ", " << options.samples
             << " samples in turn, medians; dense FFNs are timed without, the others with LayerNorm\n";
-  std::set<std::string> said;
   for (const Entrant& entrant : entrants) {
-    const std::string line =
-        entrant.kind->name + (entrant.kind->takes_types ? std::string(" ") + name_of(entrant.types.table) : "") + ": " +
-        entrant.contender->isa() + ", " + std::to_string(options.threads) +
-        (options.threads == 1 ? " thread, " : " threads, ") + entrant.contender->schedule();
-    if (entrant.kind->takes_types && said.insert(line).second) std::cout << line << "\n";
+    if (!entrant.kind->takes_types) continue;
+    const Contender& ours = *entrant.contender;
+    std::cout << entrant.kind->name << ", " << name_of(entrant.types.table) << " tables, "
+              << name_of(entrant.types.projection) << " projection: " << ours.isa() << ", " << options.threads
+              << (options.threads == 1 ? " thread, " : " threads, ") << ours.variant() << ", " << ours.schedule() << "\n";
+    if (!ours.note().empty()) std::cout << "  fallback: " << ours.note() << "\n";
   }
   std::cout << "\n";
 

@@ -1,5 +1,7 @@
 #include "meter.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <chrono>
 #include <memory>
@@ -21,7 +23,28 @@ double now() {
   return duration<double>(steady_clock::now().time_since_epoch()).count();
 }
 
+long interruptions() {
+  rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_nivcsw;
+}
+
 }  // namespace
+
+void Meter::sample() {
+  constexpr int kTries = 3;
+  double best = 0;
+  long fewest = -1;
+  for (int i = 0; i < kTries && fewest != 0; ++i) {
+    const long before = interruptions();
+    const double value = sample_();
+    const long during = interruptions() - before;
+    if (fewest >= 0 && during >= fewest) continue;
+    best = value;
+    fewest = during;
+  }
+  values_.push_back(best);
+}
 
 double Meter::median() const { return quantile(values_, 0.5); }
 

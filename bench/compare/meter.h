@@ -12,8 +12,9 @@ namespace lookupffn::bench {
 class Meter {
  public:
   explicit Meter(std::function<double()> sample) : sample_(std::move(sample)) {}
-  void sample() { values_.push_back(sample_()); }
-  void forget() { values_.clear(); }
+  // A sample during which the system took a CPU away from this process is taken again, three times at most in all;
+  // the one with the fewest such interruptions counts.
+  void sample();
   double median() const;  // of one sample at least
   double spread() const;  // (third quartile - first quartile) / median
 

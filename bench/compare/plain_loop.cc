@@ -42,16 +42,20 @@ void forward_token(const PlainLayer& layer, const float* x, float* __restrict y,
           for (int o = 0; o < layer.block; ++o) out[o] += w[i * layer.block + o] * value;
         }
       }
-      for (int half = 1; half < p; half *= 2) {
-        for (int i = 0; i < p; i += 2 * half) {
-          for (int j = i; j < i + half; ++j) {
-            const float a = products[j], b = products[j + half];
-            products[j] = a + b;
-            products[j + half] = a - b;
-          }
+      // The Hadamard transform in steps that are all alike, and so all vectorise: each takes neighbours and moves
+      // their bit of the index from the bottom to the top.
+      float* __restrict from = products;
+      float* __restrict to = v;
+      for (int step = 1; step < p; step *= 2) {
+        for (int j = 0; j < p / 2; ++j) {
+          to[j] = from[2 * j] + from[2 * j + 1];
+          to[j + p / 2] = from[2 * j] - from[2 * j + 1];
         }
+        float* const swapped = from;
+        from = to;
+        to = swapped;
       }
-      memcpy(v, products, p * sizeof(float));
+      if (from != v) memcpy(v, from, p * sizeof(float));
     }
     for (int i = 0; i < p; ++i) z[r * p + i] = layer.decay * v[i] + (1 - layer.decay) * h[i];
   }
