@@ -145,12 +145,10 @@ void add_build_command(CLI::App& app) {
           "--shape", options->shapes,
           "a layer's shape instead of a model, as \"d_in=512 d_out=512 tables=128 bits=8 projection=bh4 "
           "block=64\"; may be repeated")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+      ->allow_extra_args(false);
   command->add_option("--isa", options->isas, "ISAs, separated by commas; also native and all")
       ->delimiter(',')
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false)
       ->required();
   command->add_option("--out", options->directory, "directory for the result; an earlier result is replaced")
       ->required();
@@ -158,20 +156,17 @@ void add_build_command(CLI::App& app) {
                       "the library's name, a C identifier; default: from the model's");
   command->add_option("--table-type", options->table_types, "table types, separated by commas; default f32")
       ->delimiter(',')
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false)
       ->check(CLI::IsMember(table_types()));
   command
       ->add_option("--projection-type", options->projection_types, "projection types, likewise; default f32")
       ->delimiter(',')
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false)
       ->check(CLI::IsMember(projection_types()));
   command
       ->add_option("--schedules", options->schedules,
                    "directory with tuned schedules, looked at before lookupffn's own; may be repeated")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+      ->allow_extra_args(false);
   command->add_option("--generator", options->generator,
                       "the generator program, where it is not found by itself");
   command

@@ -144,8 +144,7 @@ void add_schedules_command(CLI::App& app) {
   command
       ->add_option("--schedules", options->schedules,
                    "directory with tuned schedules, looked at before lookupffn's own; may be repeated")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+      ->allow_extra_args(false);
   command->callback([options] { list(*options); });
 }
 
