@@ -197,6 +197,7 @@ bool KernelTuner::start(KernelOutcome* outcome) {
     if (candidate.kernel.ok) candidate.pair = link(default_kernel_, default_kernel_);
     trial = measure(candidate, 1, "default");
     run_.build.discard(candidate.pair);
+    trial.cost = 1;  // by definition; what it measured is noise
     keep(trial);
   }
   if (trial.status == TrialStatus::kOk && !default_kernel_.ok) {

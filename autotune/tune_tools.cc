@@ -31,7 +31,8 @@ TuneTools find_tune_tools(const std::string& generator) {
   TuneTools tools;
   tools.generator = generator;
   tools.measure_archive = first_there({libraries / "lookupffn/liblookupffn_measure.a", LOOKUPFFN_BUILD_MEASURE});
-  tools.runtime_archive = first_there({libraries / "liblookupffn.a", LOOKUPFFN_BUILD_RUNTIME});
+  tools.runtime_archive =
+      first_there({libraries / "liblookupffn.a", libraries / "lookupffn/liblookupffn.a", LOOKUPFFN_BUILD_RUNTIME});
   tools.c_compiler = variable_or("CC", "cc");
   tools.linker = variable_or("CXX", "c++");
   return tools;

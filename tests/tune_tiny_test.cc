@@ -1,0 +1,233 @@
+// The whole tuner on a tiny shape: real generators, real measurements, and everything that goes wrong.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "atomic_file.h"
+#include "schedule_record.h"
+#include "scratch_folder.h"
+#include "subprocess.h"
+#include "trial_log.h"
+
+namespace lookupffn {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::string kTool = LOOKUPFFN_TOOL, kGenerator = LOOKUPFFN_GENERATOR_PROGRAM;
+
+class TuneTiny : public testing::Test {
+ protected:
+  void SetUp() override {
+    fs::create_directories(folder_.file("tmp"));
+    fs::create_directories(folder_.file("work"));
+  }
+
+  std::vector<std::string> command(const std::vector<std::string>& more) const {
+    std::vector<std::string> argv = {kTool, "tune", "--workload", "d_in=32 tables=4 bits=3 block=16", "--isa", "sse41",
+                                     "--sample-time", "0.005", "--jobs", "2", "--log", log_, "--out", out_};
+    argv.insert(argv.end(), more.begin(), more.end());
+    return argv;
+  }
+
+  ProcessOptions options() const {
+    ProcessOptions options;
+    options.time_limit_seconds = 500;
+    options.working_directory = folder_.file("work");
+    options.environment = {{"TMPDIR", folder_.file("tmp")}};
+    return options;
+  }
+
+  ProcessResult tune(const std::vector<std::string>& more) const { return run_process(command(more), options()); }
+
+  // Starts it and does not wait: to be killed.
+  pid_t start(const std::vector<std::string>& more) const {
+    std::vector<std::string> argv = command(more);
+    const pid_t child = fork();
+    if (child == 0) {
+      setenv("TMPDIR", folder_.file("tmp").c_str(), 1);
+      if (chdir(folder_.file("work").c_str()) != 0 || freopen("/dev/null", "w", stdout) == nullptr) _exit(1);
+      std::vector<char*> pointers;
+      for (std::string& word : argv) pointers.push_back(word.data());
+      pointers.push_back(nullptr);
+      execv(pointers[0], pointers.data());
+      _exit(127);
+    }
+    return child;
+  }
+
+  // Processes whose command line names this test's folder, which all children of a tuner do.
+  std::vector<std::string> processes() const {
+    std::vector<std::string> found;
+    for (const auto& entry : fs::directory_iterator("/proc")) {
+      const std::string name = entry.path().filename().string();
+      if (name.find_first_not_of("0123456789") != std::string::npos || name == std::to_string(getpid())) continue;
+      std::ifstream file(entry.path() / "cmdline", std::ios::binary);
+      const std::string line((std::istreambuf_iterator<char>(file)), {});
+      if (line.find(folder_.path()) != std::string::npos) found.push_back(line);
+    }
+    return found;
+  }
+
+  // No schedule twice for a kernel, and this many of each.
+  void expect_trials(size_t kernels, size_t each) const {
+    std::map<std::pair<KernelSpec, size_t>, std::set<Schedule>> seen;
+    for (const Trial& trial : read_trial_log(log_).trials) {
+      const bool fresh = seen[{trial.spec, trial.tokens}].insert(trial.schedule).second;
+      EXPECT_TRUE(fresh) << describe(trial.spec) << " repeats " << canonical_text(trial.schedule);
+    }
+    EXPECT_EQ(seen.size(), kernels);
+    for (const auto& [kernel, schedules] : seen) EXPECT_EQ(schedules.size(), each) << describe(kernel.first);
+  }
+
+  ScratchFolder folder_;
+  std::string log_ = folder_.file("tune.jsonl"), out_ = folder_.file("schedules");
+};
+
+TEST_F(TuneTiny, TheWholeLoop) {
+  const ProcessResult result = tune({"--tokens", "1,8", "--trials", "4"});
+  ASSERT_TRUE(result.ok()) << result.what_happened() << result.out << result.err;
+  expect_trials(4, 4);
+  EXPECT_EQ(read_trial_log(log_).outcomes.size(), 4u);
+  EXPECT_NE(result.out.find("bound by"), std::string::npos) << result.out;
+  EXPECT_TRUE(fs::exists(folder_.file("tune.svg")));
+  for (const std::string& path : record_files(out_)) {
+    const ScheduleRecord record = load_record(path);
+    EXPECT_EQ(record_fault(record, path, ScheduleSpace::load(LOOKUPFFN_SCHEDULES, record.spec.kernel)), "");
+    EXPECT_GT(record.gain_low, 1);
+  }
+  EXPECT_TRUE(fs::is_empty(folder_.file("tmp")));
+  // All is done: nothing is left to try, and the log stays as it is.
+  const auto size = fs::file_size(log_);
+  EXPECT_TRUE(tune({"--tokens", "1,8", "--trials", "4", "--resume"}).ok());
+  EXPECT_EQ(fs::file_size(log_), size);
+  // Another shape's log.
+  const ProcessResult other = tune({"--tokens", "1", "--trials", "4", "--resume"});
+  EXPECT_FALSE(other.ok());
+  EXPECT_NE(other.err.find("was made for shape"), std::string::npos) << other.err;
+}
+
+TEST_F(TuneTiny, KilledAndResumed) {
+  const std::vector<std::string> arguments = {"--tokens", "8", "--trials", "6", "--resume"};
+  std::mt19937 random(3);
+  size_t kept = 0;
+  for (int round = 0; round < 5; ++round) {
+    const pid_t tuner = start(arguments);
+    std::this_thread::sleep_for(std::chrono::milliseconds(300 + random() % 2500));
+    kill(tuner, SIGKILL);
+    int status = 0;
+    waitpid(tuner, &status, 0);
+    if (fs::exists(log_) && fs::file_size(log_) > 0) {
+      // What was there stays there.
+      const size_t now = read_trial_log(log_).trials.size();
+      EXPECT_GE(now, kept);
+      kept = now;
+    }
+    // The guards need a moment, however loaded the machine is.
+    for (int i = 0; i < 300 && !processes().empty(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    EXPECT_EQ(processes(), std::vector<std::string>());
+  }
+  const ProcessResult result = tune(arguments);
+  ASSERT_TRUE(result.ok()) << result.out << result.err;
+  expect_trials(2, 6);
+}
+
+TEST_F(TuneTiny, TheSecondTunerOnALogEnds) {
+  const pid_t first = start({"--tokens", "8", "--trials", "50"});
+  for (int i = 0; i < 600 && !(fs::exists(log_) && fs::file_size(log_) > 0); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  const ProcessResult second = tune({"--tokens", "8", "--trials", "50", "--resume"});
+  kill(first, SIGKILL);
+  int status = 0;
+  waitpid(first, &status, 0);
+  EXPECT_FALSE(second.ok());
+  EXPECT_NE(second.err.find("another tuner is writing to it"), std::string::npos) << second.err;
+}
+
+// A generator that makes every kind of bad kernel there is, by turns. Its first kernel is the default's.
+TEST_F(TuneTiny, CandidatesThatFailAreTrials) {
+  const std::string wrapper = folder_.file("generator");
+  write_file_atomically(wrapper,
+                        "#!/bin/sh\n"
+                        "n=$(cat '" + folder_.file("count") + "' 2>/dev/null || echo 0)\n"
+                        "echo $((n + 1)) >'" + folder_.file("count") + "'\n"
+                        "while getopts g:f:n:o:e: option; do case $option in f) f=$OPTARG;; o) o=$OPTARG;; esac; done 2>/dev/null\n"
+                        "bad() { echo \"int ${f}_argv(void **a) { $1 }\" | cc -x c -c - -o \"$o/$f.o\"; exit; }\n"
+                        "case $n in\n"
+                        "1) echo 'no such schedule' >&2; exit 1;;\n"
+                        "2) bad 'return *(volatile int *)0;';;\n"
+                        "3) bad 'for (;;) ; return 0;';;\n"
+                        "4) bad 'return 0;';;\n"
+                        "esac\n"
+                        "exec '" + kGenerator + "' \"$@\"\n");
+  fs::permissions(wrapper, fs::perms::owner_all);
+  const ProcessResult result =
+      tune({"--kernels", "gather", "--tokens", "8", "--trials", "7", "--jobs", "1", "--generator", wrapper});
+  ASSERT_TRUE(result.ok()) << result.out << result.err;
+  std::map<TrialStatus, size_t> count;
+  for (const Trial& trial : read_trial_log(log_).trials) {
+    ++count[trial.status];
+    if (trial.status != TrialStatus::kOk) {
+      EXPECT_FALSE(trial.reason.empty());
+    }
+  }
+  EXPECT_EQ(count[TrialStatus::kCompile], 1u);
+  EXPECT_EQ(count[TrialStatus::kCrash], 1u);
+  EXPECT_EQ(count[TrialStatus::kTimeout], 1u);
+  EXPECT_EQ(count[TrialStatus::kIncorrect], 1u);
+  EXPECT_EQ(count[TrialStatus::kOk], 3u);
+  expect_trials(1, 7);
+}
+
+TEST_F(TuneTiny, BehindAnEmulator) {
+  if (find_program("qemu-x86_64").empty()) GTEST_SKIP() << "there is no qemu-x86_64 (apt install qemu-user)";
+  const ProcessResult result = tune({"--tokens", "8", "--trials", "2", "--runner", "qemu-x86_64"});
+  ASSERT_TRUE(result.ok()) << result.out << result.err;
+  expect_trials(2, 2);
+  for (const Trial& trial : read_trial_log(log_).trials) {
+    EXPECT_EQ(trial.status, TrialStatus::kOk) << trial.reason;
+  }
+}
+
+TEST_F(TuneTiny, ClearErrors) {
+  const struct {
+    std::vector<std::string> arguments;
+    const char* message;
+  } cases[] = {
+      {{"--trials", "1", "--out", "/proc/nowhere"}, "--out /proc/nowhere"},
+      {{"--trials", "1", "--log", "/proc/nowhere/x"}, "log /proc/nowhere/x"},
+      {{"--trials", "1", "--runner", "no-such-emulator"}, "no-such-emulator"},
+      {{"--budget", "soon"}, "--budget soon"},
+      {{"--trials", "1", "--isa", "z80"}, "z80"},
+  };
+  for (const auto& c : cases) {
+    std::vector<std::string> argv = {kTool, "tune", "--workload", "d_in=32 tables=4 bits=3 block=16", "--isa", "sse41"};
+    for (size_t i = 0; i + 1 < c.arguments.size(); i += 2) {
+      const auto there = std::find(argv.begin(), argv.end(), c.arguments[i]);
+      if (there != argv.end()) {
+        *(there + 1) = c.arguments[i + 1];
+      } else {
+        argv.insert(argv.end(), {c.arguments[i], c.arguments[i + 1]});
+      }
+    }
+    const ProcessResult result = run_process(argv, options());
+    EXPECT_FALSE(result.ok()) << c.message;
+    EXPECT_NE(result.err.find(c.message), std::string::npos) << result.err;
+    EXPECT_LE(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+  }
+}
+
+}  // namespace
+}  // namespace lookupffn
