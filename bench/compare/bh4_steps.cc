@@ -2,8 +2,8 @@
 
 #include <math.h>
 
-void layer_norm_tile(const float* __restrict x, const float* __restrict gamma, const float* __restrict beta, float eps,
-                     float* __restrict h, int tokens, int d, int padded) {
+void layer_norm_tile(const float* __restrict x, const float* __restrict gamma, const float* __restrict beta,
+                     float eps, float* __restrict h, int tokens, int d, int padded) {
   for (int n = 0; n < tokens; ++n, x += d, h += padded) {
     float mean = 0, variance = 0;
     for (int i = 0; i < d; ++i) mean += x[i];

@@ -1,4 +1,5 @@
-// What the machine allows: the roofline for one number of tokens a call, measured in the rounds of the contenders.
+// What the machine allows: the roofline for one number of tokens a call, measured in the rounds of the
+// contenders.
 #ifndef LOOKUPFFN_BENCH_BOUNDS_H
 #define LOOKUPFFN_BENCH_BOUNDS_H
 
@@ -29,8 +30,8 @@ class Bounds {
   void add_weights(double bytes);
   std::vector<Meter*> meters();
 
-  // What a part needs. hash_flops run at hash_arithmetic's rate, f32_flops at f32_arithmetic's; `weights` are bytes
-  // read once a call, to be announced with add_weights, like rows with add_rows.
+  // What a part needs. hash_flops run at hash_arithmetic's rate, f32_flops at f32_arithmetic's; `weights` are
+  // bytes read once a call, to be announced with add_weights, like rows with add_rows.
   struct Needs {
     double hash_flops = 0, f32_flops = 0;
     std::string hash_arithmetic, f32_arithmetic;  // names of peak_rate.h; "" is the fastest f32

@@ -43,13 +43,13 @@ class Contender {
   // gather reads ring.code and ring.score.
   virtual void run(Part part, size_t first, size_t tokens) = 0;
   // The last run's results, as floats where the contender keeps another type.
-  virtual std::vector<float> y(size_t tokens) const = 0;                            // [tokens, d]
-  virtual const int32_t* code() const { return nullptr; }                           // [tokens, tables]
-  virtual const float* score() const { return nullptr; }                            // [tokens, tables]
+  virtual std::vector<float> y(size_t tokens) const = 0;   // [tokens, d]
+  virtual const int32_t* code() const { return nullptr; }  // [tokens, tables]
+  virtual const float* score() const { return nullptr; }   // [tokens, tables]
   virtual std::string isa() const = 0;
-  virtual std::string schedule() const = 0;               // one line: what ran
-  virtual std::string variant() const { return ""; }      // ours: "specialised" or "portable"
-  virtual std::string note() const { return ""; }         // ours: why it fell back to portable kernels, or ""
+  virtual std::string schedule() const = 0;           // one line: what ran
+  virtual std::string variant() const { return ""; }  // ours: "specialised" or "portable"
+  virtual std::string note() const { return ""; }     // ours: why it fell back to portable kernels, or ""
 };
 
 struct ContenderKind {

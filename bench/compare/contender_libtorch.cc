@@ -53,8 +53,8 @@ class DenseTorch : public Torch {
   torch::Tensor w1_, b1_, w2_, b2_, x_;
 };
 
-// The tables as one embedding of tables * rows rows; their indices are made beforehand and not timed. embedding_bag
-// has no bias, so one more row with weight 1 is added for it.
+// The tables as one embedding of tables * rows rows; their indices are made beforehand and not timed.
+// embedding_bag has no bias, so one more row with weight 1 is added for it.
 class EmbeddingBag : public Torch {
  public:
   explicit EmbeddingBag(const Setting& setting) : Torch(setting) {
@@ -95,14 +95,26 @@ class EmbeddingBag : public Torch {
 }  // namespace
 
 ContenderKind libtorch_contender() {
-  return {"libtorch", "dense FFN, libtorch f32", Computes::kDenseFfn, {Part::kAll}, false, "f32", "",
+  return {"libtorch",
+          "dense FFN, libtorch f32",
+          Computes::kDenseFfn,
+          {Part::kAll},
+          false,
+          "f32",
+          "",
           [](const Setting& setting, Types) -> std::unique_ptr<Contender> {
             return std::make_unique<DenseTorch>(setting);
           }};
 }
 
 ContenderKind embedding_bag_contender() {
-  return {"embedding_bag", "gather, libtorch f32", Computes::kLookupFfn, {Part::kGather}, false, "f32", "",
+  return {"embedding_bag",
+          "gather, libtorch f32",
+          Computes::kLookupFfn,
+          {Part::kGather},
+          false,
+          "f32",
+          "",
           [](const Setting& setting, Types) -> std::unique_ptr<Contender> {
             return std::make_unique<EmbeddingBag>(setting);
           }};

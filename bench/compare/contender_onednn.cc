@@ -1,7 +1,8 @@
-// The dense feed-forward layer d -> 4 d -> d in oneDNN: two inner products, the exact GELU fused into the first,
-// weights packed beforehand in the format that oneDNN asks for. LayerNorm is left out, which favours this peer:
-// ours is timed with its LayerNorm. In bf16 inputs come as bf16 and results stay bf16 (no conversion is
-// timed), and oneDNN uses AMX where the machine has it. Primitives are compiled for the number of tokens.
+// The dense feed-forward layer d -> 4 d -> d in oneDNN: two inner products, the exact GELU fused into the
+// first, weights packed beforehand in the format that oneDNN asks for. LayerNorm is left out, which favours
+// this peer: ours is timed with its LayerNorm. In bf16 inputs come as bf16 and results stay bf16 (no
+// conversion is timed), and oneDNN uses AMX where the machine has it. Primitives are compiled for the number
+// of tokens.
 #include <algorithm>
 #include <cstring>
 #include <dnnl.hpp>
@@ -75,8 +76,8 @@ class OneDnn : public Contender {
   std::string isa() const override { return implementation_.substr(implementation_.find(':') + 1); }
   std::string schedule() const override {
     const dnnl_version_t* v = dnnl_version();
-    return "oneDNN " + std::to_string(v->major) + "." + std::to_string(v->minor) + "." + std::to_string(v->patch) +
-           ", " + implementation_;
+    return "oneDNN " + std::to_string(v->major) + "." + std::to_string(v->minor) + "." +
+           std::to_string(v->patch) + ", " + implementation_;
   }
 
  private:
@@ -132,14 +133,26 @@ class OneDnn : public Contender {
 }  // namespace
 
 ContenderKind onednn_f32_contender() {
-  return {"onednn_f32", "dense FFN, oneDNN f32", Computes::kDenseFfn, {Part::kAll}, false, "f32", "",
+  return {"onednn_f32",
+          "dense FFN, oneDNN f32",
+          Computes::kDenseFfn,
+          {Part::kAll},
+          false,
+          "f32",
+          "",
           [](const Setting& setting, Types) -> std::unique_ptr<Contender> {
             return std::make_unique<OneDnn>(setting, memory::data_type::f32);
           }};
 }
 
 ContenderKind onednn_bf16_contender() {
-  return {"onednn_bf16", "dense FFN, oneDNN bf16", Computes::kDenseFfn, {Part::kAll}, false, "bf16", "",
+  return {"onednn_bf16",
+          "dense FFN, oneDNN bf16",
+          Computes::kDenseFfn,
+          {Part::kAll},
+          false,
+          "bf16",
+          "",
           [](const Setting& setting, Types) -> std::unique_ptr<Contender> {
             return std::make_unique<OneDnn>(setting, memory::data_type::bf16);
           }};

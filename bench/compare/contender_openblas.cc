@@ -1,5 +1,5 @@
-// The dense feed-forward layer as two sgemm of OpenBLAS, with bias and GELU in a vectorised loop between. BLAS has no
-// packed weights to keep: it packs at each call, from two tokens on.
+// The dense feed-forward layer as two sgemm of OpenBLAS, with bias and GELU in a vectorised loop between.
+// BLAS has no packed weights to keep: it packs at each call, from two tokens on.
 #include <cblas.h>
 
 #include "contender.h"
@@ -27,7 +27,9 @@ class OpenBlas : public Contender {
     for (size_t n = 0; n < tokens; ++n) add_bias(&y_[n * ffn.d], ffn.b2.data(), static_cast<int>(ffn.d));
   }
 
-  std::vector<float> y(size_t tokens) const override { return {y_.begin(), y_.begin() + tokens * setting_.ffn.d}; }
+  std::vector<float> y(size_t tokens) const override {
+    return {y_.begin(), y_.begin() + tokens * setting_.ffn.d};
+  }
   std::string isa() const override { return openblas_get_corename(); }
   std::string schedule() const override { return openblas_get_config(); }
 
@@ -35,7 +37,8 @@ class OpenBlas : public Contender {
   // out [tokens, rows] = x [tokens, columns] w[rows, columns]^T
   static void product(const float* x, const std::vector<float>& w, float* out, size_t tokens, size_t columns,
                       size_t rows) {
-    const auto n = static_cast<blasint>(tokens), k = static_cast<blasint>(columns), m = static_cast<blasint>(rows);
+    const auto n = static_cast<blasint>(tokens), k = static_cast<blasint>(columns),
+               m = static_cast<blasint>(rows);
     if (tokens == 1) {
       cblas_sgemv(CblasRowMajor, CblasNoTrans, m, k, 1, w.data(), k, x, 1, 0, out, 1);
     } else {
@@ -50,8 +53,14 @@ class OpenBlas : public Contender {
 }  // namespace
 
 ContenderKind openblas_contender() {
-  return {"openblas", "dense FFN, OpenBLAS f32", Computes::kDenseFfn, {Part::kAll}, false, "f32",
-          native_build_missing(), [](const Setting& setting, Types) -> std::unique_ptr<Contender> {
+  return {"openblas",
+          "dense FFN, OpenBLAS f32",
+          Computes::kDenseFfn,
+          {Part::kAll},
+          false,
+          "f32",
+          native_build_missing(),
+          [](const Setting& setting, Types) -> std::unique_ptr<Contender> {
             return std::make_unique<OpenBlas>(setting);
           }};
 }

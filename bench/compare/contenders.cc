@@ -4,7 +4,8 @@
 namespace lookupffn::bench {
 namespace {
 
-[[maybe_unused]] ContenderKind left_out(const char* name, const char* about, Computes computes, const char* package) {
+[[maybe_unused]] ContenderKind left_out(const char* name, const char* about, Computes computes,
+                                        const char* package) {
   ContenderKind kind{};
   kind.name = name;
   kind.about = about;
@@ -23,8 +24,7 @@ std::vector<ContenderKind> contender_kinds() {
   return {
       lookupffn_contender(),
 #ifdef LOOKUPFFN_BENCH_ONEDNN
-      onednn_f32_contender(),
-      onednn_bf16_contender(),
+      onednn_f32_contender(), onednn_bf16_contender(),
 #else
       left_out("onednn_f32", "dense FFN, oneDNN f32", Computes::kDenseFfn, "libdnnl-dev"),
       left_out("onednn_bf16", "dense FFN, oneDNN bf16", Computes::kDenseFfn, "libdnnl-dev"),
@@ -32,11 +32,11 @@ std::vector<ContenderKind> contender_kinds() {
 #ifdef LOOKUPFFN_BENCH_OPENMP
       plain_loop_contender(),
 #else
-      left_out("plain_loop", "whole layer, plain C++", Computes::kLookupFfn, "OpenMP for this compiler (libomp-dev)"),
+      left_out("plain_loop", "whole layer, plain C++", Computes::kLookupFfn,
+               "OpenMP for this compiler (libomp-dev)"),
 #endif
 #ifdef LOOKUPFFN_BENCH_TORCH
-      libtorch_contender(),
-      embedding_bag_contender(),
+      libtorch_contender(),   embedding_bag_contender(),
 #else
       left_out("libtorch", "dense FFN, libtorch f32", Computes::kDenseFfn, "libtorch-dev"),
       left_out("embedding_bag", "gather, libtorch f32", Computes::kLookupFfn, "libtorch-dev"),

@@ -1,5 +1,5 @@
-// Elementwise steps for peers that bring a matrix product alone. Compiled with -O3 -march=native -ffast-math in a
-// file of its own; plain types for the reason given in plain_loop.h.
+// Elementwise steps for peers that bring a matrix product alone. Compiled with -O3 -march=native -ffast-math
+// in a file of its own; plain types for the reason given in plain_loop.h.
 #ifndef LOOKUPFFN_BENCH_FAST_GELU_H
 #define LOOKUPFFN_BENCH_FAST_GELU_H
 

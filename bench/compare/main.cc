@@ -80,7 +80,8 @@ std::vector<Entrant> make_entrants(const std::vector<ContenderKind>& kinds, cons
 
 double flops_of(const ContenderKind& kind, Part part, const Workload& workload) {
   if (kind.computes == Computes::kDenseFfn) return workload.dense_ffn_flops();
-  return (part != Part::kGather ? workload.hash_flops() : 0) + (part != Part::kHash ? workload.gather_flops() : 0);
+  return (part != Part::kGather ? workload.hash_flops() : 0) +
+         (part != Part::kHash ? workload.gather_flops() : 0);
 }
 
 Bounds::Needs needs_of(const Entrant& entrant, Part part, const Workload& workload) {
@@ -101,7 +102,8 @@ Bounds::Needs needs_of(const Entrant& entrant, Part part, const Workload& worklo
   if (part != Part::kGather) {
     needs.hash_flops = workload.hash_flops();
     needs.weights = workload.projection_bytes(bytes_of(entrant.types.projection));
-    // vdpbf16ps is not faster than an f32 FMA on every CPU; a kernel may use either. On tiles see the AMX rate.
+    // vdpbf16ps is not faster than an f32 FMA on every CPU; a kernel may use either. On tiles see the AMX
+    // rate.
     if (isa == "avx512_amx" && entrant.types.projection == LOOKUPFFN_BF16) needs.hash_arithmetic = "amx bf16";
   }
   if (part != Part::kHash) {
@@ -200,7 +202,8 @@ void compare(const Options& options) {
   const TokenRing ring = make_token_ring(layer, largest);
   const Setting setting = {layer, ffn, ring, options.threads, largest, options.isa};
   std::vector<Entrant> entrants = make_entrants(kinds, options, setting);
-  if (entrants.empty()) throw std::invalid_argument("none of the contenders asked for computes this workload");
+  if (entrants.empty())
+    throw std::invalid_argument("none of the contenders asked for computes this workload");
 
   std::cout << workload.name << ", " << options.codes << " codes, " << options.threads
             << (options.threads == 1 ? " thread" : " threads") << ", " << options.samples
@@ -210,7 +213,8 @@ void compare(const Options& options) {
     const Contender& ours = *entrant.contender;
     std::cout << entrant.kind->name << ", " << name_of(entrant.types.table) << " tables, "
               << name_of(entrant.types.projection) << " projection: " << ours.isa() << ", " << options.threads
-              << (options.threads == 1 ? " thread, " : " threads, ") << ours.variant() << ", " << ours.schedule() << "\n";
+              << (options.threads == 1 ? " thread, " : " threads, ") << ours.variant() << ", "
+              << ours.schedule() << "\n";
     if (!ours.note().empty()) std::cout << "  fallback: " << ours.note() << "\n";
   }
   std::cout << "\n";
@@ -227,22 +231,32 @@ void compare(const Options& options) {
 int run(int argc, char** argv) {
   Options options;
   CLI::App app(
-      "Times this library and what one could use instead in turn, in one process, each verified against the formulas\n"
+      "Times this library and what one could use instead in turn, in one process, each verified against the "
+      "formulas\n"
       "in float64 first, and measures what the machine would allow.",
       "lookupffn_compare");
   std::string workload_names, contender_names;
   for (const Workload& workload : workloads()) workload_names += " " + workload.name;
   for (const ContenderKind& kind : contender_kinds()) contender_names += " " + kind.name;
   app.add_option("--workload", options.workload, "One of:" + workload_names)->capture_default_str();
-  app.add_option("--tokens", options.tokens, "Tokens a call, a list (1,64)")->capture_default_str()->delimiter(',');
-  app.add_option("--threads", options.threads, "Threads and CPUs, the same for all")->capture_default_str();
-  app.add_option("--table-type", options.table_types, "Ours: a list of f32, bf16, i8")->capture_default_str()->delimiter(',');
-  app.add_option("--projection-type", options.projection_types, "Ours: a list of f32, bf16")->capture_default_str()->delimiter(',');
-  app.add_option("--isa", options.isa, "Ours: the ISA (lookupffn isas lists them); default: the active one");
-  app.add_option("--library", options.library, "Ours: folder of a kernel library that `lookupffn build` made");
-  app.add_option("--contender", options.contenders, "A list, default all that are built in, of:" + contender_names)
+  app.add_option("--tokens", options.tokens, "Tokens a call, a list (1,64)")
+      ->capture_default_str()
       ->delimiter(',');
-  app.add_option("--codes", options.codes, "random, or skewed: spread like the trained byte model's")->capture_default_str();
+  app.add_option("--threads", options.threads, "Threads and CPUs, the same for all")->capture_default_str();
+  app.add_option("--table-type", options.table_types, "Ours: a list of f32, bf16, i8")
+      ->capture_default_str()
+      ->delimiter(',');
+  app.add_option("--projection-type", options.projection_types, "Ours: a list of f32, bf16")
+      ->capture_default_str()
+      ->delimiter(',');
+  app.add_option("--isa", options.isa, "Ours: the ISA (lookupffn isas lists them); default: the active one");
+  app.add_option("--library", options.library,
+                 "Ours: folder of a kernel library that `lookupffn build` made");
+  app.add_option("--contender", options.contenders,
+                 "A list, default all that are built in, of:" + contender_names)
+      ->delimiter(',');
+  app.add_option("--codes", options.codes, "random, or skewed: spread like the trained byte model's")
+      ->capture_default_str();
   app.add_option("--samples", options.samples, "Samples of each, taken in turn")->capture_default_str();
   app.add_option("--json", options.json, "Write the results to this file");
   app.add_option("--plot", options.plot, "Draw them to this SVG file");

@@ -12,8 +12,8 @@ namespace lookupffn::bench {
 class Meter {
  public:
   explicit Meter(std::function<double()> sample) : sample_(std::move(sample)) {}
-  // A sample during which the system took a CPU away from this process is taken again, three times at most in all;
-  // the one with the fewest such interruptions counts.
+  // A sample during which the system took a CPU away from this process is taken again, three times at most in
+  // all; the one with the fewest such interruptions counts.
   void sample();
   double median() const;  // of one sample at least
   double spread() const;  // (third quartile - first quartile) / median
@@ -27,8 +27,8 @@ class Meter {
 // the meter before (OpenMP's, for one, wait in a loop for a while) get time to fall asleep in between.
 void sample_in_turn(const std::vector<Meter*>& meters, size_t rounds, size_t threads);
 
-// A meter's sample that times calls: microseconds a token of `call(first)` for `tokens` tokens, first going round
-// a ring. A sample takes 3 ms or one call, whichever is more, after an untimed warm-up of up to 1 ms.
+// A meter's sample that times calls: microseconds a token of `call(first)` for `tokens` tokens, first going
+// round a ring. A sample takes 3 ms or one call, whichever is more, after an untimed warm-up of up to 1 ms.
 std::function<double()> time_calls(std::function<void(size_t first)> call, size_t tokens, size_t ring_tokens);
 
 }  // namespace lookupffn::bench

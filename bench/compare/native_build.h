@@ -7,8 +7,8 @@
 
 namespace lookupffn::bench {
 
-// "" where this CPU has every feature (a word of /proc/cpuinfo's flags) of the CPU that this was configured on,
-// else a sentence that says what is missing.
+// "" where this CPU has every feature (a word of /proc/cpuinfo's flags) of the CPU that this was configured
+// on, else a sentence that says what is missing.
 std::string native_build_missing();
 
 }  // namespace lookupffn::bench

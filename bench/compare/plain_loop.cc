@@ -42,8 +42,8 @@ void forward_token(const PlainLayer& layer, const float* x, float* __restrict y,
           for (int o = 0; o < layer.block; ++o) out[o] += w[i * layer.block + o] * value;
         }
       }
-      // The Hadamard transform in steps that are all alike, and so all vectorise: each takes neighbours and moves
-      // their bit of the index from the bottom to the top.
+      // The Hadamard transform in steps that are all alike, and so all vectorise: each takes neighbours and
+      // moves their bit of the index from the bottom to the top.
       float* __restrict from = products;
       float* __restrict to = v;
       for (int step = 1; step < p; step *= 2) {
@@ -84,8 +84,8 @@ int plain_scratch(const PlainLayer* layer) {
   return 3 * layer->padded + (outputs > repeated ? outputs : repeated);
 }
 
-void plain_forward(const PlainLayer* layer, const float* x, float* y, int tokens, [[maybe_unused]] int threads,
-                   float* scratch) {
+void plain_forward(const PlainLayer* layer, const float* x, float* y, int tokens,
+                   [[maybe_unused]] int threads, float* scratch) {
 #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
   for (int n = 0; n < tokens; ++n) {
     int thread = 0;

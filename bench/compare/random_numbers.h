@@ -20,9 +20,7 @@ class RandomNumbers {  // splitmix64
   float uniform() { return static_cast<float>(bits() >> 40) * 0x1p-24f; }  // [0, 1)
   // Mean 0, the given standard deviation, evenly distributed: what weights and inputs are made of.
   float spread(float deviation) { return (uniform() - 0.5f) * 3.4641016f * deviation; }
-  float normal() {
-    return std::sqrt(-2 * std::log(1 - uniform())) * std::cos(6.2831853f * uniform());
-  }
+  float normal() { return std::sqrt(-2 * std::log(1 - uniform())) * std::cos(6.2831853f * uniform()); }
 
  private:
   uint64_t state_;

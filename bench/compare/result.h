@@ -34,8 +34,8 @@ std::string json_of(const std::vector<Result>& results);
 // One table for results of one number of tokens, ratios against the first of ours with the same part.
 std::string table_of(const std::vector<Result>& results);
 
-// A picture (SVG) of microseconds a token, a panel for each number of tokens, whole layers only; parts where there
-// is nothing else.
+// A picture (SVG) of microseconds a token, a panel for each number of tokens, whole layers only; parts where
+// there is nothing else.
 std::string plot_of(const std::vector<Result>& results);
 
 }  // namespace lookupffn::bench

@@ -14,10 +14,12 @@ namespace lookupffn::bench {
 
 // How codes are spread over a table's rows.
 //   kRandom: evenly; every row is as likely as another.
-//   kSkewed: like the trained byte language model's (examples/byte_lm). Over its evaluation text a code of its
-//     first layer has 7.21 bits of entropy in the mean, one of its second layer 4.56 (of 8). Here bit j of table t
-//     is set with probability Phi(s g[t,j]), g normal; even tables have the s for which the mean entropy is the
-//     first layer's, odd tables that of the second. In the layer this is a shift of the projection's bias.
+//   kSkewed: like the trained byte language model's (examples/byte_lm). Over its evaluation text a code of
+//   its
+//     first layer has 7.21 bits of entropy in the mean, one of its second layer 4.56 (of 8). Here bit j of
+//     table t is set with probability Phi(s g[t,j]), g normal; even tables have the s for which the mean
+//     entropy is the first layer's, odd tables that of the second. In the layer this is a shift of the
+//     projection's bias.
 enum class Codes { kRandom, kSkewed };
 
 // Throws std::invalid_argument for a name that is neither "random" nor "skewed".
@@ -41,7 +43,8 @@ struct SyntheticLayer {
 // Weights are scaled so that z and y are of the order of 1.
 SyntheticLayer make_synthetic_layer(const Workload& workload, Codes codes);
 
-// The layer packed; to be freed with lookupffn_layer_free. Throws std::runtime_error with the library's message.
+// The layer packed; to be freed with lookupffn_layer_free. Throws std::runtime_error with the library's
+// message.
 lookupffn_layer* pack_synthetic_layer(const SyntheticLayer& layer, const lookupffn_pack_options& options);
 
 // Tokens that every contender goes round, so that a timed call meets fresh ones: enough of them that their

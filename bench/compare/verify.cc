@@ -25,14 +25,15 @@ void compare(const std::string& what, size_t token, const float* got, const std:
   for (size_t i = 0; i < expected.size(); ++i) {
     if (std::fabs(got[i] - expected[i]) <= tolerance) continue;  // false for NaN
     std::ostringstream message;
-    message << what << " of token " << token << " is wrong: [" << i << "] is " << got[i] << ", not " << expected[i]
-            << " (tolerance " << tolerance << ")";
+    message << what << " of token " << token << " is wrong: [" << i << "] is " << got[i] << ", not "
+            << expected[i] << " (tolerance " << tolerance << ")";
     throw std::runtime_error(message.str());
   }
 }
 
 // What the table type may add to the error of y: half a bf16 step, half an i8 step.
-double table_error(const SyntheticLayer& layer, const int32_t* code, const double* score, lookupffn_type type) {
+double table_error(const SyntheticLayer& layer, const int32_t* code, const double* score,
+                   lookupffn_type type) {
   if (type == LOOKUPFFN_F32) return 0;
   const Workload& workload = layer.workload;
   double error = 0;
@@ -52,8 +53,8 @@ void check_y(const std::string& what, const Setting& setting, Types types, size_
           1e-4 * rms(expected) + 1e-6 + table_error(setting.layer, code, score.data(), types.table));
 }
 
-void check_hash(const Setting& setting, Types types, size_t token, const NaiveHash& expected, const int32_t* code,
-                const float* score) {
+void check_hash(const Setting& setting, Types types, size_t token, const NaiveHash& expected,
+                const int32_t* code, const float* score) {
   const Workload& workload = setting.layer.workload;
   const bool f32 = types.projection == LOOKUPFFN_F32;
   const double near_zero = f32 ? 2e-5 : 0.05 * rms(expected.z);
@@ -64,7 +65,8 @@ void check_hash(const Setting& setting, Types types, size_t token, const NaiveHa
       const double z = expected.z[t * workload.bits + j];
       if (std::fabs(z) <= near_zero) continue;
       std::ostringstream message;
-      message << "hash of token " << token << " is wrong: bit " << j << " of table " << t << "'s code, where z is " << z;
+      message << "hash of token " << token << " is wrong: bit " << j << " of table " << t
+              << "'s code, where z is " << z;
       throw std::runtime_error(message.str());
     }
   }
@@ -84,8 +86,8 @@ void verify_contender(const ContenderKind& kind, Contender& contender, const Set
   if (has(Part::kHash)) {
     contender.run(Part::kHash, 0, tokens);
     for (size_t n : checked) {
-      check_hash(setting, types, n, naive_hash(setting.layer, &setting.ring.x[n * d]), contender.code() + n * tables,
-                 contender.score() + n * tables);
+      check_hash(setting, types, n, naive_hash(setting.layer, &setting.ring.x[n * d]),
+                 contender.code() + n * tables, contender.score() + n * tables);
     }
   }
   if (has(Part::kAll)) {
@@ -115,7 +117,8 @@ void verify_contender(const ContenderKind& kind, Contender& contender, const Set
     const std::vector<float> y = contender.y(tokens);
     for (size_t n : checked) {
       const float* score = &setting.ring.score[n * tables];
-      check_y("gathered y", setting, types, n, &y[n * d], &setting.ring.code[n * tables], {score, score + tables});
+      check_y("gathered y", setting, types, n, &y[n * d], &setting.ring.code[n * tables],
+              {score, score + tables});
     }
   }
 }

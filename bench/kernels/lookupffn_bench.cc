@@ -1,6 +1,7 @@
-// Google Benchmark suite over the kernels: every workload, ISA that this machine runs, table type, part and number
-// of tokens. Names read small512_t128/gather/avx512/f32/tokens:64, so that --benchmark_filter='gather/avx512/' does
-// what it says. --library=DIR loads a kernel library that `lookupffn build` made; what it holds is used where it fits.
+// Google Benchmark suite over the kernels: every workload, ISA that this machine runs, table type, part and
+// number of tokens. Names read small512_t128/gather/avx512/f32/tokens:64, so that
+// --benchmark_filter='gather/avx512/' does what it says. --library=DIR loads a kernel library that `lookupffn
+// build` made; what it holds is used where it fits.
 #include <benchmark/benchmark.h>
 
 #include <cstdio>
@@ -33,13 +34,14 @@ struct Case {
   NamedType table_type;
 };
 
-// What a case runs on. Benchmarks run in the order of their registration, so the last one made is kept: a filter
-// that leaves a workload out never makes its layer.
+// What a case runs on. Benchmarks run in the order of their registration, so the last one made is kept: a
+// filter that leaves a workload out never makes its layer.
 class Bench {
  public:
   explicit Bench(const Workload& workload)
       : layer_(make_synthetic_layer(workload, Codes::kRandom)), ring_(make_token_ring(layer_, kLargestCall)) {
-    if (lookupffn_threads_create(1, &threads_) != LOOKUPFFN_OK) throw std::runtime_error(lookupffn_last_message());
+    if (lookupffn_threads_create(1, &threads_) != LOOKUPFFN_OK)
+      throw std::runtime_error(lookupffn_last_message());
     y_.resize(kLargestCall * workload.d);
     code_.resize(kLargestCall * workload.tables);
     score_.resize(code_.size());
@@ -78,8 +80,8 @@ class Bench {
     const float* x = &ring_.x[first * d];
     if (part == "all") return lookupffn_forward(packed_, threads_, x, d, y_.data(), d, tokens, 0);
     if (part == "hash") return lookupffn_hash(packed_, threads_, x, d, code_.data(), score_.data(), tokens);
-    return lookupffn_gather(packed_, threads_, &ring_.code[first * tables], &ring_.score[first * tables], y_.data(), d,
-                            tokens);
+    return lookupffn_gather(packed_, threads_, &ring_.code[first * tables], &ring_.score[first * tables],
+                            y_.data(), d, tokens);
   }
 
  private:

@@ -14,11 +14,16 @@ namespace lookupffn::bench {
 
 const char* name_of(Arithmetic arithmetic) {
   switch (arithmetic) {
-    case Arithmetic::kSse41: return "sse41 f32";
-    case Arithmetic::kAvx2: return "avx2 f32";
-    case Arithmetic::kAvx512: return "avx512 f32";
-    case Arithmetic::kAvx512Bf16: return "avx512_bf16";
-    case Arithmetic::kAmxBf16: return "amx bf16";
+    case Arithmetic::kSse41:
+      return "sse41 f32";
+    case Arithmetic::kAvx2:
+      return "avx2 f32";
+    case Arithmetic::kAvx512:
+      return "avx512 f32";
+    case Arithmetic::kAvx512Bf16:
+      return "avx512_bf16";
+    case Arithmetic::kAmxBf16:
+      return "amx bf16";
   }
   return "";
 }
@@ -26,8 +31,9 @@ const char* name_of(Arithmetic arithmetic) {
 #if defined(__x86_64__)
 namespace {
 
-// Independent sums, more than an FMA's latency of 4 on two ports asks for. The instructions are spelt out, so that
-// no compiler merges, folds or drops them, and the sums are variables of their own, which stay in registers.
+// Independent sums, more than an FMA's latency of 4 on two ports asks for. The instructions are spelt out, so
+// that no compiler merges, folds or drops them, and the sums are variables of their own, which stay in
+// registers.
 #define FOR_EACH_OF_8(step) step(s0) step(s1) step(s2) step(s3) step(s4) step(s5) step(s6) step(s7)
 
 __attribute__((target("sse4.1"))) void burst_sse41(size_t iterations) {

@@ -18,7 +18,7 @@ namespace {
 
 struct Reading {
   const char* base;
-  size_t stride;  // bytes from one row to the next
+  size_t stride;         // bytes from one row to the next
   size_t offset, bytes;  // of each row; multiples of 64
   const uint32_t* rows;
   size_t count, ahead;
@@ -109,7 +109,8 @@ HugeBuffer::HugeBuffer(size_t bytes) : bytes_((bytes + kHugePage - 1) / kHugePag
 HugeBuffer::~HugeBuffer() { free(data_); }
 
 std::string ReadOrder::name() const {
-  std::string text = tables_a_pass == 0 ? "token-major" : "table-major, " + std::to_string(tables_a_pass) + " a pass";
+  std::string text =
+      tables_a_pass == 0 ? "token-major" : "table-major, " + std::to_string(tables_a_pass) + " a pass";
   text += ", " + std::to_string(slice_bytes) + "-byte slices";
   if (rows_ahead > 0) text += ", prefetch " + std::to_string(rows_ahead) + " rows ahead";
   if (split_columns) text += ", threads share columns";
@@ -117,7 +118,11 @@ std::string ReadOrder::name() const {
 }
 
 RowReads::RowReads(size_t tables, size_t rows, size_t row_bytes, const int32_t* codes, size_t ring_tokens)
-    : tables_(tables), rows_(rows), row_bytes_(row_bytes), codes_(codes), ring_tokens_(ring_tokens),
+    : tables_(tables),
+      rows_(rows),
+      row_bytes_(row_bytes),
+      codes_(codes),
+      ring_tokens_(ring_tokens),
       buffer_(tables * rows * row_bytes) {}
 
 std::vector<ReadOrder> RowReads::orders(size_t tokens, size_t threads) const {

@@ -1,4 +1,5 @@
-// How fast table rows can be read at all: loops that do nothing but load, in the orders that a gather may use.
+// How fast table rows can be read at all: loops that do nothing but load, in the orders that a gather may
+// use.
 #ifndef LOOKUPFFN_BENCH_ROW_READS_H
 #define LOOKUPFFN_BENCH_ROW_READS_H
 
@@ -46,7 +47,8 @@ class RowReads {
   class Plan {
    public:
     const ReadOrder& order() const { return order_; }
-    // Seconds a token: `calls` calls of fresh tokens each, going round the ring, all threads started together.
+    // Seconds a token: `calls` calls of fresh tokens each, going round the ring, all threads started
+    // together.
     double sample(size_t calls);
 
    private:
