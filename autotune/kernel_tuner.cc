@@ -151,7 +151,10 @@ Trial KernelTuner::measure(const Candidate& candidate, double incumbent_cost, co
   switch (measured.status) {
     case Measurement::Status::kOk: {
       const MeasuredGain against = measured_gain(measured.incumbent, measured.candidate);
-      trial.cost = incumbent_cost / against.gain;
+      // Pairs are free of the machine's drift, the fastest of each of what other programs did: both have a say.
+      const double fastest = *std::min_element(measured.candidate.begin(), measured.candidate.end()) /
+                             *std::min_element(measured.incumbent.begin(), measured.incumbent.end());
+      trial.cost = incumbent_cost * std::sqrt(fastest / against.gain);
       const auto median = [](std::vector<double> values) {
         std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
         return values[values.size() / 2];

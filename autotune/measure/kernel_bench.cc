@@ -7,6 +7,8 @@
 #include <random>
 #include <stdexcept>
 
+#include "layer.h"
+
 namespace lookupffn {
 namespace {
 
@@ -21,9 +23,11 @@ void check(lookupffn_status status, const char* what) {
   throw std::runtime_error(std::string(what) + ": " + lookupffn_last_message());
 }
 
-double now_ns() {
+// One thread is timed by its own CPU time: what other programs take of the core in between is not its. More than
+// one can only be timed from outside.
+double now_ns(size_t threads) {
   timespec t{};
-  clock_gettime(CLOCK_MONOTONIC, &t);
+  clock_gettime(threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
   return static_cast<double>(t.tv_sec) * 1e9 + static_cast<double>(t.tv_nsec);
 }
 
@@ -71,9 +75,10 @@ bool KernelBench::Output::operator==(const Output& other) const {
 }
 
 KernelBench::KernelBench(const MeasureOptions& options, const lookupffn_model* model,
-                         const lookupffn_kernel_library& library, lookupffn_threads* threads)
+                         const lookupffn_kernel_library& incumbent, const lookupffn_kernel_library& candidate,
+                         lookupffn_threads* threads)
     : options_(options), threads_(threads) {
-  check(lookupffn_register_kernels(&library), "registering the kernel");
+  check(lookupffn_register_kernels(&incumbent), "registering the incumbent");
   lookupffn_pack_options pack{};
   pack.isa = options.isa.c_str();
   pack.table_type = options.table_type;
@@ -81,12 +86,19 @@ KernelBench::KernelBench(const MeasureOptions& options, const lookupffn_model* m
   lookupffn_layer* layer = nullptr;
   check(lookupffn_layer_pack(model, "", &pack, &layer), "packing");
   layer_.reset(layer);
-  lookupffn_layer_info info{};
-  check(lookupffn_layer_describe(layer, &info), "describing the layer");
-  if (std::strstr(info.kernels, library.name) == nullptr) {
-    throw std::runtime_error(std::string("the layer did not take the generated kernel; it runs on: ") + info.kernels +
-                             (info.fallback[0] != '\0' ? std::string("; ") + info.fallback : ""));
-  }
+  choices_[kIncumbent] = layer->kernels;
+  check_taken(choices_[kIncumbent], incumbent);
+  // The later registration wins. The packed layout is the same for all kernels.
+  check(lookupffn_register_kernels(&candidate), "registering the candidate");
+  choices_[kCandidate] = choose_kernels(layer->packed.shape, layer->isa, options.table_type, options.projection_type,
+                                        LOOKUPFFN_ANY_KERNELS);
+  check_taken(choices_[kCandidate], candidate);
+}
+
+void KernelBench::check_taken(const KernelChoice& choice, const lookupffn_kernel_library& library) const {
+  if (choice.description.find(std::string("[") + library.name + "]") != std::string::npos) return;
+  throw std::runtime_error("the layer did not take the kernel of library " + std::string(library.name) +
+                           "; it runs on: " + choice.description + "; " + choice.fallback);
 }
 
 lookupffn_status KernelBench::call(const MeasureInput& input, size_t first, size_t tokens, int32_t* code,
@@ -100,7 +112,8 @@ lookupffn_status KernelBench::call(const MeasureInput& input, size_t first, size
                           input.score.data() + first * shape.tables, y, static_cast<ptrdiff_t>(shape.d_out), tokens);
 }
 
-KernelBench::Output KernelBench::run(const MeasureInput& input, size_t first, size_t tokens) const {
+KernelBench::Output KernelBench::run(Contender contender, const MeasureInput& input, size_t first, size_t tokens) {
+  layer_->kernels = choices_[contender];
   Output out;
   const bool hash = options_.kernel == "hash";
   out.code = guarded<int32_t>(hash ? tokens * options_.shape.tables : 0);
@@ -111,13 +124,14 @@ KernelBench::Output KernelBench::run(const MeasureInput& input, size_t first, si
   return {unguarded(out.code), unguarded(out.score), unguarded(out.y)};
 }
 
-double KernelBench::time(const MeasureInput& input, size_t calls) {
+double KernelBench::time(Contender contender, const MeasureInput& input, size_t calls) {
+  layer_->kernels = choices_[contender];
   const bool hash = options_.kernel == "hash";
   scratch_.code.resize(hash ? options_.tokens * options_.shape.tables : 0);
   scratch_.score.resize(hash ? options_.tokens * options_.shape.tables : 0);
   scratch_.y.resize(hash ? 0 : options_.tokens * options_.shape.d_out);
   lookupffn_status status = LOOKUPFFN_OK;
-  const double start = now_ns();
+  const double start = now_ns(options_.threads);
   for (size_t i = 0; i < calls; ++i) {
     const lookupffn_status one =
         call(input, next_, options_.tokens, scratch_.code.data(), scratch_.score.data(), scratch_.y.data());
@@ -125,7 +139,7 @@ double KernelBench::time(const MeasureInput& input, size_t calls) {
     next_ += options_.tokens;
     if (next_ >= input.ring) next_ = 0;
   }
-  const double ns = now_ns() - start;
+  const double ns = now_ns(options_.threads) - start;
   check(status, "running");
   return ns;
 }

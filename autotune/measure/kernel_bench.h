@@ -1,4 +1,4 @@
-// A random layer, packed with a generated kernel, to be checked and timed.
+// A random layer and two generated kernels for it, to be checked and timed.
 #ifndef LOOKUPFFN_KERNEL_BENCH_H
 #define LOOKUPFFN_KERNEL_BENCH_H
 
@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "kernel_choice.h"
 #include "lookupffn/kernels.h"
 #include "lookupffn/lookupffn.h"
 #include "reference/layer.h"
@@ -37,13 +38,16 @@ struct MeasureInput {
 };
 MeasureInput make_input(const MeasureOptions& options);
 
-// Throws std::runtime_error with the runtime's message where something fails. Not thread-safe.
+enum Contender { kIncumbent = 0, kCandidate = 1 };
+
+// One packed layer that runs on the kernels of either library: two copies of the weights would lie differently in
+// memory, which alone can make a factor of two. Throws std::runtime_error with the runtime's message where something
+// fails. Not thread-safe.
 class KernelBench {
  public:
-  // Packs the model with the kernel of `library`, which is registered first. Throws too where the layer did
-  // not take it.
-  KernelBench(const MeasureOptions& options, const lookupffn_model* model,
-              const lookupffn_kernel_library& library, lookupffn_threads* threads);
+  // Registers both libraries and packs the model. Throws too where the layer does not take a library's kernel.
+  KernelBench(const MeasureOptions& options, const lookupffn_model* model, const lookupffn_kernel_library& incumbent,
+              const lookupffn_kernel_library& candidate, lookupffn_threads* threads);
 
   // Runs the measured kernel over `tokens` tokens of the input, which stays the caller's, from `first` on.
   // Hash fills code and score [tokens, tables], gather fills y [tokens, d_out].
@@ -52,10 +56,10 @@ class KernelBench {
     std::vector<float> score, y;
     bool operator==(const Output& other) const;  // bit for bit
   };
-  Output run(const MeasureInput& input, size_t first, size_t tokens) const;
+  Output run(Contender contender, const MeasureInput& input, size_t first, size_t tokens);
 
-  // ns of `calls` calls of options.tokens tokens, each on the ring's next.
-  double time(const MeasureInput& input, size_t calls);
+  // ns (CPU time where options.threads is 1) of `calls` calls of options.tokens tokens, each on the ring's next.
+  double time(Contender contender, const MeasureInput& input, size_t calls);
 
  private:
   struct FreeLayer {
@@ -64,9 +68,12 @@ class KernelBench {
   lookupffn_status call(const MeasureInput& input, size_t first, size_t tokens, int32_t* code, float* score,
                         float* y) const;
 
+  void check_taken(const KernelChoice& choice, const lookupffn_kernel_library& library) const;
+
   const MeasureOptions& options_;
   lookupffn_threads* threads_;
   std::unique_ptr<lookupffn_layer, FreeLayer> layer_;
+  KernelChoice choices_[2];
   size_t next_ = 0;
   Output scratch_;
 };

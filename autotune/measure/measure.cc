@@ -111,9 +111,9 @@ size_t other_count(size_t tokens) {
 }
 
 void check_reference(const MeasureOptions& options, const reference::Layer& layer, const MeasureInput& input,
-                     const KernelBench& bench) {
+                     KernelBench& bench) {
   const size_t tokens = std::min<size_t>(options.tokens, 6), tables = options.shape.tables;
-  const KernelBench::Output out = bench.run(input, 0, options.tokens);
+  const KernelBench::Output out = bench.run(kCandidate, input, 0, options.tokens);
   if (options.kernel == "hash") {
     const std::vector<float> x(input.x.begin(), input.x.begin() + static_cast<ptrdiff_t>(tokens * options.shape.d_in));
     const std::vector<double> z = reference::projection(layer, reference::layer_norm(layer, x));
@@ -152,18 +152,16 @@ std::string measure(const MeasureOptions& options) {
   if (lookupffn_threads_create(options.threads, &threads) != LOOKUPFFN_OK) {
     throw std::runtime_error(std::string("starting threads: ") + lookupffn_last_message());
   }
-  // The later registration wins: each layer keeps the kernel that was the latest when it was packed.
-  KernelBench incumbent(own, model, incumbent_kernel_library, threads);
-  KernelBench candidate(own, model, candidate_kernel_library, threads);
+  KernelBench bench(own, model, incumbent_kernel_library, candidate_kernel_library, threads);
   lookupffn_model_close(model);
   const MeasureInput input = make_input(own);
 
   try {
-    check_reference(own, layer, input, candidate);
+    check_reference(own, layer, input, bench);
     for (const size_t tokens : {own.tokens, other_count(own.tokens)}) {
       const size_t first = input.ring > tokens ? (input.ring - tokens) / 2 : 0;
       if (tokens > input.ring) continue;
-      if (!(candidate.run(input, first, tokens) == incumbent.run(input, first, tokens))) {
+      if (!(bench.run(kCandidate, input, first, tokens) == bench.run(kIncumbent, input, first, tokens))) {
         throw Incorrect("its bits are not the incumbent's at " + std::to_string(tokens) + " tokens");
       }
     }
@@ -173,11 +171,9 @@ std::string measure(const MeasureOptions& options) {
     throw Incorrect(error.what());
   }
 
-  // A sample takes about a millisecond, and one call at least. Each is preceded by as many calls untimed: the
-  // other kernel's layer has just filled the caches.
-  KernelBench* benches[2] = {&incumbent, &candidate};
-  const double incumbent_call = std::min(incumbent.time(input, 1), incumbent.time(input, 1));
-  const double candidate_call = std::min(candidate.time(input, 1), candidate.time(input, 1));
+  // A sample takes about a millisecond, and one call at least.
+  const double incumbent_call = std::min(bench.time(kIncumbent, input, 1), bench.time(kIncumbent, input, 1));
+  const double candidate_call = std::min(bench.time(kCandidate, input, 1), bench.time(kCandidate, input, 1));
   const double one_call = std::max({100.0, incumbent_call, candidate_call / 4});  // the hopeless cost little time
   const size_t calls = std::clamp<size_t>(static_cast<size_t>(1.2e6 / one_call), 1, 20000);
   SamplingOptions sampling;
@@ -187,8 +183,9 @@ std::string measure(const MeasureOptions& options) {
   const double start = now_seconds();
   SamplePairs pairs = sample_in_turn(
       [&](int which) {
-        benches[which]->time(input, calls);
-        return benches[which]->time(input, calls);
+        const Contender contender = which == 0 ? kIncumbent : kCandidate;
+        bench.time(contender, input, 1);  // the other one's code and leftovers leave the caches
+        return bench.time(contender, input, calls);
       },
       sampling, [&] { return now_seconds() - start; });
   if (pairs.candidate.size() < 3) throw std::runtime_error("the clock of this machine gives no plausible times");
