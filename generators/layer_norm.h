@@ -43,7 +43,9 @@ struct LayerNorm {
     scale(n) = 1.0f / sqrt(total(folded_square_sum) / cast<float>(d_in) + eps);
 
     // h = (x - mean) * scale * gamma + beta
-    h(i, n) = (x(i, n) - mean(n)) * scale(n) * gamma(i) + beta(i);
+    // Where h is wider than x, its zeros come of x's last kLanes values: a row of x ends where its memory may.
+    Expr within_x = min(i / kLanes, (d_in + (kLanes - 1)) / kLanes - 1) * kLanes + i % kLanes;
+    h(i, n) = (x(within_x, n) - mean(n)) * scale(n) * gamma(i) + beta(i);
   }
 
   // Computes the sums of a token inside `consumer`'s loop over `token`.
