@@ -36,7 +36,7 @@ class TuneTiny : public testing::Test {
 
   std::vector<std::string> command(const std::vector<std::string>& more) const {
     std::vector<std::string> argv = {kTool, "tune", "--workload", "d_in=32 tables=4 bits=3 block=16", "--isa", "sse41",
-                                     "--sample-time", "0.005", "--jobs", "2", "--log", log_, "--out", out_};
+                                     "--sample-time", "0.005", "--log", log_, "--out", out_};
     argv.insert(argv.end(), more.begin(), more.end());
     return argv;
   }
