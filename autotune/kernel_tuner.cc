@@ -24,6 +24,7 @@ constexpr double kConfirmSeconds = 1.5;
 constexpr double kWorthRecording = 1.01;  // gains below are not worth a file
 constexpr double kNewIncumbent = 0.985;   // of the old one's cost
 constexpr int kMostSilent = 10;
+constexpr double kLooksGood = 1.05;       // of the best cost so far: sampled more
 
 double seconds_since(TuneClock::time_point start) {
   return std::chrono::duration<double>(TuneClock::now() - start).count();
@@ -89,6 +90,14 @@ KernelTuner::KernelTuner(TuneRun& run, const TuneTarget& target, const ScheduleS
   }
 }
 
+double KernelTuner::best_cost() const {
+  double best = 1;
+  for (const Trial& trial : trials_) {
+    if (trial.status == TrialStatus::kOk) best = std::min(best, trial.cost);
+  }
+  return best;
+}
+
 bool KernelTuner::enough_trials() const {
   return run_.options.trials > 0 && trials_.size() >= run_.options.trials;
 }
@@ -105,13 +114,9 @@ MeasureRequest KernelTuner::request(uint64_t seed_offset) const {
 }
 
 void KernelTuner::show() {
-  double best = 1;
-  for (const Trial& trial : trials_) {
-    if (trial.status == TrialStatus::kOk) best = std::min(best, trial.cost);
-  }
   run_.state.kernel = kernel_label(target_.spec, target_.tokens);
   run_.state.trials = trials_.size();
-  run_.state.best_gain = 1 / best;
+  run_.state.best_gain = 1 / best_cost();
   run_.state.seconds_left = run_.end ? seconds_until(run_.end) : -1;
   run_.progress.update(run_.state);
 }
@@ -137,7 +142,9 @@ Trial KernelTuner::measure(const Candidate& candidate, double incumbent_cost, co
     trial.reason = candidate.kernel.ok ? candidate.pair.error : candidate.kernel.error;
     return trial;
   }
-  const Measurement measured = run_.runner.run(candidate.pair.executable, request(0));
+  MeasureRequest asked = request(0);
+  asked.good = kLooksGood * std::min(best_cost(), incumbent_cost) / incumbent_cost;
+  const Measurement measured = run_.runner.run(candidate.pair.executable, asked);
   trial.measure_seconds = measured.seconds;
   trial.reason = measured.reason;
   const bool silent =

@@ -61,6 +61,7 @@ class KernelTuner {
   void build_batch(std::vector<Candidate>* batch, const BuiltKernel& incumbent);
   void confirm(std::optional<TuneClock::time_point> deadline, KernelOutcome* outcome);
   Trial measure(const Candidate& candidate, double incumbent_cost, const std::string& proposed_by);
+  double best_cost() const;
   void keep(const Trial& trial);
   MeasureRequest request(uint64_t seed_offset) const;
   bool enough_trials() const;

@@ -37,6 +37,7 @@ std::vector<std::string> measure_arguments(const MeasureRequest& request) {
       "seed=" + std::to_string(request.seed),
       "samples=" + std::to_string(request.samples),
       "seconds=" + decimal(request.seconds),
+      "good=" + decimal(request.good),
       "time_limit=" + decimal(request.time_limit),
       std::string("end_early=") + (request.may_end_early ? "1" : "0"),
   };

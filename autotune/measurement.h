@@ -18,6 +18,7 @@ struct MeasureRequest {
   uint64_t seed = 1;
   int samples = 15;          // of each kernel, at most
   double seconds = 0.5;      // of timing, about
+  double good = 0;           // candidates below this multiple of the incumbent are sampled three times as much
   double time_limit = 30;    // of everything
   bool may_end_early = true;
 };

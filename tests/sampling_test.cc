@@ -32,6 +32,13 @@ TEST(Sampling, TheSlowerEndAfterSevenAndTheGoodGetAll) {
   EXPECT_EQ(good.incumbent.size(), 15u);
 }
 
+TEST(Sampling, TheBestGetThreeTimesAsMany) {
+  SamplingOptions options;
+  options.good = 0.95;
+  EXPECT_EQ(run(100, 90, options).candidate.size(), 45u);
+  EXPECT_EQ(run(100, 97, options).candidate.size(), 15u);
+}
+
 TEST(Sampling, NoEarlyEndWhereNotAllowed) {
   SamplingOptions options;
   options.may_end_early = false;

@@ -25,6 +25,7 @@ struct MeasureOptions {
   uint64_t seed = 1;
   int most_samples = 15;
   double seconds = 0.5;        // for timing
+  double good = 0;             // SamplingOptions::good
   double time_limit = 30;      // for everything
   bool may_end_early = true;
 };

@@ -97,6 +97,7 @@ MeasureOptions parse_options(int argc, char** argv) {
   options.seed = number("seed");
   options.most_samples = static_cast<int>(number("samples"));
   options.seconds = std::strtod(take("seconds").c_str(), nullptr);
+  options.good = std::strtod(take("good").c_str(), nullptr);
   options.time_limit = std::strtod(take("time_limit").c_str(), nullptr);
   options.may_end_early = number("end_early") != 0;
   if (!pairs.empty()) throw std::runtime_error("'" + pairs.begin()->first + "' is not known");
@@ -179,6 +180,7 @@ std::string measure(const MeasureOptions& options) {
   SamplingOptions sampling;
   sampling.most_samples = options.most_samples;
   sampling.seconds = options.seconds;
+  sampling.good = options.good;
   sampling.may_end_early = options.may_end_early;
   const double start = now_seconds();
   SamplePairs pairs = sample_in_turn(

@@ -25,7 +25,9 @@ SamplePairs sample_in_turn(const std::function<double(int which)>& sample, const
                            const std::function<double()>& seconds_since_start) {
   SamplePairs pairs;
   const auto plausible = [](double ns) { return std::isfinite(ns) && ns > 0 && ns < kLongestNs; };
-  for (int round = 0; static_cast<int>(pairs.candidate.size()) < options.most_samples; ++round) {
+  int most = options.most_samples;
+  double seconds = options.seconds;
+  for (int round = 0;; ++round) {
     const int taken = static_cast<int>(pairs.candidate.size());
     if (pairs.noise >= 50) break;
     if (options.may_end_early && (taken == kFirstLook || taken == kSecondLook)) {
@@ -37,7 +39,13 @@ SamplePairs sample_in_turn(const std::function<double(int which)>& sample, const
         break;
       }
     }
-    if (taken >= kFirstLook && seconds_since_start() > options.seconds) break;
+    const bool enough = taken >= most || (taken >= kFirstLook && seconds_since_start() > seconds);
+    if (enough && (most > options.most_samples || !(median(pairs.candidate) < options.good * median(pairs.incumbent)))) break;
+    if (enough) {
+      most = 3 * options.most_samples;
+      seconds = 3 * options.seconds;
+      if (taken >= most || seconds_since_start() > seconds) break;
+    }
     // a b, b a, a b: neither is always the one that follows the other.
     const int first = round % 2;
     double ns[2];
