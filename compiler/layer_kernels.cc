@@ -127,12 +127,11 @@ std::vector<KernelSpec> layer_kernels(const LayerShape& shape, const std::string
   extents.repeats = size_t(shape.repeats);
   const PackedShape packed(extents);
 
-  std::set<std::string> problems;  // calls of one size share their kernels
-  for (const HashCall& call : packed.calls) problems.insert(packed.hash_problem(call, projection_type));
   std::vector<KernelSpec> specs;
-  for (const std::string& problem : problems) {
-    for (const std::string& name : batch_classes())
-      specs.push_back({"hash", isa, name, parse_pairs(problem)});
+  for (const std::string& name : batch_classes()) {
+    std::set<std::string> problems;  // calls of one size share their kernels
+    for (const HashCall& call : packed.calls(name == "one")) problems.insert(packed.hash_problem(call, projection_type));
+    for (const std::string& problem : problems) specs.push_back({"hash", isa, name, parse_pairs(problem)});
   }
   for (const std::string& name : batch_classes()) {
     specs.push_back({"gather", isa, name, parse_pairs(packed.gather_problem(table_type))});

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "Halide.h"
+#include "exp_of_negative.h"
 
 namespace lookupffn {
 
@@ -21,9 +22,9 @@ struct CodeAndScore {
     for (int j = 0; j < bits; ++j) {
       code = code | cast<uint16_t>(select(z[j] > 0.0f, 1 << (bits - 1 - j), 0));
       sum += abs(z[j]);
-      product *= 1.0f + exp(-2.0f * abs(z[j]));
+      product *= 1.0f + exp_of_negative(-2.0f * abs(z[j]));
     }
-    score = sum / product;
+    score = strict_float(sum / product);
   }
 };
 

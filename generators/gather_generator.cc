@@ -1,6 +1,8 @@
 // y = bias + sum over tables of score * row: the table gather.
 #include "Halide.h"
 #include "packed_types.h"
+#include "row_prefetch.h"
+#include "sum_in_order.h"
 
 namespace lookupffn {
 namespace {
@@ -23,6 +25,7 @@ class Gather : public Generator<Gather> {
   GeneratorParam<int> tables_pass{"tables_pass", 0};  // tables that all tokens visit before the next; 0: all
   GeneratorParam<int> unroll_tables{"unroll_tables", 1};
   GeneratorParam<int> prefetch_tables{"prefetch_tables", 0};  // rows fetched that many tables ahead
+  GeneratorParam<bool> whole_rows{"whole_rows", false};  // a row is read to its end before the next table's; y stays in memory
   // Read by the runtime, which runs the kernel on part of the tokens or of d_out:
   GeneratorParam<Parallel> parallel{"parallel", Parallel::kTokens, {{"tokens", Parallel::kTokens}, {"slices", Parallel::kSlices}}};
   GeneratorParam<int> token_chunk{"token_chunk", 0};  // tokens hashed and gathered before the next; 0: a thread's all
@@ -48,7 +51,7 @@ class Gather : public Generator<Gather> {
 
     // y[n, d] = bias[d] + sum_t score[n, t] * table[t, code[n, t], d]
     y(d, n) = bias(d);
-    y(d, n) += weight * unpacked(table(d, row, t), table_type);
+    y(d, n) = sum_in_order(y(d, n), weight * unpacked(table(d, row, t), table_type), get_target());
   }
 
   void schedule() {
@@ -80,16 +83,20 @@ class Gather : public Generator<Gather> {
       sum.split(t, pass, tt, int(tables_pass), TailStrategy::GuardWithIf);
       inner = tt;
     }
-    if (tables_pass > 0) {
-      sum.reorder(dv, di, inner, dt, n, pass);
-    } else {
-      sum.reorder(dv, di, inner, dt, n);
-    }
+    std::vector<VarOrRVar> order = {dv, di, inner, dt, n};
+    if (whole_rows) std::swap(order[2], order[3]);
+    if (tables_pass > 0) order.push_back(pass);
+    sum.reorder(order);
     if (unroll_tables > 1) sum.unroll(inner, int(unroll_tables), TailStrategy::GuardWithIf);
-    if (prefetch_tables > 0) sum.prefetch(table, inner, inner, int(prefetch_tables), PrefetchBoundStrategy::NonFaulting);
+    if (prefetch_tables > 0) prefetch_rows(inner.name(), prefetch_tables);
   }
 
  private:
+  void prefetch_rows(const std::string& variable, int distance) {
+    get_externs_map()->insert({prefetch_function_name(), prefetch_function(get_target())});
+    get_pipeline().add_custom_lowering_pass(new RowPrefetch("table", variable, distance));
+  }
+
   Var d{"d"}, n{"n"};
   RDom t;
   Expr table_count;

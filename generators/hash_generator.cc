@@ -6,6 +6,7 @@
 #include "layer_norm.h"
 #include "packed_types.h"
 #include "projection.h"
+#include "sum_in_order.h"
 
 namespace lookupffn {
 namespace {
@@ -82,7 +83,8 @@ class Hash : public Generator<Hash> {
     Func g("g");
     RDom r(0, int(d_in), "r");
     g(o, low, high, n, repeat) = 0.0f;
-    g(o, low, high, n, repeat) += unpacked(weight(o, r, low), projection_type) * norm->h(r, n);
+    g(o, low, high, n, repeat) = sum_in_order(g(o, low, high, n, repeat),
+                                              unpacked(weight(o, r, low), projection_type) * norm->h(r, n), get_target());
     z(k, n) = g(k % int(block), k / int(block), 0, n, 0) + offset(k);
     products.push_back(g);
     reductions.push_back(r);
@@ -100,8 +102,9 @@ class Hash : public Generator<Hash> {
       RDom r(0, b, name + "_i");
       Expr input = stage == 0 ? norm->h(m * b + r, n) : v(r, low, high, n, repeat);
       product(o, low, high, n, repeat) = 0.0f;
-      product(o, low, high, n, repeat) +=
-          unpacked(weight(o, r, (repeat * 4 + stage) * blocks() + m), projection_type) * input;
+      product(o, low, high, n, repeat) = sum_in_order(
+          product(o, low, high, n, repeat),
+          unpacked(weight(o, r, (repeat * 4 + stage) * blocks() + m), projection_type) * input, get_target());
       products.push_back(product);
       reductions.push_back(r);
       // v = H_blocks g
@@ -111,7 +114,7 @@ class Hash : public Generator<Hash> {
     }
     Expr within = k % p();
     m = within / b;
-    z(k, n) = v(within % b, m % lows, m / lows, n, k / p()) + skip * norm->h(within, n) + offset(k);
+    z(k, n) = strict_float(v(within % b, m % lows, m / lows, n, k / p()) + skip * norm->h(within, n) + offset(k));
   }
 
   Func last_of(int stage) {

@@ -30,22 +30,22 @@ struct LayerNorm {
     using namespace Halide;
     // mean = sum_i x[i] / d_in
     sum(lane, n) = 0.0f;
-    sum(lane, n) += x(r * kPartials + lane, n);
-    folded_sum(lane, n) = folded(sum);
-    mean(n) = total(folded_sum) / cast<float>(d_in);
+    sum(lane, n) = strict_float(sum(lane, n) + x(r * kPartials + lane, n));
+    folded_sum(lane, n) = strict_float(folded(sum));
+    mean(n) = strict_float(total(folded_sum) / cast<float>(d_in));
 
     // scale = 1 / sqrt(sum_i (x[i] - mean)^2 / d_in + eps)
     Expr index = r * kPartials + lane;
     Expr centred = select(index < d_in, x(index, n) - mean(n), 0.0f);
     square_sum(lane, n) = 0.0f;
-    square_sum(lane, n) += centred * centred;
-    folded_square_sum(lane, n) = folded(square_sum);
-    scale(n) = 1.0f / sqrt(total(folded_square_sum) / cast<float>(d_in) + eps);
+    square_sum(lane, n) = strict_float(square_sum(lane, n) + centred * centred);
+    folded_square_sum(lane, n) = strict_float(folded(square_sum));
+    scale(n) = strict_float(1.0f / sqrt(total(folded_square_sum) / cast<float>(d_in) + eps));
 
     // h = (x - mean) * scale * gamma + beta
     // Where h is wider than x, its zeros come of x's last kLanes values: a row of x ends where its memory may.
     Expr within_x = min(i / kLanes, (d_in + (kLanes - 1)) / kLanes - 1) * kLanes + i % kLanes;
-    h(i, n) = (x(within_x, n) - mean(n)) * scale(n) * gamma(i) + beta(i);
+    h(i, n) = strict_float((x(within_x, n) - mean(n)) * scale(n) * gamma(i) + beta(i));
   }
 
   // Computes the sums of a token inside `consumer`'s loop over `token`.

@@ -1,5 +1,6 @@
 // z -> code, score for any number of tables and bits: the last kernel of the portable hash.
 #include "Halide.h"
+#include "exp_of_negative.h"
 
 namespace lookupffn {
 namespace {
@@ -19,13 +20,14 @@ class PortableCodeAndScore : public Generator<PortableCodeAndScore> {
     RDom j(0, bits, "j");
     // z = v + (1 - decay) * h, repeated, + b
     Expr k = t * bits + j;
-    Expr z = v(k, n) + skip * h(k % h.dim(0).extent(), n) + offset(k);
+    Expr z = strict_float(v(k, n) + skip * h(k % h.dim(0).extent(), n) + offset(k));
     // code  = sum_j (z[j] > 0) << (bits - 1 - j)
     // score = sum_j |z[j]| / prod_j (1 + exp(-2 |z[j]|))
     sums(t, n) = Tuple(cast<uint16_t>(0), 0.0f, 1.0f);
     sums(t, n) = Tuple(cast<uint16_t>(sums(t, n)[0] * 2 + select(z > 0.0f, cast<uint16_t>(1), cast<uint16_t>(0))),
-                       sums(t, n)[1] + abs(z), sums(t, n)[2] * (1.0f + exp(-2.0f * abs(z))));
-    code_and_score(t, n) = Tuple(sums(t, n)[0], sums(t, n)[1] / sums(t, n)[2]);
+                       strict_float(sums(t, n)[1] + abs(z)),
+                       strict_float(sums(t, n)[2] * (1.0f + exp_of_negative(-2.0f * abs(z)))));
+    code_and_score(t, n) = Tuple(sums(t, n)[0], strict_float(sums(t, n)[1] / sums(t, n)[2]));
   }
 
   void schedule() {

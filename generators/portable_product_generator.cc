@@ -1,6 +1,7 @@
 // g = panels of small products for any shape: a dense projection, or one stage of BH4, of the portable hash.
 #include "Halide.h"
 #include "packed_types.h"
+#include "sum_in_order.h"
 
 namespace lookupffn {
 namespace {
@@ -23,7 +24,7 @@ class PortableProduct : public Generator<PortableProduct> {
     r = RDom(0, weight.dim(1).extent(), "r");
     // g[o, m] = sum_i W[m, o, i] in[m, i]
     product(o, m, n) = 0.0f;
-    product(o, m, n) += unpacked(weight(o, r, m), projection_type) * in(r, m, n);
+    product(o, m, n) = sum_in_order(product(o, m, n), unpacked(weight(o, r, m), projection_type) * in(r, m, n), get_target());
     g(o, m, n) = product(o, m, n);
   }
 

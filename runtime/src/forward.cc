@@ -78,10 +78,10 @@ class Batch {
   const CodeRows& codes() const { return codes_; }
 
   void hash(const InputRows& x) {
-    if (tokens_ == 1 && shares_one_token() && layer_.kernels.specialised_hash && shape_.calls.size() > 1) {
-      const size_t parts = std::min(threads_.count, shape_.calls.size());
+    if (tokens_ == 1 && shares_one_token() && layer_.kernels.specialised_hash && shape_.one_token_calls.size() > 1) {
+      const size_t parts = std::min(threads_.count, shape_.one_token_calls.size());
       run_tasks(threads_, parts, [&](size_t i) {
-        const Share calls(shape_.calls.size(), parts, i, 1);
+        const Share calls(shape_.one_token_calls.size(), parts, i, 1);
         for (size_t call = calls.first; call < calls.first + calls.count; ++call) {
           hash_call(layer_, call, x.data, codes_.code, codes_.score, hash_scratch(i));
         }

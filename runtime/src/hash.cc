@@ -67,21 +67,60 @@ void run_hash(const PackedLayer& packed, const HashCall& call, const HashKernel&
   call_kernel(*hash.kernel, arguments);
 }
 
+// One tile of tokens through every call of the class's kernels.
+void hash_tile(const PackedLayer& packed, const std::vector<HashKernel>& kernels, bool one_token, const InputRows& x,
+               uint16_t* code, float* score, size_t code_stride) {
+  const std::vector<HashCall>& calls = packed.shape.calls(one_token);
+  for (size_t call = 0; call < calls.size(); ++call) {
+    run_hash(packed, calls[call], kernels[call], x, code, score, code_stride);
+  }
+}
+
+// Where a tile that is not full is hashed: codes, scores and rows of x.
+struct TileCopy {
+  size_t stride;
+  float* x;
+  float* score;
+  uint16_t* code;
+
+  TileCopy(const PackedShape& shape, char* scratch) : stride(code_stride(shape)) {
+    x = reinterpret_cast<float*>(scratch);
+    score = x + copy_floats(shape, kLargestTile);
+    code = reinterpret_cast<uint16_t*>(score + kLargestTile * stride);
+  }
+  static size_t bytes(const PackedShape& shape) {
+    return copy_floats(shape, kLargestTile) * sizeof(float) + kLargestTile * code_stride(shape) * (sizeof(float) + sizeof(uint16_t));
+  }
+};
+
 void hash_specialised(const lookupffn_layer& layer, BatchClass batch, const InputRows& x, size_t first, size_t count,
                       const CodeRows& codes, char* scratch) {
   const PackedShape& shape = layer.packed.shape;
-  float* copy = reinterpret_cast<float*>(scratch);
+  const TileCopy copy(shape, scratch);
   // Whole tiles of the largest kernel that fits, then of the next smaller.
-  for (int kind = batch; kind >= 0; --kind) {
+  for (int kind = batch; kind >= 0 && count > 0; --kind) {
     const std::vector<HashKernel>& kernels = layer.kernels.hash[kind];
     if (kernels.empty()) continue;
     const size_t tile = kernels.front().token_tile;
     for (; count >= tile; first += tile, count -= tile) {
-      const InputRows rows = kernel_rows(shape, x, first, tile, copy);
-      for (size_t call = 0; call < shape.calls.size(); ++call) {
-        run_hash(layer.packed, shape.calls[call], kernels[call], rows, codes.code + first * codes.stride,
-                 codes.score + first * codes.stride, codes.stride);
+      hash_tile(layer.packed, kernels, kind == kOne, kernel_rows(shape, x, first, tile, copy.x),
+                codes.code + first * codes.stride, codes.score + first * codes.stride, codes.stride);
+    }
+    // A token by itself costs about two of a tile: from half a tile on, a tile filled up with zeros is cheaper.
+    if (kind == kSmall && 2 * count > tile) {
+      const size_t row = round_up(shape.d_in, kInputMultiple);
+      for (size_t n = 0; n < tile; ++n) {
+        float* to = copy.x + n * row;
+        const size_t filled = n < count ? shape.d_in : 0;
+        if (filled > 0) std::memcpy(to, x.row(first + n), filled * sizeof(float));
+        std::fill(to + filled, to + row, 0.0f);
       }
+      hash_tile(layer.packed, kernels, false, {copy.x, ptrdiff_t(row)}, copy.code, copy.score, copy.stride);
+      for (size_t n = 0; n < count; ++n) {
+        std::memcpy(codes.code + (first + n) * codes.stride, copy.code + n * copy.stride, shape.tables * sizeof(uint16_t));
+        std::memcpy(codes.score + (first + n) * codes.stride, copy.score + n * copy.stride, shape.tables * sizeof(float));
+      }
+      return;
     }
   }
 }
@@ -225,10 +264,9 @@ class PortableHasher {
 
 size_t hash_scratch_bytes(const lookupffn_layer& layer) {
   const PackedShape& shape = layer.packed.shape;
-  const size_t floats_needed = layer.kernels.specialised_hash
-                                   ? copy_floats(shape, kLargestTile)
-                                   : PortableTile(shape, layer.kernels.portable_hash.product_tokens).end;
-  return floats_needed * sizeof(float);
+  return layer.kernels.specialised_hash
+             ? TileCopy::bytes(shape)
+             : PortableTile(shape, layer.kernels.portable_hash.product_tokens).end * sizeof(float);
 }
 
 void hash_tokens(const lookupffn_layer& layer, BatchClass batch, const InputRows& x, size_t first, size_t count,
@@ -243,7 +281,7 @@ void hash_tokens(const lookupffn_layer& layer, BatchClass batch, const InputRows
 void hash_call(const lookupffn_layer& layer, size_t call, const float* x, uint16_t* code, float* score, char* scratch) {
   const PackedShape& shape = layer.packed.shape;
   const InputRows row = kernel_rows(shape, {x, 0}, 0, 1, reinterpret_cast<float*>(scratch));
-  run_hash(layer.packed, shape.calls[call], layer.kernels.hash[kOne][call], row, code, score, code_stride(shape));
+  run_hash(layer.packed, shape.one_token_calls[call], layer.kernels.hash[kOne][call], row, code, score, code_stride(shape));
 }
 
 }  // namespace lookupffn

@@ -51,7 +51,7 @@ std::string missing_text(const char* kernel, const char* isa, const std::string&
 std::string specialise_hash(const PackedShape& shape, const char* isa, const std::string& type, KernelChoice& choice) {
   std::string description;
   for (int batch = 0; batch < kBatchClasses; ++batch) {
-    for (const HashCall& call : shape.calls) {
+    for (const HashCall& call : shape.calls(batch == kOne)) {
       const std::string problem = shape.hash_problem(call, type);
       const RegisteredKernel found = find_registered_kernel("hash", isa, problem, kBatchClassNames[batch]);
       if (!found.kernel) {

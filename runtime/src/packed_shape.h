@@ -23,8 +23,9 @@ struct LayerExtents {
   size_t d_in = 0, d_out = 0, tables = 0, bits = 0, block = 0, repeats = 0;
 };
 
-// A hash kernel covers a run of tables. A BH4 layer whose codes do not straddle repeats is hashed one repeat a
-// call, so that two threads can share one token's hash.
+// A hash kernel covers a run of tables. A BH4 layer whose codes do not straddle repeats is hashed by runs of
+// repeats: one at a time where threads may share a single token's hash, more for many tokens, which then need
+// their LayerNorm less often.
 struct HashCall {
   size_t first_table, tables;
   size_t first_repeat, repeats;  // BH4; dense: 0
@@ -39,7 +40,7 @@ struct PackedShape {
   size_t repeats;  // BH4; dense: 0
   size_t outputs;  // floats of z: repeats * p or panels * block
   size_t row;      // floats of a packed table row: d_out rounded up
-  std::vector<HashCall> calls;
+  std::vector<HashCall> one_token_calls, many_token_calls;
 
   explicit PackedShape(const LayerExtents& layer)
       : d_in(layer.d_in), d_out(layer.d_out), tables(layer.tables), bits(layer.bits) {
@@ -62,16 +63,12 @@ struct PackedShape {
       repeats = 0;
       outputs = panels * block;
     }
-    if (bh4 && p % bits == 0) {
-      const size_t tables_per_repeat = p / bits;
-      for (size_t repeat = 0; repeat < repeats; ++repeat) {
-        const size_t first = repeat * tables_per_repeat;
-        calls.push_back({first, std::min(tables_per_repeat, tables - first), repeat, 1});
-      }
-    } else {
-      calls.push_back({0, tables, 0, repeats});
-    }
+    one_token_calls = hash_calls(1);
+    many_token_calls = hash_calls(std::max<size_t>(1, kCallOutputs / width));
   }
+
+  // The calls that hash one token, or a tile of several.
+  const std::vector<HashCall>& calls(bool one_token) const { return one_token ? one_token_calls : many_token_calls; }
 
   // Rows of x, gamma and beta in floats.
   size_t input() const { return round_up(std::max(d_in, width), kInputMultiple); }
@@ -85,6 +82,21 @@ struct PackedShape {
   std::string gather_problem(const std::string& table_type) const {
     return "bits=" + std::to_string(bits) + " d_out=" + std::to_string(row) + " table_type=" + table_type +
            " tables=" + std::to_string(tables);
+  }
+
+ private:
+  // z of a call's repeats stays on the kernel's stack, for a tile of tokens.
+  static constexpr size_t kCallOutputs = 2048;
+
+  std::vector<HashCall> hash_calls(size_t repeats_per_call) const {
+    if (!bh4 || width % bits != 0) return {{0, tables, 0, repeats}};
+    std::vector<HashCall> calls;
+    const size_t tables_per_repeat = width / bits;
+    for (size_t repeat = 0; repeat < repeats; repeat += repeats_per_call) {
+      const size_t count = std::min(repeats_per_call, repeats - repeat), first = repeat * tables_per_repeat;
+      calls.push_back({first, std::min(count * tables_per_repeat, tables - first), repeat, count});
+    }
+    return calls;
   }
 };
 

@@ -1,0 +1,162 @@
+#include "row_prefetch.h"
+
+#include <llvm-c/BitWriter.h>
+#include <llvm-c/Core.h>
+#include <llvm-c/IRReader.h>
+#include <llvm-c/Target.h>
+#include <llvm-c/TargetMachine.h>
+#include <llvm/Config/llvm-config.h>
+
+#include <cstdint>
+#include <stdexcept>
+#include <vector>
+
+namespace lookupffn {
+namespace {
+
+using namespace Halide;
+using namespace Halide::Internal;
+
+constexpr int kCacheLine = 64;  // bytes
+
+// Finds whether a statement loads from a buffer, and whether it holds a loop.
+class Contents : public IRVisitor {
+ public:
+  explicit Contents(const std::string& buffer) : buffer_(buffer) {}
+  bool loads = false, loops = false;
+
+ private:
+  using IRVisitor::visit;
+  void visit(const Load* load) override {
+    loads = loads || load->name == buffer_;
+    IRVisitor::visit(load);
+  }
+  void visit(const For* loop) override {
+    loops = true;
+    IRVisitor::visit(loop);
+  }
+  const std::string buffer_;
+};
+
+// Turns stores into fetches of what they load from the buffer; the lets around them stay.
+class LoadsToFetches : public IRMutator {
+ public:
+  explicit LoadsToFetches(const std::string& buffer) : buffer_(buffer) {}
+
+ private:
+  class Loads : public IRVisitor {
+   public:
+    Loads(const std::string& buffer, std::vector<const Load*>& found) : buffer_(buffer), found_(found) {}
+
+   private:
+    using IRVisitor::visit;
+    void visit(const Load* load) override {
+      if (load->name == buffer_) found_.push_back(load);
+      IRVisitor::visit(load);
+    }
+    const std::string buffer_;
+    std::vector<const Load*>& found_;
+  };
+
+  using IRMutator::visit;
+  Stmt visit(const Store* store) override {
+    std::vector<const Load*> loads;
+    Loads finder(buffer_, loads);
+    store->value.accept(&finder);
+    Stmt fetches;
+    for (const Load* load : loads) {
+      const Ramp* ramp = load->index.as<Ramp>();
+      Expr first = ramp ? ramp->base : load->index;
+      const int bytes = load->type.bytes() * load->type.lanes();
+      // Vectors narrower than a line follow each other: one of them fetches it.
+      const bool starts_line = bytes_seen_ % kCacheLine == 0;
+      bytes_seen_ += bytes;
+      for (int offset = 0; offset < (starts_line ? std::max(bytes, kCacheLine) : 0); offset += kCacheLine) {
+        // The buffer's name is a variable that holds its address.
+        Expr start = reinterpret<uint64_t>(Variable::make(type_of<void*>(), load->name));
+        Expr byte = cast<int64_t>(first) * load->type.element_of().bytes() + offset;
+        Expr address = reinterpret(type_of<void*>(), start + cast<uint64_t>(byte));
+        Stmt fetch = Evaluate::make(Call::make(Int(32), prefetch_function_name(), {address}, Call::Extern));
+        fetches = fetches.defined() ? Block::make(fetches, fetch) : fetch;
+      }
+    }
+    return fetches.defined() ? fetches : Evaluate::make(0);
+  }
+
+  const std::string buffer_;
+  int bytes_seen_ = 0;
+};
+
+// Halide warns where a module's layout is not that of the kernel that it is linked to.
+void set_host_layout(LLVMModuleRef module) {
+  LLVMInitializeNativeTarget();
+  char* triple = LLVMGetDefaultTargetTriple();
+  LLVMTargetRef target = nullptr;
+  char* error = nullptr;
+  if (LLVMGetTargetFromTriple(triple, &target, &error) == 0) {
+    LLVMTargetMachineRef machine =
+        LLVMCreateTargetMachine(target, triple, "", "", LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelDefault);
+    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
+    LLVMSetModuleDataLayout(module, layout);
+    LLVMSetTarget(module, "x86_64--linux-gnu");  // as Halide spells it
+    LLVMDisposeTargetData(layout);
+    LLVMDisposeTargetMachine(machine);
+  }
+  LLVMDisposeMessage(triple);
+}
+
+bool ends_with(const std::string& text, const std::string& end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+}  // namespace
+
+Stmt RowPrefetch::visit(const For* loop) {
+  const For* outer = around_;
+  if (ends_with(loop->name, variable_)) around_ = loop;
+  Stmt result;
+  Contents contents(buffer_);
+  loop->body.accept(&contents);
+  if (contents.loads && !contents.loops && around_) {
+    Stmt fetches = LoadsToFetches(buffer_).mutate(loop->body);
+    Expr ahead = Variable::make(Int(32), around_->name) + distance_;
+    fetches = substitute(around_->name, min(ahead, around_->min + around_->extent - 1), fetches);
+    result = For::make(loop->name, loop->min, loop->extent, loop->for_type, loop->device_api, Block::make(fetches, loop->body));
+  } else {
+    result = IRMutator::visit(loop);
+  }
+  around_ = outer;
+  return result;
+}
+
+std::string prefetch_function_name() { return "lookupffn_prefetch"; }
+
+ExternalCode prefetch_function(const Target& target) {
+#if LLVM_VERSION_MAJOR >= 15
+  const char* pointer = "ptr", *suffix = "p0";
+#else
+  const char* pointer = "i8*", *suffix = "p0i8";
+#endif
+  // Read, keep in all cache levels, data.
+  const std::string source = std::string("define weak_odr i32 @") + prefetch_function_name() + "(" + pointer +
+                             " %p) alwaysinline {\n  call void @llvm.prefetch." + suffix + "(" + pointer +
+                             " %p, i32 0, i32 3, i32 1)\n  ret i32 0\n}\ndeclare void @llvm.prefetch." + suffix + "(" + pointer +
+                             ", i32, i32, i32)\n";
+  LLVMContextRef context = LLVMContextCreate();
+  LLVMMemoryBufferRef text = LLVMCreateMemoryBufferWithMemoryRangeCopy(source.data(), source.size(), "prefetch");
+  LLVMModuleRef module = nullptr;
+  char* error = nullptr;
+  if (LLVMParseIRInContext(context, text, &module, &error)) {
+    throw std::runtime_error(std::string("the prefetch function is no LLVM IR: ") + error);
+  }
+  set_host_layout(module);
+  LLVMMemoryBufferRef bitcode = LLVMWriteBitcodeToMemoryBuffer(module);
+  const uint8_t* bytes = reinterpret_cast<const uint8_t*>(LLVMGetBufferStart(bitcode));
+  const std::vector<uint8_t> code(bytes, bytes + LLVMGetBufferSize(bitcode));
+  LLVMDisposeMemoryBuffer(bitcode);
+  LLVMDisposeModule(module);
+  LLVMContextDispose(context);
+  return ExternalCode::bitcode_wrapper(target, code, prefetch_function_name());
+}
+
+}  // namespace lookupffn

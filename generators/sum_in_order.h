@@ -1,0 +1,17 @@
+// Adding up in one order, whatever the schedule.
+#ifndef LOOKUPFFN_SUM_IN_ORDER_H
+#define LOOKUPFFN_SUM_IN_ORDER_H
+
+#include "Halide.h"
+
+namespace lookupffn {
+
+// sum + term, for a reduction's update. Halide lets LLVM reorder float arithmetic; a chain of fused multiply-adds
+// stays as it is all the same, and is twice as fast as one of multiplications and additions. Where the target
+// has no such instruction, the chain is asked for.
+inline Halide::Expr sum_in_order(const Halide::Expr& sum, const Halide::Expr& term, const Halide::Target& target) {
+  return target.has_feature(Halide::Target::FMA) ? sum + term : Halide::strict_float(sum + term);
+}
+
+}  // namespace lookupffn
+#endif
