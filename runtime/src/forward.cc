@@ -173,9 +173,14 @@ size_t batch_tokens(const PackedShape& shape) {
   throw Failure(LOOKUPFFN_INVALID_ARGUMENT, std::string(function) + ": " + what);
 }
 
-void check_stride(const char* function, const char* name, ptrdiff_t stride, size_t tokens, size_t row, bool output) {
+// The stride of one row or none means nothing: it is set to `row`.
+void check_stride(const char* function, const char* name, ptrdiff_t& stride, size_t tokens, size_t row, bool output) {
+  if (tokens <= 1) {
+    stride = ptrdiff_t(row);
+    return;
+  }
   const size_t size = stride < 0 ? size_t(0) - size_t(stride) : size_t(stride);
-  if (output && tokens > 1 && size < row) {
+  if (output && size < row) {
     invalid(function, std::string(name) + " is " + std::to_string(stride) + ": rows of " + std::to_string(row) + " floats overlap");
   }
   if (size != 0 && tokens > size_t(std::numeric_limits<ptrdiff_t>::max()) / sizeof(float) / size) {
