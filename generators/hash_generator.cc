@@ -55,10 +55,8 @@ class Hash : public Generator<Hash> {
       generate_bh4();
     }
 
-    std::vector<Expr> z_of_table;
-    for (int j = 0; j < bits; ++j) z_of_table.push_back(z(t * int(bits) + j, n));
-    CodeAndScore result(z_of_table);
-    code_and_score(t, n) = Tuple(result.code, result.score);
+    result.reset(new CodeAndScore(z, bits, t, n));
+    code_and_score(t, n) = Tuple(result->code, result->score);
   }
 
   void schedule();
@@ -66,6 +64,7 @@ class Hash : public Generator<Hash> {
  private:
   Var i{"i"}, o{"o"}, low{"low"}, high{"high"}, t{"t"}, n{"n"}, k{"k"}, repeat{"repeat"};
   std::unique_ptr<LayerNorm> norm;
+  std::unique_ptr<CodeAndScore> result;
   std::vector<Func> products;  // g of the dense projection, or of each stage: o, low, high, n, repeat
   std::vector<RDom> reductions;
   std::vector<CrossBlockHadamard> hadamards;  // of each stage
@@ -171,20 +170,22 @@ void Hash::schedule() {
   weight.dim(0).set_bounds(0, b);
   weight.dim(1).set_min(0).set_stride(b);
   weight.dim(2).set_min(0);
-  Func result = code_and_score;
+  Func outputs = code_and_score;
   // The second output has the first one's bounds.
-  OutputImageParam first = result.output_buffers()[0];
+  OutputImageParam first = outputs.output_buffers()[0];
   first.dim(0).set_bounds(0, int(tables));
   first.dim(1).set_bounds(0, tile);
-  result.bound(t, 0, int(tables)).bound(n, 0, tile);
+  outputs.bound(t, 0, int(tables)).bound(n, 0, tile);
   const int table_lanes = std::min<int>(lanes, tables);
-  if (table_lanes > 1) result.vectorize(t, table_lanes, TailStrategy::ShiftInwards);
+  Var tv("tv");
+  if (table_lanes > 1) outputs.split(t, t, tv, table_lanes, TailStrategy::ShiftInwards).vectorize(tv);
+  result->schedule(outputs, t, table_lanes);
 
   // Halide takes what it is told to keep on the stack from the heap beyond 16 KB; what it is told to keep in
   // registers, and has a constant size, always goes on the stack. So nothing allocates in a kernel.
   auto stack = [](Func f) { f.store_in(MemoryType::Register); };
   Var zo("zo"), zi("zi");
-  z.compute_at(result, n).split(k, zo, zi, b, TailStrategy::RoundUp).vectorize(zi, std::min(lanes, b));
+  z.compute_at(outputs, n).split(k, zo, zi, b, TailStrategy::RoundUp).vectorize(zi, std::min(lanes, b));
   stack(z);
   norm->h.compute_root().vectorize(i, lanes, TailStrategy::RoundUp).align_storage(i, (hadamards.empty() ? (int(d_in) + 15) / 16 * 16 : p()) + 16);
   stack(norm->h);
