@@ -192,6 +192,7 @@ void compare(const Options& options) {
     throw std::invalid_argument("--tokens: a call of 0 tokens has no time a token");
   }
   const std::vector<ContenderKind> kinds = choose_contenders(options.contenders);
+  if (register_workload_kernels() != LOOKUPFFN_OK) throw std::runtime_error(lookupffn_last_message());
   if (!options.library.empty() && lookupffn_load_kernels(options.library.c_str(), nullptr) != LOOKUPFFN_OK) {
     throw std::runtime_error(lookupffn_last_message());
   }

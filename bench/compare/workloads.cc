@@ -2,6 +2,10 @@
 
 #include <stdexcept>
 
+#ifdef LOOKUPFFN_WORKLOAD_KERNELS
+#include <workload_kernels.h>
+#endif
+
 namespace lookupffn::bench {
 
 const std::vector<Workload>& workloads() {
@@ -52,5 +56,13 @@ double Workload::row_bytes_a_token(size_t element_bytes) const {
 }
 
 double Workload::dense_ffn_bytes(size_t element_bytes) const { return 2.0 * d * 4 * d * element_bytes; }
+
+lookupffn_status register_workload_kernels() {
+#ifdef LOOKUPFFN_WORKLOAD_KERNELS
+  return workload_kernels_register();
+#else
+  return LOOKUPFFN_OK;
+#endif
+}
 
 }  // namespace lookupffn::bench

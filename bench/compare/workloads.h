@@ -39,5 +39,8 @@ const std::vector<Workload>& workloads();
 // Throws std::invalid_argument, with the names that there are.
 const Workload& find_workload(const std::string& name);
 
+// Registers the kernels that were made for the workloads' shapes when the benchmarks were built, if any were.
+lookupffn_status register_workload_kernels();
+
 }  // namespace lookupffn::bench
 #endif

@@ -146,6 +146,10 @@ void register_cases() {
 }  // namespace lookupffn::bench
 
 int main(int argc, char** argv) {
+  if (lookupffn::bench::register_workload_kernels() != LOOKUPFFN_OK) {
+    std::fprintf(stderr, "lookupffn_bench: %s\n", lookupffn_last_message());
+    return 1;
+  }
   const std::string option = "--library=";
   for (int i = 1; i < argc; ++i) {
     if (std::strncmp(argv[i], option.c_str(), option.size()) != 0) continue;
