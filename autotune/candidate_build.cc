@@ -20,6 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::uintmax_t kLeastSpace = 16 << 20;
 const std::string kDirectoryPrefix = "lookupffn-tune-";
 
 std::string last_line(const std::string& text) {
@@ -144,6 +145,15 @@ BuiltPair CandidateBuild::link(const BuiltKernel& incumbent, const BuiltKernel& 
     for (const std::string& file : *files) fs::remove(file, ignored);
   }
   return pair;
+}
+
+void CandidateBuild::check_space() const {
+  std::error_code error;
+  const fs::space_info space = fs::space(directory_, error);
+  if (!error && space.available < kLeastSpace) {
+    throw std::runtime_error("the disk with " + fs::path(directory_).parent_path().string() +
+                             " is full: free some space or name another folder with TMPDIR, and continue with --resume");
+  }
 }
 
 void CandidateBuild::discard(const BuiltKernel& kernel) const {

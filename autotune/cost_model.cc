@@ -24,14 +24,6 @@ std::string word(const std::map<std::string, std::string>& pairs, const std::str
 
 double type_bytes(const std::string& type) { return type == "i8" ? 1 : type == "bf16" ? 2 : 4; }
 
-// Rates of one ordinary core of the last ten years; their ratios are what counts.
-double bytes_per_ns(double footprint, const CacheSizes& caches) {
-  if (footprint <= double(caches.l1d)) return 150;
-  if (footprint <= double(caches.l2)) return 60;
-  if (footprint <= double(caches.l3)) return 15;
-  return 9;
-}
-
 double vector_bytes_of(const KernelSpec& spec, const Schedule& schedule) {
   const double widest = isa_target(spec.isa).vector_bytes;
   const double chosen = number(schedule, "vector_bytes", 0);
@@ -101,6 +93,14 @@ double gather_cost(const KernelSpec& spec, const Schedule& schedule, double toke
 }
 
 }  // namespace
+
+// Of the last ten years; their ratios are what counts.
+double bytes_per_ns(double footprint, const CacheSizes& caches) {
+  if (footprint <= double(caches.l1d)) return 150;
+  if (footprint <= double(caches.l2)) return 60;
+  if (footprint <= double(caches.l3)) return 15;
+  return 9;
+}
 
 KernelWork kernel_work(const KernelSpec& spec) {
   KernelWork work;

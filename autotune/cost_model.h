@@ -29,6 +29,9 @@ struct KernelWork {
 };
 KernelWork kernel_work(const KernelSpec& spec);
 
+// The rate at which an ordinary core reads from a footprint.
+double bytes_per_ns(double footprint, const CacheSizes& caches);
+
 // "L1", "L2", "L3" or "memory": the smallest that holds so many bytes.
 const char* memory_level(double bytes, const CacheSizes& caches);
 

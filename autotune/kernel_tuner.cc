@@ -138,6 +138,7 @@ Trial KernelTuner::measure(const Candidate& candidate, double incumbent_cost, co
   trial.proposed_by = proposed_by;
   trial.compile_seconds = candidate.kernel.seconds + candidate.pair.seconds;
   if (!candidate.kernel.ok || !candidate.pair.ok) {
+    run_.build.check_space();
     trial.status = TrialStatus::kCompile;
     trial.reason = candidate.kernel.ok ? candidate.pair.error : candidate.kernel.error;
     return trial;
@@ -218,6 +219,7 @@ bool KernelTuner::start(KernelOutcome* outcome) {
     outcome->note = std::string("the default schedule fails (") + status_name(trial.status) + "): " + trial.reason;
     return false;
   }
+  outcome->default_us = outcome->best_us = trial.us_per_token;
   compile_seconds_ = std::max(0.1, trial.compile_seconds);
   measure_seconds_ = std::max(0.1, trial.measure_seconds);
   compile_limit_ = std::clamp(10 * compile_seconds_ + 5, 20.0, 120.0);
@@ -393,6 +395,8 @@ void KernelTuner::confirm(std::optional<TuneClock::time_point> deadline, KernelO
   outcome->gain_low = gain.low;
   outcome->gain_high = gain.high;
   if (gain.gain < kWorthRecording || gain.low <= 1) {
+    outcome->best_us = outcome->default_us;
+    outcome->gain = outcome->gain_low = outcome->gain_high = 1;
     outcome->note = "not surely faster than the default";
     return;
   }

@@ -50,7 +50,7 @@ std::vector<ReplayResult> replay(const LogContent& log, const ReplayOptions& opt
     if (!(best < std::numeric_limits<double>::infinity())) continue;
     const SearchSpace space(sweep.points);
     SearchHints hints;
-    if (sweep.start) hints.starts.push_back(*space.find(*sweep.start));
+    if (sweep.start && options.from_default) hints.starts.push_back(*space.find(*sweep.start));
     for (size_t i = 0; i < space.size(); ++i) {
       hints.estimated_cost.push_back(estimated_cost(kernel.first, space.point(i), kernel.second, caches));
     }

@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <map>
 
+#include "isa_target.h"
+
 namespace lookupffn {
 namespace {
 
@@ -63,7 +65,9 @@ std::string bound_text(const KernelSpec& spec, size_t tokens, const Schedule& sc
   const auto tile = schedule.find("token_tile");
   const double shared = std::max(1.0, std::min(double(tokens), tile == schedule.end() ? 1.0 : std::atof(tile->second.c_str())));
   const double bytes = work.weight_bytes / shared;
-  if (work.flops / bytes < 8) {  // a core does about so many operations in the time of a byte from the L2
+  // Which would take longer on an ordinary core: two multiply-adds of full vectors a cycle, or the bytes?
+  const double flops_per_ns = isa_target(spec.isa).vector_bytes / 4.0 * 4 * 2;
+  if (bytes / bytes_per_ns(work.footprint_bytes, caches) > work.flops / flops_per_ns) {
     return format("weights from %s, %.3g GB/s", memory_level(work.footprint_bytes, caches), bytes / ns);
   }
   return format("arithmetic, %.3g GFLOP/s", work.flops / ns);

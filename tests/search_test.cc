@@ -164,13 +164,17 @@ TEST(Search, RecordedSweepsAreSearchedWell) {
   size_t sweeps = 0;
   const std::filesystem::path folder = LOOKUPFFN_TEST_DATA "/sweeps";
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    for (const ReplayResult& result : replay(read_trial_log(entry.path().string()), {})) {
-      ++sweeps;
-      EXPECT_GE(result.points, 200u) << entry.path() << " is no sweep";
-      EXPECT_LE(result.median_excess(), 0.03) << entry.path() << ": " << result.kernel;
+    for (const bool from_default : {true, false}) {  // a good default must not do the search's work
+      ReplayOptions options;
+      options.from_default = from_default;
+      for (const ReplayResult& result : replay(read_trial_log(entry.path().string()), options)) {
+        ++sweeps;
+        EXPECT_GE(result.points, 200u) << entry.path() << " is no sweep";
+        EXPECT_LE(result.median_excess(), 0.03) << entry.path() << ": " << result.kernel << (from_default ? "" : " blind");
+      }
     }
   }
-  EXPECT_GE(sweeps, 2u);
+  EXPECT_GE(sweeps, 4u);
 }
 
 }  // namespace
