@@ -236,7 +236,7 @@ std::string spec_difference(const ScheduleRecord& record, const KernelSpec& spec
   return "";
 }
 
-ChosenSchedule choose_schedule(const std::vector<std::string>& schedules_dirs, const KernelSpec& spec,
+static ChosenSchedule choose_of_isa(const std::vector<std::string>& schedules_dirs, const KernelSpec& spec,
                                const Machine& machine) {
   std::optional<ScheduleSpace> space;
   for (const std::string& directory : schedules_dirs) {
@@ -314,6 +314,23 @@ ChosenSchedule choose_schedule(const std::vector<std::string>& schedules_dirs, c
                            threads + ", not on this CPU: it is used, `lookupffn tune` may find better");
   } else {
     chosen.provenance = best.name + (best.same_threads ? " (this CPU)" : " (this CPU, " + threads + ")");
+  }
+  return chosen;
+}
+
+ChosenSchedule choose_schedule(const std::vector<std::string>& schedules_dirs, const KernelSpec& spec,
+                               const Machine& machine) {
+  ChosenSchedule chosen = choose_of_isa(schedules_dirs, spec, machine);
+  // The same vectors and registers, and the kernels use no instruction that avx512 lacks: what is fast on one is
+  // on the other.
+  if (chosen.record_path.empty() && spec.isa == "avx512_bf16") {
+    KernelSpec sibling = spec;
+    sibling.isa = "avx512";
+    ChosenSchedule of_sibling = choose_of_isa(schedules_dirs, sibling, machine);
+    if (!of_sibling.record_path.empty()) {
+      of_sibling.notes.insert(of_sibling.notes.begin(), chosen.notes.begin(), chosen.notes.end());
+      return of_sibling;
+    }
   }
   return chosen;
 }
