@@ -1,6 +1,5 @@
 // Portable kernels against the reference, over a grid of shapes on every ISA of this machine.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -135,9 +134,7 @@ TEST_F(KernelShapes, Largest) {
 // Offsets within tables that pass 2^31 bytes, and 2^31 elements of a smaller type.
 TEST_F(KernelShapes, TablesBeyondTwoGibibytes) {
   if (kSanitized) GTEST_SKIP() << "a sanitizer's shadow memory makes this too large";
-  if (size_t(sysconf(_SC_AVPHYS_PAGES)) * size_t(sysconf(_SC_PAGESIZE)) < size_t(6) << 30) {
-    GTEST_SKIP() << "less than 6 GiB of memory is free";
-  }
+  if (!checks::memory_for_huge_tables()) GTEST_SKIP() << "less than 6 GiB of memory is free";
   checks::check_huge_tables(LOOKUPFFN_PORTABLE_KERNELS, checks::runnable_isas());
 }
 

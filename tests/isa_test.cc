@@ -1,0 +1,139 @@
+// ISAs: listing, forcing by API and by LOOKUPFFN_ISA, names that cannot be had. Where qemu's user emulation is
+// installed, a processor without AVX is tried too: an error, never a SIGILL.
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "layer_check.h"
+#include "lookupffn/lookupffn.hpp"
+#include "reference/layer.h"
+#include "subprocess.h"
+
+namespace lookupffn {
+namespace {
+
+const std::string kGolden = std::string(LOOKUPFFN_TEST_DATA) + "/golden/bh4_d64_t40_b4";
+
+ProcessResult tool_with(const std::string& isa, const std::vector<std::string>& arguments, std::vector<std::string> before = {}) {
+  before.push_back(LOOKUPFFN_TEST_TOOL);
+  before.insert(before.end(), arguments.begin(), arguments.end());
+  ProcessOptions options;
+  options.time_limit_seconds = 300;
+  options.environment = {{"LOOKUPFFN_ISA", isa}};
+  return run_process(before, options);
+}
+
+class Isa : public testing::Test {
+ protected:
+  void TearDown() override { unforce_isa(); }
+};
+
+TEST_F(Isa, ListIsConsistent) {
+  std::set<std::string> names;
+  size_t active = 0;
+  for (const IsaInfo& isa : isas()) {
+    SCOPED_TRACE(isa.name);
+    EXPECT_TRUE(names.insert(isa.name).second);
+    EXPECT_STRNE(isa.description, "");
+    EXPECT_EQ(isa.runnable != 0, *isa.missing == 0) << isa.missing;
+    if (!isa.active) continue;
+    ++active;
+    EXPECT_TRUE(isa.built_in && isa.runnable);
+    EXPECT_STREQ(isa.name, active_isa());
+  }
+  EXPECT_EQ(active, 1u);
+  IsaInfo info;
+  EXPECT_EQ(lookupffn_isa_at(lookupffn_isa_count(), &info), LOOKUPFFN_INVALID_ARGUMENT);
+  EXPECT_EQ(lookupffn_isa_at(0, nullptr), LOOKUPFFN_INVALID_ARGUMENT);
+  EXPECT_EQ(lookupffn_active_isa(nullptr), LOOKUPFFN_INVALID_ARGUMENT);
+}
+
+TEST_F(Isa, ForcingDecidesWhatLayersArePackedFor) {
+  const checks::LayerCase layer(reference::dense_shape(12, 20, 3, 4), 1, 1);
+  const std::vector<uint8_t> bytes = reference::model_bytes(layer.layer(), "", ElementType::kF32);
+  const Model model(bytes.data(), bytes.size());
+  const std::string automatic = active_isa();
+  const Layer before(model);
+  for (const std::string& isa : checks::runnable_isas()) {
+    force_isa(isa);
+    EXPECT_EQ(active_isa(), isa);
+    EXPECT_EQ(Layer(model).info().isa, isa);
+    // A layer keeps the ISA that it was packed for.
+    EXPECT_EQ(before.info().isa, automatic);
+  }
+  unforce_isa();
+  EXPECT_EQ(active_isa(), automatic);
+}
+
+TEST_F(Isa, NamesThatCannotBeHad) {
+  const std::string active = active_isa();
+  for (const char* name : {"sse5", "", "AVX2", "avx"}) {
+    EXPECT_EQ(lookupffn_force_isa(name), LOOKUPFFN_UNSUPPORTED_ISA) << name;
+    EXPECT_NE(std::string(lookupffn_last_message()).find("sse41"), std::string::npos) << lookupffn_last_message();
+  }
+  for (const IsaInfo& isa : isas()) {
+    if (isa.built_in && isa.runnable) continue;
+    EXPECT_EQ(lookupffn_force_isa(isa.name), LOOKUPFFN_UNSUPPORTED_ISA) << isa.name;
+    EXPECT_NE(std::string(lookupffn_last_message()).find(isa.name), std::string::npos) << lookupffn_last_message();
+  }
+  EXPECT_EQ(active_isa(), active) << "a failed call changed the ISA";
+}
+
+TEST_F(Isa, EnvironmentDecides) {
+  for (const std::string& isa : checks::runnable_isas()) {
+    const ProcessResult result =
+        tool_with(isa, {"verify", kGolden + ".model.safetensors", kGolden + ".io.safetensors"});
+    EXPECT_TRUE(result.ok()) << result.what_happened() << result.err;
+    EXPECT_NE(result.out.find(isa + ", portable"), std::string::npos) << result.out;
+  }
+  const ProcessResult result = tool_with("sse5", {"verify", kGolden + ".model.safetensors", kGolden + ".io.safetensors"});
+  EXPECT_EQ(result.end, ProcessResult::End::kExited);
+  EXPECT_NE(result.exit_status, 0);
+  EXPECT_NE(result.err.find("'sse5'"), std::string::npos) << result.err;
+  EXPECT_NE(result.err.find("LOOKUPFFN_ISA"), std::string::npos) << result.err;
+}
+
+// ---- a processor of 2008, with SSE 4.2 and no AVX ----
+
+class Emulated : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (LOOKUPFFN_TEST_SANITIZER[0]) GTEST_SKIP() << "sanitizers do not run under qemu";
+    qemu_ = find_program("qemu-x86_64");
+    if (qemu_.empty()) qemu_ = find_program("qemu-x86_64-static");
+    if (qemu_.empty()) GTEST_SKIP() << "no qemu-x86_64 (apt install qemu-user)";
+  }
+  ProcessResult on_nehalem(const std::string& isa, const std::vector<std::string>& arguments) {
+    return tool_with(isa, arguments, {qemu_, "-cpu", "Nehalem"});
+  }
+  std::string qemu_;
+};
+
+TEST_F(Emulated, PlainestIsaRuns) {
+  const ProcessResult result =
+      on_nehalem("sse41", {"verify", kGolden + ".model.safetensors", kGolden + ".io.safetensors", "--threads", "2"});
+  EXPECT_TRUE(result.ok()) << result.what_happened() << result.err;
+  EXPECT_NE(result.out.find("sse41, portable"), std::string::npos) << result.out;
+}
+
+TEST_F(Emulated, AutomaticChoiceRuns) {
+  const ProcessResult result = on_nehalem("", {"verify", kGolden + ".model.safetensors", kGolden + ".io.safetensors"});
+  EXPECT_TRUE(result.ok()) << result.what_happened() << result.err;
+  EXPECT_NE(result.out.find("sse41, portable"), std::string::npos) << result.out;
+}
+
+TEST_F(Emulated, WiderIsasAreErrors) {
+  for (const char* isa : {"avx2", "avx512", "avx512_bf16"}) {
+    const ProcessResult result = on_nehalem(isa, {"verify", kGolden + ".model.safetensors", kGolden + ".io.safetensors"});
+    EXPECT_EQ(result.end, ProcessResult::End::kExited) << isa << ": " << result.what_happened();
+    EXPECT_EQ(result.exit_status, 1) << isa;
+    EXPECT_NE(result.err.find("does not run here"), std::string::npos) << result.err;
+    EXPECT_NE(result.err.find(isa), std::string::npos) << result.err;
+  }
+}
+
+}  // namespace
+}  // namespace lookupffn

@@ -1,0 +1,16 @@
+# Fails where an archive of ARCHIVES (a list) refers to, or has, a symbol of Halide's runtime. NM: the program.
+foreach(archive IN LISTS ARCHIVES)
+  execute_process(COMMAND ${NM} ${archive} OUTPUT_VARIABLE symbols ERROR_VARIABLE errors RESULT_VARIABLE result)
+  if(NOT result EQUAL 0)
+    message(FATAL_ERROR "nm ${archive} failed: ${errors}")
+  endif()
+  string(REGEX MATCHALL "[^\n]* _*halide_[^\n]*" found "${symbols}")
+  if(found)
+    string(REPLACE ";" "\n" found "${found}")
+    message(FATAL_ERROR "${archive} has symbols of Halide's runtime:\n${found}")
+  endif()
+  # The archive has kernels at all.
+  if(NOT symbols MATCHES "hash")
+    message(FATAL_ERROR "${archive}: no symbol of a hash kernel")
+  endif()
+endforeach()

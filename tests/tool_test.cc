@@ -1,0 +1,219 @@
+// The program `lookupffn` from outside: what it prints, what it exits with, and that each failure is one line.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "reference/golden.h"
+#include "reference/layer.h"
+#include "safetensors.h"
+#include "safetensors_writer.h"
+#include "scratch_folder.h"
+#include "subprocess.h"
+
+namespace lookupffn {
+namespace {
+
+const std::string kFolder = std::string(LOOKUPFFN_TEST_DATA) + "/golden";
+const std::string kModel = kFolder + "/dense_d100_t5_b10.model.safetensors";
+const std::string kIo = kFolder + "/dense_d100_t5_b10.io.safetensors";
+const std::string kOtherIo = kFolder + "/bh4_d512_t8_b8.io.safetensors";
+
+ProcessResult tool(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), LOOKUPFFN_TEST_TOOL);
+  ProcessOptions options;
+  options.time_limit_seconds = 120;
+  options.environment = {{"LOOKUPFFN_ISA", ""}};
+  return run_process(arguments, options);
+}
+
+// One line on stderr that names all of `named`, nothing on stdout, and a status that is not 0.
+void expect_error(const std::vector<std::string>& arguments, const std::vector<std::string>& named) {
+  const ProcessResult result = tool(arguments);
+  SCOPED_TRACE(result.err);
+  ASSERT_EQ(result.end, ProcessResult::End::kExited) << result.what_happened();
+  EXPECT_NE(result.exit_status, 0);
+  EXPECT_EQ(result.out, "");
+  EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << "lines";
+  for (const std::string& name : named) {
+    EXPECT_NE(result.err.find(name), std::string::npos) << "does not name '" << name << "'";
+  }
+}
+
+// The same where the command line itself is wrong: the parser adds where to find help.
+void expect_usage_error(const std::vector<std::string>& arguments, const std::vector<std::string>& named) {
+  const ProcessResult result = tool(arguments);
+  SCOPED_TRACE(result.err);
+  ASSERT_EQ(result.end, ProcessResult::End::kExited) << result.what_happened();
+  EXPECT_NE(result.exit_status, 0);
+  EXPECT_EQ(result.out, "");
+  EXPECT_LE(std::count(result.err.begin(), result.err.end(), '\n'), 2) << "lines";
+  for (const std::string& name : named) {
+    EXPECT_NE(result.err.find(name), std::string::npos) << "does not name '" << name << "'";
+  }
+}
+
+nlohmann::json json_of(const std::vector<std::string>& arguments) {
+  const ProcessResult result = tool(arguments);
+  EXPECT_TRUE(result.ok()) << result.what_happened() << ": " << result.err;
+  EXPECT_EQ(result.err, "");
+  return nlohmann::json::parse(result.out);
+}
+
+const char* const kCommands[] = {"isas", "inspect", "verify", "run", "build", "schedules", "tune"};
+
+TEST(Tool, EveryCommandHasHelp) {
+  const ProcessResult all = tool({"--help"});
+  EXPECT_TRUE(all.ok());
+  for (const std::string command : kCommands) {
+    EXPECT_NE(all.out.find("\n  " + command), std::string::npos) << all.out;
+    const ProcessResult result = tool({command, "--help"});
+    EXPECT_TRUE(result.ok()) << result.what_happened();
+    EXPECT_EQ(result.err, "");
+    EXPECT_NE(result.out.find(command), std::string::npos);
+    EXPECT_GT(result.out.size(), 100u) << result.out;
+  }
+}
+
+TEST(Tool, Version) {
+  const ProcessResult result = tool({"--version"});
+  EXPECT_TRUE(result.ok());
+  EXPECT_NE(result.out.find(lookupffn_version()), std::string::npos) << result.out;
+}
+
+TEST(Tool, BadCommandLines) {
+  expect_usage_error({}, {"subcommand"});
+  expect_usage_error({"fly"}, {"fly"});
+  expect_usage_error({"isas", "--fast"}, {"--fast"});
+  expect_usage_error({"inspect"}, {"model"});
+  expect_usage_error({"verify", kModel}, {"io"});
+  expect_usage_error({"verify", kModel, kIo, "--kernels", "magic"}, {"--kernels", "magic"});
+  expect_usage_error({"verify", kModel, kIo, "--table-type", "f16"}, {"--table-type", "f16"});
+  expect_usage_error({"verify", kModel, kIo, "--threads", "-1"}, {"--threads"});
+  expect_usage_error({"verify", kModel, kIo, "--threads", "many"}, {"--threads", "many"});
+  expect_usage_error({"run", kModel, "--input", kIo}, {"--output"});
+  expect_usage_error({"build", kModel, "--isa", "avx2"}, {"--out"});
+}
+
+TEST(Tool, Isas) {
+  const nlohmann::json list = json_of({"isas", "--json"});
+  ASSERT_TRUE(list.is_array());
+  size_t active = 0;
+  for (const auto& isa : list) active += isa.at("active").get<bool>();
+  EXPECT_EQ(active, 1u);
+  const ProcessResult table = tool({"isas"});
+  EXPECT_TRUE(table.ok());
+  for (const auto& isa : list) EXPECT_NE(table.out.find(isa.at("name").get<std::string>()), std::string::npos);
+}
+
+TEST(Tool, Inspect) {
+  const nlohmann::json json = json_of({"inspect", kModel, "--json"});
+  const nlohmann::json& layers = json.is_array() ? json : json.at("layers");
+  ASSERT_EQ(layers.size(), 1u);
+  EXPECT_EQ(layers[0].at("d_in"), 100);
+  EXPECT_EQ(layers[0].at("tables"), 5);
+  EXPECT_EQ(layers[0].at("bits"), 10);
+  EXPECT_TRUE(tool({"inspect", kModel}).ok());
+  expect_error({"inspect", "/nonexistent/m.safetensors"}, {"/nonexistent/m.safetensors"});
+  expect_error({"inspect", kIo}, {kIo});
+}
+
+TEST(Tool, Verify) {
+  const nlohmann::json json = json_of({"verify", kModel, kIo, "--json"});
+  EXPECT_TRUE(json.is_object());
+  for (const char* type : {"f32", "bf16", "i8"}) {
+    const ProcessResult result = tool({"verify", kModel, kIo, "--table-type", type, "--threads", "3"});
+    EXPECT_TRUE(result.ok()) << result.out << result.err;
+  }
+  expect_error({"verify", "/nonexistent/m.safetensors", kIo}, {"/nonexistent/m.safetensors"});
+  expect_error({"verify", kModel, "/nonexistent/io.safetensors"}, {"/nonexistent/io.safetensors"});
+  expect_error({"verify", kModel, kOtherIo}, {kOtherIo, "x", "100"});
+  expect_error({"verify", kModel, kModel}, {kModel, "x"});
+  expect_error({"verify", kModel, kIo, "--prefix", "nope."}, {"nope."});
+  expect_error({"verify", kModel, kIo, "--isa", "sse5"}, {"sse5"});
+  expect_error({"verify", kModel, kIo, "--library", "/nonexistent/kernels"}, {"/nonexistent/kernels"});
+  expect_error({"verify", kModel, kIo, "--kernels", "specialised"}, {"lookupffn build"});
+}
+
+// A wrong result must be told from a right one: the same io with one value off by more than it may be.
+TEST(Tool, VerifyFindsWhatIsWrong) {
+  const ScratchFolder folder;
+  const reference::Golden golden = reference::read_golden(kFolder, "dense_d100_t5_b10");
+  const size_t tokens = golden.tokens;
+  const auto write = [&](const reference::Golden& io) {
+    const std::string path = folder.file("io.safetensors");
+    write_safetensors(path, {{"x", ElementType::kF32, {tokens, 100}, io.x.data()},
+                             {"z", ElementType::kF32, {tokens, 5, 10}, io.z.data()},
+                             {"code", ElementType::kI32, {tokens, 5}, io.code.data()},
+                             {"score", ElementType::kF32, {tokens, 5}, io.score.data()},
+                             {"y", ElementType::kF32, {tokens, io.y.size() / tokens}, io.y.data()}});
+    return path;
+  };
+  EXPECT_TRUE(tool({"verify", kModel, write(golden)}).ok());
+  reference::Golden code = golden, score = golden, y = golden;
+  code.code[7] ^= 1;
+  score.score[7] += 0.01f;
+  y.y.back() += 0.01f;
+  for (const reference::Golden* wrong : {&code, &score, &y}) {
+    const ProcessResult result = tool({"verify", kModel, write(*wrong)});
+    EXPECT_EQ(result.exit_status, 1) << result.out << result.err;
+    EXPECT_NE(result.out.find("OUT OF TOLERANCE"), std::string::npos) << result.out;
+  }
+  y.y.back() = std::nanf("");
+  EXPECT_NE(tool({"verify", kModel, write(y)}).exit_status, 0);
+  code.code[7] = 1 << 10;
+  expect_error({"verify", kModel, write(code)}, {"code", "1024"});
+}
+
+TEST(Tool, Run) {
+  const ScratchFolder folder;
+  const std::string output = folder.file("y.safetensors");
+  const ProcessResult result = tool({"run", kModel, "--prefix", "", "--input", kIo, "--output", output});
+  ASSERT_TRUE(result.ok()) << result.what_happened() << result.err;
+  const reference::Golden golden = reference::read_golden(kFolder, "dense_d100_t5_b10");
+  const SafetensorsFile file(output);
+  const TensorView* y = file.find("y");
+  ASSERT_NE(y, nullptr);
+  EXPECT_EQ(y->shape, (std::vector<size_t>{golden.tokens, golden.y.size() / golden.tokens}));
+  std::vector<float> values(y->elements());
+  read_floats(*y, 0, values.size(), values.data());
+  for (size_t k = 0; k < values.size(); ++k) ASSERT_NEAR(values[k], golden.y[k], 1e-3) << k;
+
+  expect_error({"run", "/nonexistent/m.safetensors", "--input", kIo, "--output", output}, {"/nonexistent/m.safetensors"});
+  expect_error({"run", kModel, "--input", "/nonexistent/x.safetensors", "--output", output}, {"/nonexistent/x.safetensors"});
+  expect_error({"run", kModel, "--input", kOtherIo, "--output", output}, {kOtherIo, "x", "100"});
+  expect_error({"run", kModel, "--input", kIo, "--output", "/nonexistent/y.safetensors"}, {"/nonexistent/y.safetensors"});
+  expect_error({"run", kModel, "--input", kIo, "--output", folder.path()}, {folder.path()});
+  expect_error({"run", kModel, "--prefix", "nope.", "--input", kIo, "--output", output}, {"nope."});
+  // Nothing is left beside the output.
+  size_t files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path())) files += entry.exists();
+  EXPECT_EQ(files, 1u);
+}
+
+TEST(Tool, RunRefusesAnInputOfTheWrongType) {
+  const ScratchFolder folder;
+  const std::vector<int32_t> x(200);
+  const std::string input = folder.file("x.safetensors");
+  write_safetensors(input, {{"x", ElementType::kI32, {2, 100}, x.data()}});
+  expect_error({"run", kModel, "--input", input, "--output", folder.file("y")}, {input, "x"});
+}
+
+TEST(Tool, Build) {
+  const ScratchFolder folder;
+  expect_error({"build", "/nonexistent/m.safetensors", "--isa", "avx2", "--out", folder.file("k")}, {"/nonexistent/m.safetensors"});
+  expect_error({"build", "--shape", "d_in=5", "--isa", "avx2", "--out", folder.file("k")}, {"tables"});
+  expect_error({"build", "--isa", "avx2", "--out", folder.file("k")}, {"--shape"});
+  expect_error({"build", kModel, "--isa", "sse5", "--out", folder.file("k")}, {"sse5"});
+  expect_error({"build", kModel, "--isa", "avx2", "--out", folder.file("k"), "--generator", "/nonexistent/generators"},
+               {"/nonexistent/generators"});
+  EXPECT_FALSE(std::filesystem::exists(folder.file("k"))) << "left by a failed build";
+}
+
+}  // namespace
+}  // namespace lookupffn
