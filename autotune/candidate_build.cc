@@ -27,7 +27,8 @@ std::string last_line(const std::string& text) {
   const size_t end = text.find_last_not_of(" \t\r\n");
   if (end == std::string::npos) return "";
   const size_t start = text.rfind('\n', end);
-  return text.substr(start == std::string::npos ? 0 : start + 1, std::min<size_t>(end - (start == std::string::npos ? 0 : start + 1) + 1, 300));
+  return text.substr(start == std::string::npos ? 0 : start + 1,
+                     std::min<size_t>(end - (start == std::string::npos ? 0 : start + 1) + 1, 300));
 }
 
 // Directories of tuners that were killed: their names say whose they were.
@@ -37,7 +38,8 @@ void remove_orphans(const fs::path& parent) {
     const std::string name = entry.path().filename().string();
     if (name.compare(0, kDirectoryPrefix.size(), kDirectoryPrefix) != 0) continue;
     const long owner = std::strtol(name.c_str() + kDirectoryPrefix.size(), nullptr, 10);
-    if (owner > 0 && kill(static_cast<pid_t>(owner), 0) != 0 && errno == ESRCH) fs::remove_all(entry.path(), ignored);
+    if (owner > 0 && kill(static_cast<pid_t>(owner), 0) != 0 && errno == ESRCH)
+      fs::remove_all(entry.path(), ignored);
   }
 }
 
@@ -46,8 +48,9 @@ void remove_orphans(const fs::path& parent) {
 void TuneTools::check() const {
   const auto need = [](const std::string& path, const char* what) {
     if (path.empty() || access(path.c_str(), R_OK) != 0) {
-      throw std::runtime_error(std::string("cannot tune: ") + what + " is not there (" + (path.empty() ? "unknown place" : path) +
-                               "); build lookupffn where Halide is installed (apt install libhalide14-0-dev)");
+      throw std::runtime_error(
+          std::string("cannot tune: ") + what + " is not there (" + (path.empty() ? "unknown place" : path) +
+          "); build lookupffn where Halide is installed (apt install libhalide14-0-dev)");
     }
   };
   need(generator, "the generator program");
@@ -55,7 +58,8 @@ void TuneTools::check() const {
   need(runtime_archive, "the static runtime library");
   for (const std::string& program : {c_compiler, linker}) {
     if (find_program(program).empty()) {
-      throw std::runtime_error("cannot tune: there is no '" + program + "'; install a C++ compiler (apt install g++)");
+      throw std::runtime_error("cannot tune: there is no '" + program +
+                               "'; install a C++ compiler (apt install g++)");
     }
   }
 }
@@ -80,7 +84,9 @@ CandidateBuild::~CandidateBuild() {
   fs::remove_all(directory_, ignored);
 }
 
-std::string CandidateBuild::next_name(const char* what) { return std::string(what) + std::to_string(next_++); }
+std::string CandidateBuild::next_name(const char* what) {
+  return std::string(what) + std::to_string(next_++);
+}
 
 BuiltKernel CandidateBuild::generate(const KernelSpec& spec, const Schedule& schedule, double time_limit) {
   BuiltKernel kernel;
@@ -104,7 +110,8 @@ BuiltPair CandidateBuild::link(const BuiltKernel& incumbent, const BuiltKernel& 
   pair.executable = directory_ + "/" + name;
   std::vector<std::string> sources;
   try {
-    for (const auto& [library, kernel] : {std::pair<const char*, const BuiltKernel*>{"incumbent", &incumbent}, {"candidate", &candidate}}) {
+    for (const auto& [library, kernel] :
+         {std::pair<const char*, const BuiltKernel*>{"incumbent", &incumbent}, {"candidate", &candidate}}) {
       sources.push_back(directory_ + "/" + name + "_" + library + ".c");
       std::vector<KernelTableEntry> entries = {{kernel->spec, kernel->schedule, library, kernel->function}};
       if (companion != nullptr) {
@@ -151,8 +158,9 @@ void CandidateBuild::check_space() const {
   std::error_code error;
   const fs::space_info space = fs::space(directory_, error);
   if (!error && space.available < kLeastSpace) {
-    throw std::runtime_error("the disk with " + fs::path(directory_).parent_path().string() +
-                             " is full: free some space or name another folder with TMPDIR, and continue with --resume");
+    throw std::runtime_error(
+        "the disk with " + fs::path(directory_).parent_path().string() +
+        " is full: free some space or name another folder with TMPDIR, and continue with --resume");
   }
 }
 

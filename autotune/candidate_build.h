@@ -57,8 +57,8 @@ class CandidateBuild {
   BuiltPair link(const BuiltKernel& incumbent, const BuiltKernel& candidate, const BuiltKernel* companion,
                  double time_limit);
 
-  // Throws std::runtime_error where the disk of the directory is full: then a failed build says nothing about its
-  // candidate.
+  // Throws std::runtime_error where the disk of the directory is full: then a failed build says nothing about
+  // its candidate.
   void check_space() const;
 
   void discard(const BuiltKernel& kernel) const;

@@ -41,26 +41,29 @@ double hash_cost(const KernelSpec& spec, const Schedule& schedule, double tokens
   const double lanes = vector_bytes_of(spec, schedule) / 4;
   const double tile = std::max(1.0, number(schedule, "token_tile", std::min(tokens, 16.0)));
   const double rows = std::clamp(number(schedule, "token_registers", 4), 1.0, tile);
-  const double vectors = std::max(1.0, number(schedule, "output_vectors", 2)) *
-                         std::max(1.0, number(schedule, "panels", 1));
+  const double vectors =
+      std::max(1.0, number(schedule, "output_vectors", 2)) * std::max(1.0, number(schedule, "panels", 1));
   // One step of the reduction: rows * vectors multiply-adds, `vectors` loads of weights, `rows` broadcasts.
   const double products = rows * vectors;
   const double loads = vectors + rows;
   // Two of each start a cycle; a multiply-add takes four cycles, so fewer than eight in flight leave gaps.
   const double cycles = std::max({products / 2, loads / 2, products < 8 ? 4.0 * products / 8 : 0.0});
-  const double compute = work.flops / 2 / lanes * cycles / products * 0.4 *
-                         spill_factor(products + vectors + 1, spec);
+  const double compute =
+      work.flops / 2 / lanes * cycles / products * 0.4 * spill_factor(products + vectors + 1, spec);
   // A tile that is larger than the call computes tokens that nobody asked for.
   const double waste = std::ceil(tokens / tile) * tile / tokens;
   // Weights are read once a tile; the tile's activations go through the caches once a stage.
-  const double weights = work.weight_bytes / std::min(tile, tokens) / bytes_per_ns(work.footprint_bytes, caches);
+  const double weights =
+      work.weight_bytes / std::min(tile, tokens) / bytes_per_ns(work.footprint_bytes, caches);
   const double width = std::max(number(spec.problem, "d_in", 512), 1.0);
-  const double passes = word(spec.problem, "projection") == "bh4" ? 8 * number(spec.problem, "repeats", 1) : 1;
+  const double passes =
+      word(spec.problem, "projection") == "bh4" ? 8 * number(spec.problem, "repeats", 1) : 1;
   const double activations = passes * width * 8 / bytes_per_ns(tile * width * 8, caches);
   return compute * waste + weights + activations + 200 / std::min(tile, tokens);
 }
 
-double gather_cost(const KernelSpec& spec, const Schedule& schedule, double tokens, const CacheSizes& caches) {
+double gather_cost(const KernelSpec& spec, const Schedule& schedule, double tokens,
+                   const CacheSizes& caches) {
   const KernelWork work = kernel_work(spec);
   const double d_out = std::max(number(spec.problem, "d_out", 512), 1.0);
   const double tables = std::max(number(spec.problem, "tables", 128), 1.0);
@@ -117,7 +120,8 @@ KernelWork kernel_work(const KernelSpec& spec) {
   if (word(spec.problem, "projection") == "bh4") {
     double p = 1;
     while (p < d_in) p *= 2;
-    const double block = std::max(number(spec.problem, "block", 1), 1.0), repeats = number(spec.problem, "repeats", 1);
+    const double block = std::max(number(spec.problem, "block", 1), 1.0),
+                 repeats = number(spec.problem, "repeats", 1);
     // Padded inputs of the first stage and unused outputs of the last are not part of the formula.
     const double first = std::min(1.0, d_in / p);
     work.flops = 2 * p * block * repeats * (3 + first) + 4 * p * std::log2(std::max(2.0, p)) * repeats;
@@ -137,10 +141,11 @@ const char* memory_level(double bytes, const CacheSizes& caches) {
   return "memory";
 }
 
-double estimated_cost(const KernelSpec& spec, const Schedule& schedule, size_t tokens, const CacheSizes& caches) {
+double estimated_cost(const KernelSpec& spec, const Schedule& schedule, size_t tokens,
+                      const CacheSizes& caches) {
   const double n = static_cast<double>(std::max<size_t>(tokens, 1));
-  const double cost = spec.kernel == "gather" ? gather_cost(spec, schedule, n, caches)
-                                              : hash_cost(spec, schedule, n, caches);
+  const double cost =
+      spec.kernel == "gather" ? gather_cost(spec, schedule, n, caches) : hash_cost(spec, schedule, n, caches);
   return std::max(cost, 1e-3);
 }
 

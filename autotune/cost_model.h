@@ -18,13 +18,14 @@ struct CacheSizes {
 // a penalty for register tiles that spill. Only the order of the estimates matters, and only roughly: the
 // search takes them as a first guess and corrects it by what it measures. Parameters that it does not know
 // cost nothing. Positive.
-double estimated_cost(const KernelSpec& spec, const Schedule& schedule, size_t tokens, const CacheSizes& caches);
+double estimated_cost(const KernelSpec& spec, const Schedule& schedule, size_t tokens,
+                      const CacheSizes& caches);
 
 // What the kernel does for one token, padding excluded.
 struct KernelWork {
-  double flops = 0;        // products and sums of the formula
-  double table_bytes = 0;  // rows read
-  double weight_bytes = 0;  // projection weights of the whole layer, read once a token tile
+  double flops = 0;            // products and sums of the formula
+  double table_bytes = 0;      // rows read
+  double weight_bytes = 0;     // projection weights of the whole layer, read once a token tile
   double footprint_bytes = 0;  // what the rows or weights come from
 };
 KernelWork kernel_work(const KernelSpec& spec);

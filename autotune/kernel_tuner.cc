@@ -15,7 +15,7 @@
 namespace lookupffn {
 namespace {
 
-constexpr size_t kMostPoints = 100000;    // of a space that are listed
+constexpr size_t kMostPoints = 100000;  // of a space that are listed
 constexpr size_t kMostTransferred = 3;
 constexpr size_t kMostFinalists = 3;
 constexpr size_t kLargestBatch = 16;
@@ -24,7 +24,7 @@ constexpr double kConfirmSeconds = 1.5;
 constexpr double kWorthRecording = 1.01;  // gains below are not worth a file
 constexpr double kNewIncumbent = 0.985;   // of the old one's cost
 constexpr int kMostSilent = 10;
-constexpr double kLooksGood = 1.05;       // of the best cost so far: sampled more
+constexpr double kLooksGood = 1.05;  // of the best cost so far: sampled more
 
 double seconds_since(TuneClock::time_point start) {
   return std::chrono::duration<double>(TuneClock::now() - start).count();
@@ -130,7 +130,8 @@ void KernelTuner::keep(const Trial& trial) {
   show();
 }
 
-Trial KernelTuner::measure(const Candidate& candidate, double incumbent_cost, const std::string& proposed_by) {
+Trial KernelTuner::measure(const Candidate& candidate, double incumbent_cost,
+                           const std::string& proposed_by) {
   Trial trial;
   trial.spec = target_.spec;
   trial.tokens = target_.tokens;
@@ -159,7 +160,8 @@ Trial KernelTuner::measure(const Candidate& candidate, double incumbent_cost, co
   switch (measured.status) {
     case Measurement::Status::kOk: {
       const MeasuredGain against = measured_gain(measured.incumbent, measured.candidate);
-      // Pairs are free of the machine's drift, the fastest of each of what other programs did: both have a say.
+      // Pairs are free of the machine's drift, the fastest of each of what other programs did: both have a
+      // say.
       const double fastest = *std::min_element(measured.candidate.begin(), measured.candidate.end()) /
                              *std::min_element(measured.incumbent.begin(), measured.incumbent.end());
       trial.cost = incumbent_cost * std::sqrt(fastest / against.gain);
@@ -174,12 +176,18 @@ Trial KernelTuner::measure(const Candidate& candidate, double incumbent_cost, co
       trial.status = TrialStatus::kOk;
       break;
     }
-    case Measurement::Status::kIncorrect: trial.status = TrialStatus::kIncorrect; break;
-    case Measurement::Status::kTimeout: trial.status = TrialStatus::kTimeout; break;
+    case Measurement::Status::kIncorrect:
+      trial.status = TrialStatus::kIncorrect;
+      break;
+    case Measurement::Status::kTimeout:
+      trial.status = TrialStatus::kTimeout;
+      break;
     case Measurement::Status::kUnfit:
     case Measurement::Status::kCrash:
     case Measurement::Status::kStarted:
-    case Measurement::Status::kNothing: trial.status = TrialStatus::kCrash; break;
+    case Measurement::Status::kNothing:
+      trial.status = TrialStatus::kCrash;
+      break;
   }
   return trial;
 }
@@ -216,7 +224,8 @@ bool KernelTuner::start(KernelOutcome* outcome) {
     trial.reason = default_kernel_.error;
   }
   if (trial.status != TrialStatus::kOk) {
-    outcome->note = std::string("the default schedule fails (") + status_name(trial.status) + "): " + trial.reason;
+    outcome->note =
+        std::string("the default schedule fails (") + status_name(trial.status) + "): " + trial.reason;
     return false;
   }
   outcome->default_us = outcome->best_us = trial.us_per_token;
@@ -248,7 +257,8 @@ void KernelTuner::build_batch(std::vector<Candidate>* batch, const BuiltKernel& 
 
 void KernelTuner::search(std::optional<TuneClock::time_point> deadline) {
   std::vector<Schedule> points = space_.enumerate(target_.spec, kMostPoints);
-  if (std::find(points.begin(), points.end(), default_schedule_) == points.end()) points.push_back(default_schedule_);
+  if (std::find(points.begin(), points.end(), default_schedule_) == points.end())
+    points.push_back(default_schedule_);
   const SearchSpace space(std::move(points));
   SearchHints hints;
   hints.starts.push_back(*space.find(default_schedule_));
@@ -299,7 +309,8 @@ void KernelTuner::search(std::optional<TuneClock::time_point> deadline) {
     if (batch.empty()) break;  // every point was tried
     const auto built = TuneClock::now();
     build_batch(&batch, incumbent_);
-    compile_seconds_ = 0.5 * compile_seconds_ + 0.5 * seconds_since(built) * jobs / static_cast<double>(batch.size());
+    compile_seconds_ =
+        0.5 * compile_seconds_ + 0.5 * seconds_since(built) * jobs / static_cast<double>(batch.size());
     const BuiltKernel old_incumbent = incumbent_;
     const double incumbent_cost = incumbent_cost_;
     bool in_time = true;
@@ -339,7 +350,8 @@ void KernelTuner::confirm(std::optional<TuneClock::time_point> deadline, KernelO
   }
   std::sort(order.begin(), order.end(), [](const Trial* a, const Trial* b) { return a->cost < b->cost; });
   const double each = compile_seconds_ + measure_seconds_ + kConfirmSeconds;
-  const size_t affordable = static_cast<size_t>(std::clamp(seconds_until(deadline) / each - 1, 1.0, double(kMostFinalists)));
+  const size_t affordable =
+      static_cast<size_t>(std::clamp(seconds_until(deadline) / each - 1, 1.0, double(kMostFinalists)));
   if (order.size() > affordable) order.resize(affordable);
   if (order.empty()) {
     outcome->note = "nothing was faster than the default";
@@ -431,9 +443,10 @@ KernelOutcome KernelTuner::tune(std::optional<TuneClock::time_point> deadline) {
     std::optional<TuneClock::time_point> search_end = deadline;
     if (deadline) {
       const double confirm_seconds =
-          std::min(0.3 * seconds_until(deadline),
-                   static_cast<double>(kMostFinalists) * compile_seconds_ + 4 * (measure_seconds_ + kConfirmSeconds));
-      search_end = *deadline - std::chrono::duration_cast<TuneClock::duration>(std::chrono::duration<double>(confirm_seconds));
+          std::min(0.3 * seconds_until(deadline), static_cast<double>(kMostFinalists) * compile_seconds_ +
+                                                      4 * (measure_seconds_ + kConfirmSeconds));
+      search_end = *deadline - std::chrono::duration_cast<TuneClock::duration>(
+                                   std::chrono::duration<double>(confirm_seconds));
     }
     search(search_end);
     confirm(deadline, &outcome);

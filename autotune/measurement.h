@@ -13,13 +13,13 @@ namespace lookupffn {
 
 struct MeasureRequest {
   KernelSpec spec;
-  size_t tokens = 1;   // a call; of the spec's batch class
+  size_t tokens = 1;  // a call; of the spec's batch class
   size_t threads = 1;
   uint64_t seed = 1;
-  int samples = 15;          // of each kernel, at most
-  double seconds = 0.5;      // of timing, about
-  double good = 0;           // candidates below this multiple of the incumbent are sampled three times as much
-  double time_limit = 30;    // of everything
+  int samples = 15;        // of each kernel, at most
+  double seconds = 0.5;    // of timing, about
+  double good = 0;         // candidates below this multiple of the incumbent are sampled three times as much
+  double time_limit = 30;  // of everything
   bool may_end_early = true;
 };
 
@@ -30,7 +30,7 @@ struct Measurement {
   enum class Status {
     kOk,
     kIncorrect,
-    kCrash,    // as it said itself before it died
+    kCrash,  // as it said itself before it died
     kTimeout,
     kUnfit,    // it could not measure anything there: not the candidate's fault
     kStarted,  // it began and was not heard of again
@@ -41,7 +41,7 @@ struct Measurement {
   std::vector<double> incumbent, candidate;  // us a token, taken in turn, as many of each
   bool ended_early = false;
   std::string cpu, caches;  // of the machine that it ran on, as in Machine
-  double seconds = 0;  // that it took, all in all
+  double seconds = 0;       // that it took, all in all
 };
 
 // What a program's output says. Noise around and between its lines does not matter.

@@ -31,11 +31,11 @@ class ModelSearch : public SearchStrategy {
   std::mt19937_64 random_;
   GaussianProcess process_;
   std::vector<bool> used_;
-  std::vector<size_t> observed_;               // points, in the order of the trials
-  std::vector<std::optional<double>> cost_;    // logarithms
-  std::vector<size_t> proposed_;               // not observed yet
+  std::vector<size_t> observed_;             // points, in the order of the trials
+  std::vector<std::optional<double>> cost_;  // logarithms
+  std::vector<size_t> proposed_;             // not observed yet
   size_t next_start_ = 0;
-  size_t first_count_ = 0;                     // points chosen so far before any model
+  size_t first_count_ = 0;  // points chosen so far before any model
   size_t since_improvement_ = 0;
   size_t proposals_ = 0;
 };

@@ -52,7 +52,8 @@ std::string rounded(double value) {
 
 }  // namespace
 
-std::vector<std::string> machine_warnings(const Machine& machine, int threads, const std::string& turbo, double noise) {
+std::vector<std::string> machine_warnings(const Machine& machine, int threads, const std::string& turbo,
+                                          double noise) {
   std::vector<std::string> warnings;
   if (machine.load > kQuietLoad) {
     warnings.push_back("other programs keep this machine busy (load " + rounded(machine.load) +
@@ -63,16 +64,17 @@ std::vector<std::string> machine_warnings(const Machine& machine, int threads, c
                        "': `cpupower frequency-set -g performance` holds the clock still");
   }
   if (turbo == "1") {
-    warnings.push_back("turbo is on: the clock depends on heat and on the other cores; kernels are timed in turn, "
-                       "so that only fast changes matter");
+    warnings.push_back(
+        "turbo is on: the clock depends on heat and on the other cores; kernels are timed in turn, "
+        "so that only fast changes matter");
   }
   if (noise > kQuietNoise) {
     warnings.push_back("a fixed loop's time varies by " + rounded(noise * 100) +
                        "%: gains smaller than that take more samples than there are");
   }
   if (threads > machine.threads) {
-    warnings.push_back("--threads " + std::to_string(threads) + " is more than the " + std::to_string(machine.threads) +
-                       " that this process may use");
+    warnings.push_back("--threads " + std::to_string(threads) + " is more than the " +
+                       std::to_string(machine.threads) + " that this process may use");
   }
   return warnings;
 }

@@ -12,12 +12,12 @@
 namespace lookupffn {
 
 struct ProgressState {
-  std::string kernel;      // "gather small, 64 tokens, i8"
+  std::string kernel;  // "gather small, 64 tokens, i8"
   size_t kernel_index = 0, kernel_count = 1;
-  size_t trials = 0;       // of this kernel
-  double best_gain = 1;    // over the default
+  size_t trials = 0;                       // of this kernel
+  double best_gain = 1;                    // over the default
   std::map<TrialStatus, size_t> failures;  // of the whole run
-  double seconds_left = 0;  // of the budget; negative: no limit
+  double seconds_left = 0;                 // of the budget; negative: no limit
 };
 
 // One line, without its end: "[2/6] gather small: 34 trials, best 1.42x, failed: 1 crash, 3m 20s left".

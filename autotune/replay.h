@@ -13,22 +13,23 @@ namespace lookupffn {
 
 struct ReplayOptions {
   std::string strategy = "model";
-  size_t trials = 0;   // a kernel; 0: a twentieth of its points
-  uint64_t seed = 1;   // of the first run
-  size_t runs = 20;    // with one seed each
+  size_t trials = 0;         // a kernel; 0: a twentieth of its points
+  uint64_t seed = 1;         // of the first run
+  size_t runs = 20;          // with one seed each
   bool from_default = true;  // begin with the sweep's default schedule, as a live run does
-  size_t batch = 4;    // trials that are proposed together, as when two compilers run at a time
+  size_t batch = 4;          // trials that are proposed together, as when two compilers run at a time
 };
 
 struct ReplayResult {
   std::string kernel;
   size_t points = 0, trials = 0;
-  std::vector<double> excess;  // of each run, ascending: the best cost found over the best of the sweep, minus 1
+  std::vector<double>
+      excess;  // of each run, ascending: the best cost found over the best of the sweep, minus 1
   double median_excess() const { return excess[excess.size() / 2]; }
 };
 
-// One result a kernel of the log. Throws std::runtime_error where the log holds no kernel that can be searched,
-// std::invalid_argument for an unknown strategy.
+// One result a kernel of the log. Throws std::runtime_error where the log holds no kernel that can be
+// searched, std::invalid_argument for an unknown strategy.
 std::vector<ReplayResult> replay(const LogContent& log, const ReplayOptions& options);
 
 // Caches of the machine that the log was made on, as far as it says.

@@ -39,7 +39,8 @@ std::string escaped(const std::string& text) {
 }
 
 // Told apart by people who do not see all colours, too.
-const char* const kColours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#666666", "#7f3c8d"};
+const char* const kColours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
+                                "#e69f00", "#56b4e9", "#666666", "#7f3c8d"};
 
 }  // namespace
 
@@ -48,10 +49,11 @@ std::string kernel_label(const KernelSpec& spec, size_t tokens) {
     const auto it = spec.problem.find(name);
     return it == spec.problem.end() ? std::string() : it->second;
   };
-  const std::string size = spec.kernel == "gather" ? "d_out=" + of("d_out") : of("projection") + " d_in=" + of("d_in");
+  const std::string size =
+      spec.kernel == "gather" ? "d_out=" + of("d_out") : of("projection") + " d_in=" + of("d_in");
   const std::string type = spec.kernel == "gather" ? of("table_type") : of("projection_type");
-  return spec.kernel + " " + spec.batch_class + ", " + std::to_string(tokens) + (tokens == 1 ? " token, " : " tokens, ") +
-         type + " (" + size + " tables=" + of("tables") + ")";
+  return spec.kernel + " " + spec.batch_class + ", " + std::to_string(tokens) +
+         (tokens == 1 ? " token, " : " tokens, ") + type + " (" + size + " tables=" + of("tables") + ")";
 }
 
 std::string bound_text(const KernelSpec& spec, size_t tokens, const Schedule& schedule, double us_per_token,
@@ -60,10 +62,12 @@ std::string bound_text(const KernelSpec& spec, size_t tokens, const Schedule& sc
   const KernelWork work = kernel_work(spec);
   const double ns = us_per_token * 1e3;
   if (spec.kernel == "gather") {
-    return format("row reads from %s, %.3g GB/s", memory_level(work.footprint_bytes, caches), work.table_bytes / ns);
+    return format("row reads from %s, %.3g GB/s", memory_level(work.footprint_bytes, caches),
+                  work.table_bytes / ns);
   }
   const auto tile = schedule.find("token_tile");
-  const double shared = std::max(1.0, std::min(double(tokens), tile == schedule.end() ? 1.0 : std::atof(tile->second.c_str())));
+  const double shared =
+      std::max(1.0, std::min(double(tokens), tile == schedule.end() ? 1.0 : std::atof(tile->second.c_str())));
   const double bytes = work.weight_bytes / shared;
   // Which would take longer on an ordinary core: two multiply-adds of full vectors a cycle, or the bytes?
   const double flops_per_ns = isa_target(spec.isa).vector_bytes / 4.0 * 4 * 2;
@@ -74,14 +78,17 @@ std::string bound_text(const KernelSpec& spec, size_t tokens, const Schedule& sc
 }
 
 std::string outcome_table(const std::vector<KernelOutcome>& outcomes, const CacheSizes& caches) {
-  std::vector<std::vector<std::string>> rows = {{"kernel", "trials", "default us", "best us", "gain", "bound by", "schedule record"}};
+  std::vector<std::vector<std::string>> rows = {
+      {"kernel", "trials", "default us", "best us", "gain", "bound by", "schedule record"}};
   for (const KernelOutcome& outcome : outcomes) {
     const bool measured = outcome.default_us > 0 && outcome.best_us > 0;
-    rows.push_back({kernel_label(outcome.spec, outcome.tokens), std::to_string(outcome.trials),
-                    measured ? format("%.3f", outcome.default_us) : "-", measured ? format("%.3f", outcome.best_us) : "-",
-                    measured ? format("%.2fx (%.2f to %.2f)", outcome.gain, outcome.gain_low, outcome.gain_high) : "-",
-                    bound_text(outcome.spec, outcome.tokens, outcome.schedule, outcome.best_us, caches),
-                    outcome.record.empty() ? "none: " + outcome.note : outcome.record});
+    rows.push_back(
+        {kernel_label(outcome.spec, outcome.tokens), std::to_string(outcome.trials),
+         measured ? format("%.3f", outcome.default_us) : "-",
+         measured ? format("%.3f", outcome.best_us) : "-",
+         measured ? format("%.2fx (%.2f to %.2f)", outcome.gain, outcome.gain_low, outcome.gain_high) : "-",
+         bound_text(outcome.spec, outcome.tokens, outcome.schedule, outcome.best_us, caches),
+         outcome.record.empty() ? "none: " + outcome.note : outcome.record});
   }
   std::vector<size_t> widths(rows[0].size(), 0);
   for (const auto& row : rows) {
@@ -118,21 +125,31 @@ std::string search_picture(const std::vector<Trial>& trials) {
   const double left = 60, top = 40, width = 620, height = 320;
   const double legend = top + height + 60, total = legend + 18.0 * double(order.size()) + 12;
   const auto x = [&](double trial) { return left + width * trial / double(longest); };
-  const auto y = [&](double gain) { return top + height * (1 - (std::clamp(gain, low, high) - low) / (high - low)); };
-  std::string svg = format("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 720 %.0f\" font-family=\"sans-serif\" font-size=\"12\">\n"
-                           "<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n"
-                           "<text x=\"%.0f\" y=\"22\" font-size=\"15\">Search: speed over the default schedule (dots: trials, lines: best so far)</text>\n",
-                           total, left);
+  const auto y = [&](double gain) {
+    return top + height * (1 - (std::clamp(gain, low, high) - low) / (high - low));
+  };
+  std::string svg = format(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 720 %.0f\" font-family=\"sans-serif\" "
+      "font-size=\"12\">\n"
+      "<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n"
+      "<text x=\"%.0f\" y=\"22\" font-size=\"15\">Search: speed over the default schedule (dots: trials, "
+      "lines: best so far)</text>\n",
+      total, left);
   const double step = high - low > 3 ? 1 : high - low > 1.2 ? 0.5 : 0.1;
   for (double gain = std::ceil(low / step) * step; gain <= high + 1e-9; gain += step) {
-    svg += format("<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"%s\"/><text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%.1fx</text>\n",
-                  left, y(gain), left + width, y(gain), std::abs(gain - 1) < 1e-6 ? "#888" : "#e4e4e4", left - 6, y(gain) + 4, gain);
+    svg += format(
+        "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"%s\"/><text x=\"%.1f\" y=\"%.1f\" "
+        "text-anchor=\"end\">%.1fx</text>\n",
+        left, y(gain), left + width, y(gain), std::abs(gain - 1) < 1e-6 ? "#888" : "#e4e4e4", left - 6,
+        y(gain) + 4, gain);
   }
   for (int i = 0; i <= 4; ++i) {
     const double trial = double(longest) * i / 4;
-    svg += format("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%.0f</text>\n", x(trial), top + height + 18, trial);
+    svg += format("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%.0f</text>\n", x(trial),
+                  top + height + 18, trial);
   }
-  svg += format("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">trials</text>\n", left + width / 2, top + height + 36);
+  svg += format("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">trials</text>\n", left + width / 2,
+                top + height + 36);
   for (size_t k = 0; k < order.size(); ++k) {
     const char* colour = kColours[k % (sizeof kColours / sizeof *kColours)];
     std::string path;
@@ -141,11 +158,14 @@ std::string search_picture(const std::vector<Trial>& trials) {
     for (const Trial* trial : kernels[order[k]]) {
       ++number;
       if (trial->status != TrialStatus::kOk) {
-        svg += format("<text x=\"%.1f\" y=\"%.1f\" fill=\"%s\" text-anchor=\"middle\" font-size=\"9\">&#215;</text>\n", x(double(number)), top + height - 2, colour);
+        svg += format(
+            "<text x=\"%.1f\" y=\"%.1f\" fill=\"%s\" text-anchor=\"middle\" font-size=\"9\">&#215;</text>\n",
+            x(double(number)), top + height - 2, colour);
         continue;
       }
       const double gain = 1 / trial->cost;
-      svg += format("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"1.8\" fill=\"%s\" fill-opacity=\"0.35\"/>\n", x(double(number)), y(gain), colour);
+      svg += format("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"1.8\" fill=\"%s\" fill-opacity=\"0.35\"/>\n",
+                    x(double(number)), y(gain), colour);
       if (gain > best) {
         if (!path.empty()) path += format(" H%.1f", x(double(number)));
         path += path.empty() ? format("M%.1f %.1f", x(double(number)), y(gain)) : format(" V%.1f", y(gain));
@@ -153,12 +173,17 @@ std::string search_picture(const std::vector<Trial>& trials) {
       }
     }
     if (!path.empty()) {
-      svg += "<path d=\"" + path + format(" H%.1f", x(double(number))) + format("\" fill=\"none\" stroke=\"%s\" stroke-width=\"2\"%s/>\n", colour, k >= 8 ? " stroke-dasharray=\"5 3\"" : "");
+      svg += "<path d=\"" + path + format(" H%.1f", x(double(number))) +
+             format("\" fill=\"none\" stroke=\"%s\" stroke-width=\"2\"%s/>\n", colour,
+                    k >= 8 ? " stroke-dasharray=\"5 3\"" : "");
     }
-    svg += format("<rect x=\"%.1f\" y=\"%.1f\" width=\"14\" height=\"4\" fill=\"%s\"/>", left, legend + 18.0 * double(k) - 6, colour);
-    svg += format("<text x=\"%.1f\" y=\"%.1f\">", left + 20, legend + 18.0 * double(k)) + escaped(order[k]) + format(" &#8212; best %.2fx in %zu trials</text>\n", best, number);
+    svg += format("<rect x=\"%.1f\" y=\"%.1f\" width=\"14\" height=\"4\" fill=\"%s\"/>", left,
+                  legend + 18.0 * double(k) - 6, colour);
+    svg += format("<text x=\"%.1f\" y=\"%.1f\">", left + 20, legend + 18.0 * double(k)) + escaped(order[k]) +
+           format(" &#8212; best %.2fx in %zu trials</text>\n", best, number);
   }
-  svg += format("<text x=\"%.1f\" y=\"%.1f\" fill=\"#666\">&#215;: a trial that failed</text>\n</svg>\n", left + width - 110, top + height + 36);
+  svg += format("<text x=\"%.1f\" y=\"%.1f\" fill=\"#666\">&#215;: a trial that failed</text>\n</svg>\n",
+                left + width - 110, top + height + 36);
   return svg;
 }
 

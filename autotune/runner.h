@@ -26,9 +26,9 @@ class Runner {
   const std::string& command() const { return command_; }  // "" for here
   bool here() const { return words_.empty(); }
 
-  // Runs `executable` (a path) as the request says. Where the candidate cannot be to blame (nothing or garbage
-  // came back) it is tried again, three times in all. Status kNothing or kStarted in the answer then means:
-  // in vain, with a reason that says what was seen.
+  // Runs `executable` (a path) as the request says. Where the candidate cannot be to blame (nothing or
+  // garbage came back) it is tried again, three times in all. Status kNothing or kStarted in the answer then
+  // means: in vain, with a reason that says what was seen.
   Measurement run(const std::string& executable, const MeasureRequest& request) const;
 
  private:

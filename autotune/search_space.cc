@@ -55,7 +55,8 @@ SearchSpace::SearchSpace(std::vector<Schedule> points) : points_(std::move(point
   }
   for (Parameter& parameter : parameters_) {
     std::sort(parameter.values.begin(), parameter.values.end());
-    parameter.values.erase(std::unique(parameter.values.begin(), parameter.values.end()), parameter.values.end());
+    parameter.values.erase(std::unique(parameter.values.begin(), parameter.values.end()),
+                           parameter.values.end());
     parameter.distance = value_distances(parameter.values);
   }
   coordinates_.reserve(points_.size() * parameters_.size());

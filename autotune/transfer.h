@@ -23,8 +23,8 @@ std::vector<KnownSchedule> recorded_schedules(const std::vector<std::string>& sc
 // How unlike two kernels are, 0 for the same; infinite for different generators.
 double unlikeness(const KernelSpec& a, const KernelSpec& b);
 
-// Points of the space for what is known of the kernels most like this one, the likest first, no repeats, at most
-// `count`. A schedule that is no legal point here stands for the point that differs from it least.
+// Points of the space for what is known of the kernels most like this one, the likest first, no repeats, at
+// most `count`. A schedule that is no legal point here stands for the point that differs from it least.
 std::vector<size_t> transferred_points(const SearchSpace& space, const KernelSpec& spec,
                                        const std::vector<KnownSchedule>& known, size_t count);
 

@@ -6,11 +6,16 @@ namespace lookupffn {
 
 const char* status_name(TrialStatus status) {
   switch (status) {
-    case TrialStatus::kOk: return "ok";
-    case TrialStatus::kCompile: return "compile";
-    case TrialStatus::kTimeout: return "timeout";
-    case TrialStatus::kCrash: return "crash";
-    case TrialStatus::kIncorrect: return "incorrect";
+    case TrialStatus::kOk:
+      return "ok";
+    case TrialStatus::kCompile:
+      return "compile";
+    case TrialStatus::kTimeout:
+      return "timeout";
+    case TrialStatus::kCrash:
+      return "crash";
+    case TrialStatus::kIncorrect:
+      return "incorrect";
   }
   return "unknown";
 }

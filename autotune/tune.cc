@@ -37,8 +37,8 @@ void check_writable(const std::string& out) {
 std::string text_of(const std::vector<TuneTarget>& targets) {
   std::string text;
   for (const TuneTarget& target : targets) {
-    text += (text.empty() ? "" : "; ") + target.spec.kernel + " " + canonical_text(target.spec.problem) + " " +
-            target.spec.batch_class + " " + std::to_string(target.tokens) + " tokens";
+    text += (text.empty() ? "" : "; ") + target.spec.kernel + " " + canonical_text(target.spec.problem) +
+            " " + target.spec.batch_class + " " + std::to_string(target.tokens) + " tokens";
   }
   return text;
 }
@@ -47,9 +47,10 @@ nlohmann::json log_header(const TuneOptions& options, const std::vector<TuneTarg
                           const std::map<std::string, ScheduleSpace>& spaces, const Machine& machine,
                           const CacheSizes& caches) {
   nlohmann::json identity = {
-      {"machine", options.runner.empty() ? machine.cpu + ", " + machine.caches : "behind --runner " + options.runner},
-      {"version", std::string(LOOKUPFFN_TOOL_VERSION) + ", generators " + LOOKUPFFN_GENERATORS_HASH + ", Halide " +
-                      LOOKUPFFN_HALIDE_VERSION},
+      {"machine",
+       options.runner.empty() ? machine.cpu + ", " + machine.caches : "behind --runner " + options.runner},
+      {"version", std::string(LOOKUPFFN_TOOL_VERSION) + ", generators " + LOOKUPFFN_GENERATORS_HASH +
+                      ", Halide " + LOOKUPFFN_HALIDE_VERSION},
       {"isa", options.isa},
       {"threads", options.threads},
       {"shape", text_of(targets)},
@@ -79,7 +80,8 @@ std::vector<TuneTarget> tune_targets(const TuneOptions& options) {
   for (const std::string& kernel : options.kernels) {
     for (const LayerShape& shape : options.shapes) {
       for (const std::string& table_type : options.table_types) {
-        for (const KernelSpec& spec : layer_kernels(shape, options.isa, table_type, options.projection_type)) {
+        for (const KernelSpec& spec :
+             layer_kernels(shape, options.isa, table_type, options.projection_type)) {
           const auto tokens = tokens_of_class.find(spec.batch_class);
           if (spec.kernel != kernel || tokens == tokens_of_class.end() || !seen.insert(spec).second) continue;
           targets.push_back({spec, tokens->second});
@@ -103,7 +105,8 @@ TuneResult tune(const TuneOptions& options, std::FILE* out) {
       if (!fs::exists(options.schedules_dirs[i] + "/" + kernel + ".space.json")) continue;
       spaces.emplace(kernel, ScheduleSpace::load(options.schedules_dirs[i], kernel));
     }
-    if (spaces.count(kernel) == 0) throw std::runtime_error("no schedules directory has " + kernel + ".space.json");
+    if (spaces.count(kernel) == 0)
+      throw std::runtime_error("no schedules directory has " + kernel + ".space.json");
   }
   check_writable(options.out);
 
@@ -117,10 +120,15 @@ TuneResult tune(const TuneOptions& options, std::FILE* out) {
   TrialLog log(options.log, log_header(options, targets, spaces, machine, caches), options.resume);
 
   Progress progress(out);
-  progress.say("tuning " + options.subject + " for " + options.isa + ": " + std::to_string(targets.size()) + " kernels, " +
-               (options.budget_seconds > 0 ? "a budget of " + time_text(options.budget_seconds) : std::string("no time budget")) +
+  progress.say("tuning " + options.subject + " for " + options.isa + ": " + std::to_string(targets.size()) +
+               " kernels, " +
+               (options.budget_seconds > 0 ? "a budget of " + time_text(options.budget_seconds)
+                                           : std::string("no time budget")) +
                (options.trials > 0 ? ", " + std::to_string(options.trials) + " trials each" : ""));
-  progress.say("log " + options.log + (log.content().trials.empty() ? "" : ": goes on after " + std::to_string(log.content().trials.size()) + " trials") +
+  progress.say("log " + options.log +
+               (log.content().trials.empty()
+                    ? ""
+                    : ": goes on after " + std::to_string(log.content().trials.size()) + " trials") +
                " (continue an interrupted run with --resume)");
   const int threads = static_cast<int>(options.threads);
   if (runner.here()) {
@@ -146,7 +154,9 @@ TuneResult tune(const TuneOptions& options, std::FILE* out) {
   run.provenance.generator_hash = LOOKUPFFN_GENERATORS_HASH;
   run.provenance.tool = LOOKUPFFN_TOOL_VERSION;
   run.state.kernel_count = targets.size();
-  const auto seconds = [](double s) { return std::chrono::duration_cast<TuneClock::duration>(std::chrono::duration<double>(s)); };
+  const auto seconds = [](double s) {
+    return std::chrono::duration_cast<TuneClock::duration>(std::chrono::duration<double>(s));
+  };
   if (options.budget_seconds > 0) run.end = start + seconds(options.budget_seconds);
 
   TuneResult result;

@@ -15,7 +15,7 @@
 namespace lookupffn {
 
 struct TuneOptions {
-  std::string subject;              // what is tuned, for the log: the workload's name or the model's path
+  std::string subject;  // what is tuned, for the log: the workload's name or the model's path
   std::vector<LayerShape> shapes;
   std::string isa;
   std::vector<size_t> tokens = {1, 64, 2048};  // a call; of each batch class the largest counts
@@ -23,18 +23,18 @@ struct TuneOptions {
   std::string projection_type = "f32";
   std::vector<std::string> kernels = {"hash", "gather"};
   size_t threads = 1;
-  double budget_seconds = 0;        // of the whole call; 0: none
-  size_t trials = 0;                // a kernel, those of a resumed log included; 0: no limit
-  int jobs = 1;                     // compilers that run at a time
+  double budget_seconds = 0;  // of the whole call; 0: none
+  size_t trials = 0;          // a kernel, those of a resumed log included; 0: no limit
+  int jobs = 1;               // compilers that run at a time
   uint64_t seed = 1;
   std::string strategy = "model";
-  std::string runner;               // see runner.h
+  std::string runner;  // see runner.h
   std::string log;
   bool resume = false;
-  std::string out = "schedules";    // where records go: OUT/tuned/ISA/
+  std::string out = "schedules";  // where records go: OUT/tuned/ISA/
   std::vector<std::string> schedules_dirs;
   TuneTools tools;
-  double sample_seconds = 0.5;      // of timing a trial, at most
+  double sample_seconds = 0.5;  // of timing a trial, at most
 };
 
 // Which kernels a run tunes, each once, with the tokens that it is measured at.
@@ -49,8 +49,9 @@ struct TuneResult {
   std::string picture;  // path of the SVG
 };
 
-// Runs to the end of the budget or of the trials, showing progress on `out`. Throws std::runtime_error, one line,
-// where it cannot go on at all: the log cannot be used, nothing can be written, the target measures nothing.
+// Runs to the end of the budget or of the trials, showing progress on `out`. Throws std::runtime_error, one
+// line, where it cannot go on at all: the log cannot be used, nothing can be written, the target measures
+// nothing.
 TuneResult tune(const TuneOptions& options, std::FILE* out);
 
 }  // namespace lookupffn

@@ -8,9 +8,9 @@
 
 namespace lookupffn {
 
-// The archives next to this program where it is installed, else those of the build tree that it came from. The
-// compilers are $CC (cc) and $CXX (c++). What is not found stays a path that is not there: TuneTools::check
-// reports it. `generator`: the generator program's path.
+// The archives next to this program where it is installed, else those of the build tree that it came from.
+// The compilers are $CC (cc) and $CXX (c++). What is not found stays a path that is not there:
+// TuneTools::check reports it. `generator`: the generator program's path.
 TuneTools find_tune_tools(const std::string& generator);
 
 }  // namespace lookupffn

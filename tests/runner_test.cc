@@ -18,7 +18,8 @@ namespace {
 
 using Status = Measurement::Status;
 
-const std::string kGood = R"j({"status":"ok","ended_early":false,"incumbent":[2,2.5,2],"candidate":[1,1.25,1]})j";
+const std::string kGood =
+    R"j({"status":"ok","ended_early":false,"incumbent":[2,2.5,2],"candidate":[1,1.25,1]})j";
 
 class RunnerTest : public testing::Test {
  protected:
@@ -36,7 +37,8 @@ class RunnerTest : public testing::Test {
   }
   MeasureRequest request(double time_limit = 20) {
     MeasureRequest request;
-    request.spec = {"gather", "avx2", "small", {{"bits", "4"}, {"d_out", "32"}, {"table_type", "f32"}, {"tables", "8"}}};
+    request.spec = {
+        "gather", "avx2", "small", {{"bits", "4"}, {"d_out", "32"}, {"table_type", "f32"}, {"tables", "8"}}};
     request.tokens = 8;
     request.time_limit = time_limit;
     return request;
@@ -53,7 +55,8 @@ TEST_F(RunnerTest, RunsHere) {
 }
 
 TEST_F(RunnerTest, NoiseAroundTheResultDoesNotMatter) {
-  const std::string exe = program("measure", "Welcome to board!\r\nlookupffn-measure\n" + result_line(kGood) + "\nbye");
+  const std::string exe =
+      program("measure", "Welcome to board!\r\nlookupffn-measure\n" + result_line(kGood) + "\nbye");
   EXPECT_EQ(Runner("").run(exe, request()).status, Status::kOk);
 }
 
@@ -67,8 +70,9 @@ TEST_F(RunnerTest, AGarbledResultIsNone) {
   }
   EXPECT_EQ(parse_measurement(good).status, Status::kOk);
   // Whole, but not sound.
-  for (const char* body : {R"({"status":"ok"})", R"({"status":"ok","ended_early":false,"incumbent":[1],"candidate":[]})",
-                           R"({"status":"ok","ended_early":false,"incumbent":[1],"candidate":[-1]})", "[]", "nonsense"}) {
+  for (const char* body :
+       {R"({"status":"ok"})", R"({"status":"ok","ended_early":false,"incumbent":[1],"candidate":[]})",
+        R"({"status":"ok","ended_early":false,"incumbent":[1],"candidate":[-1]})", "[]", "nonsense"}) {
     EXPECT_EQ(parse_measurement(result_line(body)).status, Status::kNothing) << body;
   }
 }
@@ -82,7 +86,8 @@ TEST_F(RunnerTest, SaysWhatTheProgramSaid) {
                {R"({"status":"timeout","reason":"limit"})", Status::kTimeout},
                {R"({"status":"unfit","reason":"no such ISA"})", Status::kUnfit}};
   for (const auto& c : cases) {
-    const std::string exe = program("measure", result_line(R"({"status":"started"})") + result_line(c.body), "exit 2\n");
+    const std::string exe =
+        program("measure", result_line(R"({"status":"started"})") + result_line(c.body), "exit 2\n");
     const Measurement measured = Runner("").run(exe, request());
     EXPECT_EQ(measured.status, c.status) << c.body;
     EXPECT_FALSE(measured.reason.empty());
@@ -90,7 +95,8 @@ TEST_F(RunnerTest, SaysWhatTheProgramSaid) {
 }
 
 TEST_F(RunnerTest, AProgramThatHangsIsKilledWithItsChildren) {
-  const std::string exe = program("measure", result_line(R"({"status":"started"})"), "sleep 300 & sleep 300\n");
+  const std::string exe =
+      program("measure", result_line(R"({"status":"started"})"), "sleep 300 & sleep 300\n");
   const Measurement measured = Runner("").run(exe, request(0.5));
   EXPECT_EQ(measured.status, Status::kTimeout);
   EXPECT_LT(measured.seconds, 100);
@@ -107,15 +113,17 @@ TEST_F(RunnerTest, AProgramThatDiesIsReported) {
 TEST_F(RunnerTest, AnUnreliableRunnerNeverGivesAWrongResult) {
   const std::string exe = program("measure", result_line(kGood));
   const std::string counter = folder_.file("counter");
-  const std::string wrapper = script("wrapper",
-                                     "n=$(cat '" + counter + "' 2>/dev/null || echo 7)\n"
-                                     "n=$(( (n * 1103 + 12345) % 65536 )); echo $n >'" + counter + "'\n"
-                                     "case $(( n / 7 % 5 )) in\n"
-                                     "0) echo 'connection reset' >&2; exit 255;;\n"
-                                     "1) \"$@\" | tr 5 7;;\n"
-                                     "2) exit 0;;\n"
-                                     "*) exec \"$@\";;\n"
-                                     "esac\n");
+  const std::string wrapper = script("wrapper", "n=$(cat '" + counter +
+                                                    "' 2>/dev/null || echo 7)\n"
+                                                    "n=$(( (n * 1103 + 12345) % 65536 )); echo $n >'" +
+                                                    counter +
+                                                    "'\n"
+                                                    "case $(( n / 7 % 5 )) in\n"
+                                                    "0) echo 'connection reset' >&2; exit 255;;\n"
+                                                    "1) \"$@\" | tr 5 7;;\n"
+                                                    "2) exit 0;;\n"
+                                                    "*) exec \"$@\";;\n"
+                                                    "esac\n");
   const Runner runner("'" + wrapper + "'");
   int good = 0, silent = 0;
   for (int i = 0; i < 40; ++i) {
@@ -146,7 +154,8 @@ TEST_F(RunnerTest, ShipsTheProgramThroughALogin) {
   const std::string exe = program("measure", result_line(kGood));
   const std::string there = folder_.file("board");
   std::filesystem::create_directories(there);
-  const std::string ssh = script("bin/ssh", "test \"$1\" = board || exit 255\nshift\nTMPDIR='" + there + "' exec sh -c \"$*\"\n");
+  const std::string ssh =
+      script("bin/ssh", "test \"$1\" = board || exit 255\nshift\nTMPDIR='" + there + "' exec sh -c \"$*\"\n");
   const Measurement measured = Runner(ssh + " board").run(exe, request());
   EXPECT_EQ(measured.status, Status::kOk) << measured.reason;
   EXPECT_TRUE(std::filesystem::is_empty(there)) << "the program was left behind";

@@ -56,8 +56,8 @@ TEST(Sampling, AClockThatJumpsIsNoise) {
   const SamplePairs pairs = sample_in_turn(
       [&](int) -> double {
         ++call;
-        if (call % 10 == 3) return -5e9;   // set back
-        if (call % 10 == 6) return 4e15;   // set forward
+        if (call % 10 == 3) return -5e9;  // set back
+        if (call % 10 == 6) return 4e15;  // set forward
         if (call % 17 == 0) return NAN;
         return 100;
       },

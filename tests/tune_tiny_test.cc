@@ -35,8 +35,9 @@ class TuneTiny : public testing::Test {
   }
 
   std::vector<std::string> command(const std::vector<std::string>& more) const {
-    std::vector<std::string> argv = {kTool, "tune", "--workload", "d_in=32 tables=4 bits=3 block=16", "--isa", "sse41",
-                                     "--sample-time", "0.005", "--log", log_, "--out", out_};
+    std::vector<std::string> argv = {kTool,   "tune",  "--workload",    "d_in=32 tables=4 bits=3 block=16",
+                                     "--isa", "sse41", "--sample-time", "0.005",
+                                     "--log", log_,    "--out",         out_};
     argv.insert(argv.end(), more.begin(), more.end());
     return argv;
   }
@@ -49,7 +50,9 @@ class TuneTiny : public testing::Test {
     return options;
   }
 
-  ProcessResult tune(const std::vector<std::string>& more) const { return run_process(command(more), options()); }
+  ProcessResult tune(const std::vector<std::string>& more) const {
+    return run_process(command(more), options());
+  }
 
   // Starts it and does not wait: to be killed.
   pid_t start(const std::vector<std::string>& more) const {
@@ -72,7 +75,8 @@ class TuneTiny : public testing::Test {
     std::vector<std::string> found;
     for (const auto& entry : fs::directory_iterator("/proc")) {
       const std::string name = entry.path().filename().string();
-      if (name.find_first_not_of("0123456789") != std::string::npos || name == std::to_string(getpid())) continue;
+      if (name.find_first_not_of("0123456789") != std::string::npos || name == std::to_string(getpid()))
+        continue;
       std::ifstream file(entry.path() / "cmdline", std::ios::binary);
       const std::string line((std::istreambuf_iterator<char>(file)), {});
       if (line.find(folder_.path()) != std::string::npos) found.push_back(line);
@@ -135,7 +139,8 @@ TEST_F(TuneTiny, KilledAndResumed) {
       kept = now;
     }
     // The guards need a moment, however loaded the machine is.
-    for (int i = 0; i < 300 && !processes().empty(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    for (int i = 0; i < 300 && !processes().empty(); ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
     EXPECT_EQ(processes(), std::vector<std::string>());
   }
   const ProcessResult result = tune(arguments);
@@ -159,19 +164,26 @@ TEST_F(TuneTiny, TheSecondTunerOnALogEnds) {
 // A generator that makes every kind of bad kernel there is, by turns. Its first kernel is the default's.
 TEST_F(TuneTiny, CandidatesThatFailAreTrials) {
   const std::string wrapper = folder_.file("generator");
-  write_file_atomically(wrapper,
-                        "#!/bin/sh\n"
-                        "n=$(cat '" + folder_.file("count") + "' 2>/dev/null || echo 0)\n"
-                        "echo $((n + 1)) >'" + folder_.file("count") + "'\n"
-                        "while getopts g:f:n:o:e: option; do case $option in f) f=$OPTARG;; o) o=$OPTARG;; esac; done 2>/dev/null\n"
-                        "bad() { echo \"int ${f}_argv(void **a) { $1 }\" | cc -x c -c - -o \"$o/$f.o\"; exit; }\n"
-                        "case $n in\n"
-                        "1) echo 'no such schedule' >&2; exit 1;;\n"
-                        "2) bad 'return *(volatile int *)0;';;\n"
-                        "3) bad 'for (;;) ; return 0;';;\n"
-                        "4) bad 'return 0;';;\n"
-                        "esac\n"
-                        "exec '" + kGenerator + "' \"$@\"\n");
+  write_file_atomically(
+      wrapper,
+      "#!/bin/sh\n"
+      "n=$(cat '" +
+          folder_.file("count") +
+          "' 2>/dev/null || echo 0)\n"
+          "echo $((n + 1)) >'" +
+          folder_.file("count") +
+          "'\n"
+          "while getopts g:f:n:o:e: option; do case $option in f) f=$OPTARG;; o) o=$OPTARG;; esac; done "
+          "2>/dev/null\n"
+          "bad() { echo \"int ${f}_argv(void **a) { $1 }\" | cc -x c -c - -o \"$o/$f.o\"; exit; }\n"
+          "case $n in\n"
+          "1) echo 'no such schedule' >&2; exit 1;;\n"
+          "2) bad 'return *(volatile int *)0;';;\n"
+          "3) bad 'for (;;) ; return 0;';;\n"
+          "4) bad 'return 0;';;\n"
+          "esac\n"
+          "exec '" +
+          kGenerator + "' \"$@\"\n");
   fs::permissions(wrapper, fs::perms::owner_all);
   const ProcessResult result =
       tune({"--kernels", "gather", "--tokens", "8", "--trials", "7", "--jobs", "1", "--generator", wrapper});
@@ -213,7 +225,8 @@ TEST_F(TuneTiny, ClearErrors) {
       {{"--trials", "1", "--isa", "z80"}, "z80"},
   };
   for (const auto& c : cases) {
-    std::vector<std::string> argv = {kTool, "tune", "--workload", "d_in=32 tables=4 bits=3 block=16", "--isa", "sse41"};
+    std::vector<std::string> argv = {kTool,   "tune", "--workload", "d_in=32 tables=4 bits=3 block=16",
+                                     "--isa", "sse41"};
     for (size_t i = 0; i + 1 < c.arguments.size(); i += 2) {
       const auto there = std::find(argv.begin(), argv.end(), c.arguments[i]);
       if (there != argv.end()) {

@@ -45,7 +45,8 @@ double parse_duration(const std::string& text) {
 std::string default_log(const std::string& subject, const std::string& isa) {
   std::string name = std::filesystem::path(subject).stem().string();
   std::replace_if(
-      name.begin(), name.end(), [](unsigned char c) { return !std::isalnum(c) && c != '_' && c != '-'; }, '_');
+      name.begin(), name.end(), [](unsigned char c) { return !std::isalnum(c) && c != '_' && c != '-'; },
+      '_');
   return "tune-" + name + "-" + isa + ".jsonl";
 }
 
@@ -56,12 +57,13 @@ void run_replay(const Arguments& arguments) {
   options.seed = arguments.tune.seed;
   options.runs = static_cast<size_t>(std::max(1, arguments.runs));
   for (const ReplayResult& result : replay(read_trial_log(arguments.replay), options)) {
-    std::printf("%s: %zu points, %s tries %zu (%.1f%%): best found is %.2f%% above the sweep's best "
-                "(median of %zu seeds; best %.2f%%, worst %.2f%%)\n",
-                result.kernel.c_str(), result.points, options.strategy.c_str(), result.trials,
-                100.0 * static_cast<double>(result.trials) / static_cast<double>(result.points),
-                100 * result.median_excess(), result.excess.size(), 100 * result.excess.front(),
-                100 * result.excess.back());
+    std::printf(
+        "%s: %zu points, %s tries %zu (%.1f%%): best found is %.2f%% above the sweep's best "
+        "(median of %zu seeds; best %.2f%%, worst %.2f%%)\n",
+        result.kernel.c_str(), result.points, options.strategy.c_str(), result.trials,
+        100.0 * static_cast<double>(result.trials) / static_cast<double>(result.points),
+        100 * result.median_excess(), result.excess.size(), 100 * result.excess.front(),
+        100 * result.excess.back());
   }
 }
 
@@ -74,7 +76,8 @@ void run_tune(Arguments& arguments) {
   options.shapes = arguments.model.empty() ? std::vector<LayerShape>{find_workload(arguments.workload)}
                                            : model_shapes(arguments.model);
   if (arguments.isa.empty()) {
-    if (!options.runner.empty()) throw std::runtime_error("with --runner, say with --isa what the target runs");
+    if (!options.runner.empty())
+      throw std::runtime_error("with --runner, say with --isa what the target runs");
     arguments.isa = "native";
   }
   const std::vector<std::string> isas = resolve_isas({arguments.isa});
@@ -84,7 +87,8 @@ void run_tune(Arguments& arguments) {
     if (tokens < 1) throw std::runtime_error("--tokens: a call has at least one token");
   }
   if (!arguments.budget.empty()) options.budget_seconds = parse_duration(arguments.budget);
-  if (arguments.budget.empty() && options.trials == 0 && options.strategy != "exhaustive") options.budget_seconds = 600;
+  if (arguments.budget.empty() && options.trials == 0 && options.strategy != "exhaustive")
+    options.budget_seconds = 600;
   if (options.jobs < 1) options.jobs = std::max(1, this_machine().threads);
   if (options.log.empty()) options.log = default_log(options.subject, options.isa);
   options.schedules_dirs = find_schedules(arguments.schedules);
@@ -98,11 +102,15 @@ void run_tune(Arguments& arguments) {
 }  // namespace
 
 void add_tune_command(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("tune", "Find schedules for this machine, or for another behind --runner");
+  CLI::App* command =
+      app.add_subcommand("tune", "Find schedules for this machine, or for another behind --runner");
   command->description(
-      "Searches the schedule spaces for the kernels of a model's layers, or of a workload, on the machine that\n"
-      "they are to run on, and writes a record for every kernel that beats its default schedule. `lookupffn build`\n"
-      "and lookupffn_add_kernels() use matching records. Every trial is in the log before the next one begins: an\n"
+      "Searches the schedule spaces for the kernels of a model's layers, or of a workload, on the machine "
+      "that\n"
+      "they are to run on, and writes a record for every kernel that beats its default schedule. `lookupffn "
+      "build`\n"
+      "and lookupffn_add_kernels() use matching records. Every trial is in the log before the next one "
+      "begins: an\n"
       "interrupted run goes on with --resume. Leave the machine alone meanwhile.");
   const auto arguments = std::make_shared<Arguments>();
   TuneOptions& options = arguments->tune;
@@ -113,12 +121,15 @@ void add_tune_command(CLI::App& app) {
   command->add_option("--workload", arguments->workload,
                       "instead of a model: " + names + ", or a shape as \"d_in=512 tables=128 ...\"");
   command->add_option("--isa", arguments->isa, "instruction set to tune for (this machine's widest)");
-  command->add_option("--tokens", options.tokens,
-                      "tokens a call, separated by commas; of each batch class (1; 2 to 127; 128 and more) the "
-                      "largest is measured")
+  command
+      ->add_option("--tokens", options.tokens,
+                   "tokens a call, separated by commas; of each batch class (1; 2 to 127; 128 and more) the "
+                   "largest is measured")
       ->delimiter(',')
       ->capture_default_str();
-  command->add_option("--table-type", options.table_types, "table types to tune for, separated by commas: f32, bf16, i8")
+  command
+      ->add_option("--table-type", options.table_types,
+                   "table types to tune for, separated by commas: f32, bf16, i8")
       ->delimiter(',')
       ->check(CLI::IsMember(table_types()))
       ->capture_default_str();
@@ -132,30 +143,35 @@ void add_tune_command(CLI::App& app) {
   command->add_option("--threads", options.threads, "threads that the kernels run on")
       ->check(CLI::Range(size_t{1}, size_t{1024}))
       ->capture_default_str();
-  command->add_option("--budget", arguments->budget, "time for the whole call: 90s, 10m, 1h (10m where --trials is not given)");
+  command->add_option("--budget", arguments->budget,
+                      "time for the whole call: 90s, 10m, 1h (10m where --trials is not given)");
   command->add_option("--trials", options.trials, "trials a kernel, those of a resumed log included");
   command->add_option("--jobs", options.jobs, "compilers that run at a time (as many as there are cores)");
   command->add_option("--seed", options.seed, "of everything random")->capture_default_str();
-  command->add_option("--strategy", options.strategy,
-                      "model (learns from the trials), random, or exhaustive (every point: to record a sweep)")
+  command
+      ->add_option("--strategy", options.strategy,
+                   "model (learns from the trials), random, or exhaustive (every point: to record a sweep)")
       ->check(CLI::IsMember({"model", "random", "exhaustive"}))
       ->capture_default_str();
-  command->add_option("--runner", options.runner,
-                      "how to run a program on the target: \"qemu-x86_64\" or another wrapper, which gets the "
-                      "program's path and arguments; \"ssh HOST\", or \"remote: COMMAND\" for what takes a shell "
-                      "command as ssh does: the program is sent through its standard input");
+  command->add_option(
+      "--runner", options.runner,
+      "how to run a program on the target: \"qemu-x86_64\" or another wrapper, which gets the "
+      "program's path and arguments; \"ssh HOST\", or \"remote: COMMAND\" for what takes a shell "
+      "command as ssh does: the program is sent through its standard input");
   command->add_option("--log", options.log, "the log, JSON lines (tune-NAME-ISA.jsonl)");
   command->add_flag("--resume", options.resume, "go on with the log's run");
   command->add_option("--out", options.out, "schedules directory for records, which go to OUT/tuned/ISA/")
       ->capture_default_str();
-  command->add_option("--schedules", arguments->schedules, "more directories with schedule spaces and records");
+  command->add_option("--schedules", arguments->schedules,
+                      "more directories with schedule spaces and records");
   command->add_option("--generator", arguments->generator, "the generator program lookupffn_generators");
   command->add_option("--sample-time", options.sample_seconds, "seconds that timing one trial may take")
       ->check(CLI::Range(0.001, 60.0))
       ->capture_default_str();
   command->add_option("--replay", arguments->replay,
                       "run the strategy against this recorded sweep (.jsonl or .jsonl.gz) with no measuring");
-  command->add_option("--runs", arguments->runs, "with --replay: seeds, from --seed on")->capture_default_str();
+  command->add_option("--runs", arguments->runs, "with --replay: seeds, from --seed on")
+      ->capture_default_str();
   command->callback([arguments] {
     if (arguments->replay.empty()) {
       run_tune(*arguments);

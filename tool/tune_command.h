@@ -6,8 +6,8 @@
 
 namespace lookupffn {
 
-// Adds the subcommand. Its callback throws std::runtime_error on failure, and CLI::RuntimeError(1) where a kernel
-// could not be tuned, which was reported.
+// Adds the subcommand. Its callback throws std::runtime_error on failure, and CLI::RuntimeError(1) where a
+// kernel could not be tuned, which was reported.
 void add_tune_command(CLI::App& app);
 
 }  // namespace lookupffn

@@ -23,8 +23,8 @@ void check(lookupffn_status status, const char* what) {
   throw std::runtime_error(std::string(what) + ": " + lookupffn_last_message());
 }
 
-// One thread is timed by its own CPU time: what other programs take of the core in between is not its. More than
-// one can only be timed from outside.
+// One thread is timed by its own CPU time: what other programs take of the core in between is not its. More
+// than one can only be timed from outside.
 double now_ns(size_t threads) {
   timespec t{};
   clock_gettime(threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
@@ -45,7 +45,8 @@ std::vector<T> guarded(size_t size) {
 template <class T>
 std::vector<T> unguarded(const std::vector<T>& values) {
   for (size_t i = 0; i < kGuard; ++i) {
-    if (values[i] != static_cast<T>(kGuardValue) || values[values.size() - 1 - i] != static_cast<T>(kGuardValue)) {
+    if (values[i] != static_cast<T>(kGuardValue) ||
+        values[values.size() - 1 - i] != static_cast<T>(kGuardValue)) {
       throw std::runtime_error("wrote outside its output");
     }
   }
@@ -90,8 +91,8 @@ KernelBench::KernelBench(const MeasureOptions& options, const lookupffn_model* m
   check_taken(choices_[kIncumbent], incumbent);
   // The later registration wins. The packed layout is the same for all kernels.
   check(lookupffn_register_kernels(&candidate), "registering the candidate");
-  choices_[kCandidate] = choose_kernels(layer->packed.shape, layer->isa, options.table_type, options.projection_type,
-                                        LOOKUPFFN_ANY_KERNELS);
+  choices_[kCandidate] = choose_kernels(layer->packed.shape, layer->isa, options.table_type,
+                                        options.projection_type, LOOKUPFFN_ANY_KERNELS);
   check_taken(choices_[kCandidate], candidate);
 }
 
@@ -109,18 +110,21 @@ lookupffn_status KernelBench::call(const MeasureInput& input, size_t first, size
                           static_cast<ptrdiff_t>(shape.d_in), code, score, tokens);
   }
   return lookupffn_gather(layer_.get(), threads_, input.code.data() + first * shape.tables,
-                          input.score.data() + first * shape.tables, y, static_cast<ptrdiff_t>(shape.d_out), tokens);
+                          input.score.data() + first * shape.tables, y, static_cast<ptrdiff_t>(shape.d_out),
+                          tokens);
 }
 
-KernelBench::Output KernelBench::run(Contender contender, const MeasureInput& input, size_t first, size_t tokens) {
+KernelBench::Output KernelBench::run(Contender contender, const MeasureInput& input, size_t first,
+                                     size_t tokens) {
   layer_->kernels = choices_[contender];
   Output out;
   const bool hash = options_.kernel == "hash";
   out.code = guarded<int32_t>(hash ? tokens * options_.shape.tables : 0);
   out.score = guarded<float>(hash ? tokens * options_.shape.tables : 0);
   out.y = guarded<float>(hash ? 0 : tokens * options_.shape.d_out);
-  check(call(input, first, tokens, out.code.data() + kGuard, out.score.data() + kGuard, out.y.data() + kGuard),
-        "running");
+  check(
+      call(input, first, tokens, out.code.data() + kGuard, out.score.data() + kGuard, out.y.data() + kGuard),
+      "running");
   return {unguarded(out.code), unguarded(out.score), unguarded(out.y)};
 }
 

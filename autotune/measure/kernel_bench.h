@@ -20,13 +20,13 @@ struct MeasureOptions {
   std::string isa;
   lookupffn_shape shape{};
   lookupffn_type table_type = LOOKUPFFN_F32, projection_type = LOOKUPFFN_F32;
-  size_t tokens = 1;   // a call
+  size_t tokens = 1;  // a call
   size_t threads = 1;
   uint64_t seed = 1;
   int most_samples = 15;
-  double seconds = 0.5;        // for timing
-  double good = 0;             // SamplingOptions::good
-  double time_limit = 30;      // for everything
+  double seconds = 0.5;    // for timing
+  double good = 0;         // SamplingOptions::good
+  double time_limit = 30;  // for everything
   bool may_end_early = true;
 };
 
@@ -41,14 +41,16 @@ MeasureInput make_input(const MeasureOptions& options);
 
 enum Contender { kIncumbent = 0, kCandidate = 1 };
 
-// One packed layer that runs on the kernels of either library: two copies of the weights would lie differently in
-// memory, which alone can make a factor of two. Throws std::runtime_error with the runtime's message where something
-// fails. Not thread-safe.
+// One packed layer that runs on the kernels of either library: two copies of the weights would lie
+// differently in memory, which alone can make a factor of two. Throws std::runtime_error with the runtime's
+// message where something fails. Not thread-safe.
 class KernelBench {
  public:
-  // Registers both libraries and packs the model. Throws too where the layer does not take a library's kernel.
-  KernelBench(const MeasureOptions& options, const lookupffn_model* model, const lookupffn_kernel_library& incumbent,
-              const lookupffn_kernel_library& candidate, lookupffn_threads* threads);
+  // Registers both libraries and packs the model. Throws too where the layer does not take a library's
+  // kernel.
+  KernelBench(const MeasureOptions& options, const lookupffn_model* model,
+              const lookupffn_kernel_library& incumbent, const lookupffn_kernel_library& candidate,
+              lookupffn_threads* threads);
 
   // Runs the measured kernel over `tokens` tokens of the input, which stays the caller's, from `first` on.
   // Hash fills code and score [tokens, tables], gather fills y [tokens, d_out].
@@ -59,7 +61,8 @@ class KernelBench {
   };
   Output run(Contender contender, const MeasureInput& input, size_t first, size_t tokens);
 
-  // ns (CPU time where options.threads is 1) of `calls` calls of options.tokens tokens, each on the ring's next.
+  // ns (CPU time where options.threads is 1) of `calls` calls of options.tokens tokens, each on the ring's
+  // next.
   double time(Contender contender, const MeasureInput& input, size_t calls);
 
  private:

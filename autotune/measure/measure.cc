@@ -1,5 +1,5 @@
-// The measuring program: two generated kernels, the incumbent and the candidate, in one executable. Checks the
-// candidate against the incumbent bit for bit and against the reference, then times both in turn. Linked
+// The measuring program: two generated kernels, the incumbent and the candidate, in one executable. Checks
+// the candidate against the incumbent bit for bit and against the reference, then times both in turn. Linked
 // statically at tuning time, so that it runs wherever it is copied to; prints one result line.
 #include <time.h>
 
@@ -82,11 +82,14 @@ MeasureOptions parse_options(int argc, char** argv) {
     pairs.erase(it);
     return value;
   };
-  const auto number = [&](const char* name) { return static_cast<size_t>(std::strtoull(take(name).c_str(), nullptr, 10)); };
+  const auto number = [&](const char* name) {
+    return static_cast<size_t>(std::strtoull(take(name).c_str(), nullptr, 10));
+  };
   MeasureOptions options;
   options.kernel = take("kernel");
   options.isa = take("isa");
-  const size_t d_in = number("d_in"), d_out = number("d_out"), tables = number("tables"), bits = number("bits");
+  const size_t d_in = number("d_in"), d_out = number("d_out"), tables = number("tables"),
+               bits = number("bits");
   const size_t block = number("block");
   options.shape = take("projection") == "bh4" ? reference::bh4_shape(d_in, d_out, tables, bits, block)
                                               : reference::dense_shape(d_in, d_out, tables, bits);
@@ -116,22 +119,29 @@ void check_reference(const MeasureOptions& options, const reference::Layer& laye
   const size_t tokens = std::min<size_t>(options.tokens, 6), tables = options.shape.tables;
   const KernelBench::Output out = bench.run(kCandidate, input, 0, options.tokens);
   if (options.kernel == "hash") {
-    const std::vector<float> x(input.x.begin(), input.x.begin() + static_cast<ptrdiff_t>(tokens * options.shape.d_in));
+    const std::vector<float> x(input.x.begin(),
+                               input.x.begin() + static_cast<ptrdiff_t>(tokens * options.shape.d_in));
     const std::vector<double> z = reference::projection(layer, reference::layer_norm(layer, x));
-    const std::vector<int32_t> code(out.code.begin(), out.code.begin() + static_cast<ptrdiff_t>(tokens * tables));
-    const std::vector<float> score(out.score.begin(), out.score.begin() + static_cast<ptrdiff_t>(tokens * tables));
+    const std::vector<int32_t> code(out.code.begin(),
+                                    out.code.begin() + static_cast<ptrdiff_t>(tokens * tables));
+    const std::vector<float> score(out.score.begin(),
+                                   out.score.begin() + static_cast<ptrdiff_t>(tokens * tables));
     // bf16 weights may flip bits: there the bits of the default are all that can be asked for.
     if (options.projection_type != LOOKUPFFN_F32) return;
     if (const size_t wrong = reference::wrong_codes(layer, z, code)) {
-      throw Incorrect(std::to_string(wrong) + " of " + std::to_string(code.size()) + " codes are not the reference's");
+      throw Incorrect(std::to_string(wrong) + " of " + std::to_string(code.size()) +
+                      " codes are not the reference's");
     }
     const double worst = reference::worst_score(layer, reference::code_and_score(layer, z).score, score);
     if (!(worst <= 1)) throw Incorrect("a score is " + std::to_string(worst) + " times its tolerance off");
     return;
   }
-  const std::vector<int32_t> code(input.code.begin(), input.code.begin() + static_cast<ptrdiff_t>(tokens * tables));
-  const std::vector<double> score(input.score.begin(), input.score.begin() + static_cast<ptrdiff_t>(tokens * tables));
-  const std::vector<float> y(out.y.begin(), out.y.begin() + static_cast<ptrdiff_t>(tokens * options.shape.d_out));
+  const std::vector<int32_t> code(input.code.begin(),
+                                  input.code.begin() + static_cast<ptrdiff_t>(tokens * tables));
+  const std::vector<double> score(input.score.begin(),
+                                  input.score.begin() + static_cast<ptrdiff_t>(tokens * tables));
+  const std::vector<float> y(out.y.begin(),
+                             out.y.begin() + static_cast<ptrdiff_t>(tokens * options.shape.d_out));
   const double worst =
       reference::worst_y(layer, code, score, reference::gather(layer, code, score), y, options.table_type);
   if (!(worst <= 1)) throw Incorrect("y is " + std::to_string(worst) + " times its tolerance off");
@@ -175,7 +185,8 @@ std::string measure(const MeasureOptions& options) {
   // A sample takes about a millisecond, and one call at least.
   const double incumbent_call = std::min(bench.time(kIncumbent, input, 1), bench.time(kIncumbent, input, 1));
   const double candidate_call = std::min(bench.time(kCandidate, input, 1), bench.time(kCandidate, input, 1));
-  const double one_call = std::max({100.0, incumbent_call, candidate_call / 4});  // the hopeless cost little time
+  const double one_call =
+      std::max({100.0, incumbent_call, candidate_call / 4});  // the hopeless cost little time
   const size_t calls = std::clamp<size_t>(static_cast<size_t>(1.2e6 / one_call), 1, 20000);
   SamplingOptions sampling;
   sampling.most_samples = options.most_samples;
@@ -190,7 +201,8 @@ std::string measure(const MeasureOptions& options) {
         return bench.time(contender, input, calls);
       },
       sampling, [&] { return now_seconds() - start; });
-  if (pairs.candidate.size() < 3) throw std::runtime_error("the clock of this machine gives no plausible times");
+  if (pairs.candidate.size() < 3)
+    throw std::runtime_error("the clock of this machine gives no plausible times");
   const Machine machine = this_machine();
   const double scale = 1e-3 / static_cast<double>(calls * options.tokens);
   for (auto* samples : {&pairs.incumbent, &pairs.candidate}) {

@@ -8,10 +8,10 @@
 namespace lookupffn {
 
 struct SamplingOptions {
-  int most_samples = 15;           // of each
-  double seconds = 0.5;            // after which no further sample is begun
+  int most_samples = 15;  // of each
+  double seconds = 0.5;   // after which no further sample is begun
   bool may_end_early = true;
-  double good = 0;                 // candidates below this multiple of the incumbent get three times of both
+  double good = 0;  // candidates below this multiple of the incumbent get three times of both
 };
 
 struct SamplePairs {
