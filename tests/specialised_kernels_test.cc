@@ -9,7 +9,7 @@
 
 #include "layer_check.h"
 #include "lookupffn/lookupffn.hpp"
-#include "model.h"
+#include "layer_weights.h"
 #include "reference/golden.h"
 #include "reference/layer.h"
 #include "sanitized.h"
@@ -78,7 +78,7 @@ TEST_P(SpecialisedGolden, AgreesWithTheReference) {
 
 INSTANTIATE_TEST_SUITE_P(Models, SpecialisedGolden,
                          testing::ValuesIn(reference::golden_names(std::string(LOOKUPFFN_TEST_DATA) + "/golden")),
-                         testing::PrintToStringParamName());
+                         [](const testing::TestParamInfo<std::string>& info) { return info.param; });
 
 TEST(SpecialisedKernels, GatherFromTablesBeyondTwoGibibytes) {
   if (kSanitized) GTEST_SKIP() << "a sanitizer's shadow memory makes this too large";

@@ -132,8 +132,8 @@ TEST(Tool, Verify) {
   }
   expect_error({"verify", "/nonexistent/m.safetensors", kIo}, {"/nonexistent/m.safetensors"});
   expect_error({"verify", kModel, "/nonexistent/io.safetensors"}, {"/nonexistent/io.safetensors"});
-  expect_error({"verify", kModel, kOtherIo}, {kOtherIo, "x", "100"});
-  expect_error({"verify", kModel, kModel}, {kModel, "x"});
+  expect_error({"verify", kModel, kOtherIo}, {kOtherIo, "[65, 8]", "5"});
+  expect_error({"verify", kModel, kModel}, {kModel, "code"});
   expect_error({"verify", kModel, kIo, "--prefix", "nope."}, {"nope."});
   expect_error({"verify", kModel, kIo, "--isa", "sse5"}, {"sse5"});
   expect_error({"verify", kModel, kIo, "--library", "/nonexistent/kernels"}, {"/nonexistent/kernels"});

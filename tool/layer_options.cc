@@ -14,7 +14,8 @@ void LayerOptions::add_to(CLI::App& command) {
       ->check(CLI::IsMember({"f32", "bf16", "i8"}))->capture_default_str();
   command.add_option("--projection-type", projection_type, "How projection weights are stored: f32 or bf16, which may flip codes")
       ->check(CLI::IsMember({"f32", "bf16"}))->capture_default_str();
-  command.add_option("--threads", threads, "Threads to run on; 0: as many as this process may use")->capture_default_str();
+  command.add_option("--threads", threads, "Threads to run on; 0: as many as this process may use")
+      ->check(CLI::Range(0, 4096))->capture_default_str();
 }
 
 Layer LayerOptions::pack(const Model& model, const std::string& layer_prefix) const {

@@ -25,6 +25,10 @@ int main(int argc, char** argv) {
   lookupffn::add_tune_command(app);
   try {
     app.parse(argc, argv);
+  } catch (const CLI::RequiredError& error) {
+    if (argc < 2 || !app.get_subcommands().empty()) return app.exit(error);
+    std::fprintf(stderr, "lookupffn: there is no command '%s': lookupffn --help lists those that there are\n", argv[1]);
+    return 1;
   } catch (const CLI::ParseError& error) {
     // Help and version end here too; a RuntimeError has said its line already.
     return app.exit(error);
