@@ -104,7 +104,7 @@ BuiltKernel CandidateBuild::generate(const KernelSpec& spec, const Schedule& sch
 }
 
 BuiltPair CandidateBuild::link(const BuiltKernel& incumbent, const BuiltKernel& candidate,
-                               const BuiltKernel* companion, double time_limit) {
+                               const std::vector<BuiltKernel>& companions, double time_limit) {
   BuiltPair pair;
   const std::string name = next_name("measure_");
   pair.executable = directory_ + "/" + name;
@@ -114,8 +114,8 @@ BuiltPair CandidateBuild::link(const BuiltKernel& incumbent, const BuiltKernel& 
          {std::pair<const char*, const BuiltKernel*>{"incumbent", &incumbent}, {"candidate", &candidate}}) {
       sources.push_back(directory_ + "/" + name + "_" + library + ".c");
       std::vector<KernelTableEntry> entries = {{kernel->spec, kernel->schedule, library, kernel->function}};
-      if (companion != nullptr) {
-        entries.push_back({companion->spec, companion->schedule, "companion", companion->function});
+      for (const BuiltKernel& companion : companions) {
+        entries.push_back({companion.spec, companion.schedule, "companion", companion.function});
       }
       write_file_atomically(sources.back(), kernel_table_source(library, entries));
     }
@@ -143,7 +143,7 @@ BuiltPair CandidateBuild::link(const BuiltKernel& incumbent, const BuiltKernel& 
     argv.insert(argv.end(), objects.begin(), objects.end());
     argv.push_back(incumbent.object);
     if (candidate.object != incumbent.object) argv.push_back(candidate.object);
-    if (companion != nullptr) argv.push_back(companion->object);
+    for (const BuiltKernel& companion : companions) argv.push_back(companion.object);
     argv.insert(argv.end(), {tools_.runtime_archive, "-lpthread", "-ldl", "-lm"});
     pair.ok = step(argv);
   }

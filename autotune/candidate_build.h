@@ -52,10 +52,10 @@ class CandidateBuild {
 
   BuiltKernel generate(const KernelSpec& spec, const Schedule& schedule, double time_limit);
 
-  // Both may be the same kernel. `companion` (may be null) is a kernel that layers need beside either. The
+  // Both may be the same kernel. `companions` are kernels that layers need beside either. The
   // executable is the caller's to remove (discard).
-  BuiltPair link(const BuiltKernel& incumbent, const BuiltKernel& candidate, const BuiltKernel* companion,
-                 double time_limit);
+  BuiltPair link(const BuiltKernel& incumbent, const BuiltKernel& candidate,
+                 const std::vector<BuiltKernel>& companions, double time_limit);
 
   // Throws std::runtime_error where the disk of the directory is full: then a failed build says nothing about
   // its candidate.

@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "layer_kernels.h"
 #include "cost_model.h"
 #include "measured_gain.h"
 #include "search.h"
@@ -192,18 +193,36 @@ Trial KernelTuner::measure(const Candidate& candidate, double incumbent_cost,
   return trial;
 }
 
+// The hash kernels of class "one" of the layer that a hash kernel of another class hashes.
+static std::vector<KernelSpec> one_token_kernels(const KernelSpec& spec) {
+  LayerShape layer;
+  const auto number = [&](const char* name) { return std::stoll(spec.problem.at(name)); };
+  layer.projection = spec.problem.at("projection");
+  layer.d_in = number("d_in");
+  layer.d_out = 1;
+  layer.tables = number("tables");
+  layer.bits = number("bits");
+  layer.block = number("block");
+  layer.repeats = number("repeats");
+  std::vector<KernelSpec> kernels;
+  for (const KernelSpec& kernel : layer_kernels(layer, spec.isa, "f32", spec.problem.at("projection_type"))) {
+    if (kernel.kernel == "hash" && kernel.batch_class == "one") kernels.push_back(kernel);
+  }
+  return kernels;
+}
+
 BuiltPair KernelTuner::link(const BuiltKernel& incumbent, const BuiltKernel& candidate) {
-  return run_.build.link(incumbent, candidate, companion_ ? &*companion_ : nullptr, compile_limit_);
+  return run_.build.link(incumbent, candidate, companions_, compile_limit_);
 }
 
 // The default against itself: shows that all works, how long things take and how much they vary.
 bool KernelTuner::start(KernelOutcome* outcome) {
   default_kernel_ = run_.build.generate(target_.spec, default_schedule_, compile_limit_);
   if (target_.spec.kernel == "hash" && target_.spec.batch_class != "one" && default_kernel_.ok) {
-    KernelSpec one = target_.spec;
-    one.batch_class = "one";
-    companion_ = run_.build.generate(one, space_.default_schedule(one), compile_limit_);
-    if (!companion_->ok) default_kernel_ = *companion_;
+    for (const KernelSpec& one : one_token_kernels(target_.spec)) {
+      companions_.push_back(run_.build.generate(one, space_.default_schedule(one), compile_limit_));
+      if (!companions_.back().ok) default_kernel_ = companions_.back();
+    }
   }
   const auto logged = std::find_if(trials_.begin(), trials_.end(),
                                    [&](const Trial& trial) { return trial.schedule == default_schedule_; });
@@ -460,7 +479,7 @@ KernelOutcome KernelTuner::tune(std::optional<TuneClock::time_point> deadline) {
   run_.log.append(to_json(outcome));
   if (incumbent_.object != default_kernel_.object) run_.build.discard(incumbent_);
   run_.build.discard(default_kernel_);
-  if (companion_) run_.build.discard(*companion_);
+  for (const BuiltKernel& companion : companions_) run_.build.discard(companion);
   return outcome;
 }
 

@@ -19,7 +19,7 @@ struct CodeAndScore {
   CodeAndScore(const Halide::Func& z, int bits, const Halide::Var& t, const Halide::Var& n) {
     using namespace Halide;
     Var j("j");
-    factor(j, t, n) = 1.0f + exp_of_negative(-2.0f * abs(z(t * bits + j, n)));
+    factor(j, t, n) = strict_float(1.0f + exp_of_negative(-2.0f * abs(z(t * bits + j, n))));
     code = cast<uint16_t>(0);
     Expr sum = 0.0f, product = 1.0f;
     for (int bit = 0; bit < bits; ++bit) {
