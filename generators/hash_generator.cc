@@ -77,14 +77,17 @@ class Hash : public Generator<Hash> {
   }
   int blocks() const { return p() / block; }
 
+  // What sums start from: 0, as no model's eps is negative, but LLVM does not know it. See sum_in_order.
+  Expr zero() const { return min(eps, 0.0f); }
+
   // z = W h + b, in panels of `block` outputs
   void generate_dense() {
     Func g("g");
     RDom r(0, int(d_in), "r");
-    g(o, low, high, n, repeat) = 0.0f;
+    g(o, low, high, n, repeat) = zero();
     g(o, low, high, n, repeat) = sum_in_order(g(o, low, high, n, repeat),
                                               unpacked(weight(o, r, low), projection_type) * norm->h(r, n), get_target());
-    z(k, n) = g(k % int(block), k / int(block), 0, n, 0) + offset(k);
+    z(k, n) = strict_float(g(k % int(block), k / int(block), 0, n, 0) + offset(k));
     products.push_back(g);
     reductions.push_back(r);
   }
@@ -100,7 +103,7 @@ class Hash : public Generator<Hash> {
       Func product(name + "_product");
       RDom r(0, b, name + "_i");
       Expr input = stage == 0 ? norm->h(m * b + r, n) : v(r, low, high, n, repeat);
-      product(o, low, high, n, repeat) = 0.0f;
+      product(o, low, high, n, repeat) = zero();
       product(o, low, high, n, repeat) = sum_in_order(
           product(o, low, high, n, repeat),
           unpacked(weight(o, r, (repeat * 4 + stage) * blocks() + m), projection_type) * input, get_target());

@@ -9,6 +9,9 @@ namespace lookupffn {
 // sum + term, for a reduction's update. Halide lets LLVM reorder float arithmetic; a chain of fused multiply-adds
 // stays as it is all the same, and is twice as fast as one of multiplications and additions. Where the target
 // has no such instruction, the chain is asked for.
+//
+// The chain must not start from a constant 0: where LLVM unrolls a short sum whole, it would drop the 0, start from
+// the first product, and then be free to add that one after the others.
 inline Halide::Expr sum_in_order(const Halide::Expr& sum, const Halide::Expr& term, const Halide::Target& target) {
   return target.has_feature(Halide::Target::FMA) ? sum + term : Halide::strict_float(sum + term);
 }
