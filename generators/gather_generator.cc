@@ -51,7 +51,7 @@ class Gather : public Generator<Gather> {
 
     // y[n, d] = bias[d] + sum_t score[n, t] * table[t, code[n, t], d]
     y(d, n) = bias(d);
-    y(d, n) = sum_in_order(y(d, n), weight * unpacked(table(d, row, t), table_type), get_target());
+    y(d, n) = sum_in_order(y(d, n), weight * unpacked(table(d, row, t), table_type), get_target(), kUnrolledTerms + 1);
   }
 
   void schedule() {

@@ -80,13 +80,18 @@ class Hash : public Generator<Hash> {
   // What sums start from: 0, as no model's eps is negative, but LLVM does not know it. See sum_in_order.
   Expr zero() const { return min(eps, 0.0f); }
 
+  Expr add(const Expr& sum, const Expr& term) const {
+    // A layer of one bit in all has no vector of outputs: LLVM would make one of the sum's terms, in some kernels.
+    return tables * bits == 1 ? strict_float(sum + term) : sum_in_order(sum, term, get_target());
+  }
+
   // z = W h + b, in panels of `block` outputs
   void generate_dense() {
     Func g("g");
     RDom r(0, int(d_in), "r");
     g(o, low, high, n, repeat) = zero();
     g(o, low, high, n, repeat) = sum_in_order(g(o, low, high, n, repeat),
-                                              unpacked(weight(o, r, low), projection_type) * norm->h(r, n), get_target());
+                                              unpacked(weight(o, r, low), projection_type) * norm->h(r, n), get_target(), int(d_in));
     z(k, n) = strict_float(g(k % int(block), k / int(block), 0, n, 0) + offset(k));
     products.push_back(g);
     reductions.push_back(r);
@@ -106,7 +111,7 @@ class Hash : public Generator<Hash> {
       product(o, low, high, n, repeat) = zero();
       product(o, low, high, n, repeat) = sum_in_order(
           product(o, low, high, n, repeat),
-          unpacked(weight(o, r, (repeat * 4 + stage) * blocks() + m), projection_type) * input, get_target());
+          unpacked(weight(o, r, (repeat * 4 + stage) * blocks() + m), projection_type) * input, get_target(), b);
       products.push_back(product);
       reductions.push_back(r);
       // v = H_blocks g

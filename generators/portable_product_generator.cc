@@ -24,7 +24,7 @@ class PortableProduct : public Generator<PortableProduct> {
     r = RDom(0, weight.dim(1).extent(), "r");
     // g[o, m] = sum_i W[m, o, i] in[m, i]
     product(o, m, n) = 0.0f;
-    product(o, m, n) = sum_in_order(product(o, m, n), unpacked(weight(o, r, m), projection_type) * in(r, m, n), get_target());
+    product(o, m, n) = sum_in_order(product(o, m, n), unpacked(weight(o, r, m), projection_type) * in(r, m, n), get_target(), kUnrolledTerms + 1);
     g(o, m, n) = product(o, m, n);
   }
 

@@ -12,8 +12,13 @@ namespace lookupffn {
 //
 // The chain must not start from a constant 0: where LLVM unrolls a short sum whole, it would drop the 0, start from
 // the first product, and then be free to add that one after the others.
-inline Halide::Expr sum_in_order(const Halide::Expr& sum, const Halide::Expr& term, const Halide::Target& target) {
-  return target.has_feature(Halide::Target::FMA) ? sum + term : Halide::strict_float(sum + term);
+// A sum of so few terms that LLVM always unrolls it whole is asked for as well.
+constexpr int kUnrolledTerms = 16;
+
+inline Halide::Expr sum_in_order(const Halide::Expr& sum, const Halide::Expr& term, const Halide::Target& target,
+                                 int terms) {
+  const bool fused = target.has_feature(Halide::Target::FMA) && terms > kUnrolledTerms;
+  return fused ? sum + term : Halide::strict_float(sum + term);
 }
 
 }  // namespace lookupffn
