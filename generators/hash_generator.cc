@@ -80,9 +80,9 @@ class Hash : public Generator<Hash> {
   // What sums start from: 0, as no model's eps is negative, but LLVM does not know it. See sum_in_order.
   Expr zero() const { return min(eps, 0.0f); }
 
-  Expr add(const Expr& sum, const Expr& term) const {
+  Expr add(const Expr& sum, const Expr& term, int terms) const {
     // A layer of one bit in all has no vector of outputs: LLVM would make one of the sum's terms, in some kernels.
-    return tables * bits == 1 ? strict_float(sum + term) : sum_in_order(sum, term, get_target());
+    return int(tables) * int(bits) == 1 ? strict_float(sum + term) : sum_in_order(sum, term, get_target(), terms);
   }
 
   // z = W h + b, in panels of `block` outputs
@@ -90,8 +90,8 @@ class Hash : public Generator<Hash> {
     Func g("g");
     RDom r(0, int(d_in), "r");
     g(o, low, high, n, repeat) = zero();
-    g(o, low, high, n, repeat) = sum_in_order(g(o, low, high, n, repeat),
-                                              unpacked(weight(o, r, low), projection_type) * norm->h(r, n), get_target(), int(d_in));
+    g(o, low, high, n, repeat) =
+        add(g(o, low, high, n, repeat), unpacked(weight(o, r, low), projection_type) * norm->h(r, n), d_in);
     z(k, n) = strict_float(g(k % int(block), k / int(block), 0, n, 0) + offset(k));
     products.push_back(g);
     reductions.push_back(r);
@@ -109,9 +109,9 @@ class Hash : public Generator<Hash> {
       RDom r(0, b, name + "_i");
       Expr input = stage == 0 ? norm->h(m * b + r, n) : v(r, low, high, n, repeat);
       product(o, low, high, n, repeat) = zero();
-      product(o, low, high, n, repeat) = sum_in_order(
-          product(o, low, high, n, repeat),
-          unpacked(weight(o, r, (repeat * 4 + stage) * blocks() + m), projection_type) * input, get_target(), b);
+      product(o, low, high, n, repeat) =
+          add(product(o, low, high, n, repeat),
+              unpacked(weight(o, r, (repeat * 4 + stage) * blocks() + m), projection_type) * input, b);
       products.push_back(product);
       reductions.push_back(r);
       // v = H_blocks g
