@@ -41,9 +41,11 @@ run("lookupffn build" ${tool} build ${golden}/bh4_d192_t24_b7.model.safetensors 
 run("lookupffn verify" ${tool} verify ${golden}/bh4_d192_t24_b7.model.safetensors
     ${golden}/bh4_d192_t24_b7.io.safetensors --kernels specialised --library ${WORK}/prebuilt)
 
+# By the environment: a list would fall apart on its way through the arguments.
+set(ENV{CMAKE_PREFIX_PATH} "${prefix}:${WORK}/prebuilt")
 function(build_project name) # build_project(NAME [cmake options])
   run("${name}: configure" ${CMAKE_COMMAND} -S ${SOURCE}/install/${name} -B ${WORK}/${name} -G ${GENERATOR}
-      -DCMAKE_BUILD_TYPE=Release "-DCMAKE_PREFIX_PATH=${prefix};${WORK}/prebuilt" ${ARGN})
+      -DCMAKE_BUILD_TYPE=Release ${ARGN})
   run("${name}: build" ${CMAKE_COMMAND} --build ${WORK}/${name} --parallel 2)
 endfunction()
 
