@@ -2,6 +2,7 @@
 #ifndef LOOKUPFFN_CODE_AND_SCORE_H
 #define LOOKUPFFN_CODE_AND_SCORE_H
 
+#include <string>
 #include <vector>
 
 #include "Halide.h"
@@ -12,18 +13,21 @@ namespace lookupffn {
 // code  = sum_j (z[j] > 0) << (bits - 1 - j)
 // score = sum_j |z[j]| / prod_j (1 + exp(-2 |z[j]|))
 struct CodeAndScore {
-  Halide::Func factor{"factor"};  // 1 + exp(-2 |z[j]|): j, t, n
-  Halide::Expr code, score;       // of table t, token n
+  std::vector<Halide::Func> parted;  // see part(); the last is z[t * bits + j]: t, j, n
+  Halide::Func factor{"factor"};     // 1 + exp(-2 |z[j]|): j, t, n
+  Halide::Expr code, score;          // of table t, token n
 
   // z: [tokens, tables * bits]
   CodeAndScore(const Halide::Func& z, int bits, const Halide::Var& t, const Halide::Var& n) {
     using namespace Halide;
     Var j("j");
-    factor(j, t, n) = strict_float(1.0f + exp_of_negative(-2.0f * abs(z(t * bits + j, n))));
+    part(z, bits, t, j, n);
+    const auto z_of = [&](const Expr& bit) { return parted.empty() ? z(t * bits + bit, n) : parted.back()(t, bit, n); };
+    factor(j, t, n) = strict_float(1.0f + exp_of_negative(-2.0f * abs(z_of(j))));
     code = cast<uint16_t>(0);
     Expr sum = 0.0f, product = 1.0f;
     for (int bit = 0; bit < bits; ++bit) {
-      Expr value = z(t * bits + bit, n);
+      Expr value = z_of(bit);
       code = code | cast<uint16_t>(select(value > 0.0f, 1 << (bits - 1 - bit), 0));
       sum += abs(value);
       product *= factor(bit, t, n);
@@ -36,6 +40,26 @@ struct CodeAndScore {
     Halide::Var j = factor.args()[0];
     factor.compute_at(consumer, t).unroll(j);
     if (lanes > 1) factor.vectorize(t, lanes);
+    for (Halide::Func f : parted) {
+      f.compute_at(consumer, t).store_in(Halide::MemoryType::Register).unroll(f.args()[1]);
+      if (lanes > 1) f.vectorize(t, lanes).unroll(t);
+    }
+  }
+
+ private:
+  // A vector of tables reads every bits-th z, which is a slow instruction. Where bits is a power of two, z is
+  // taken apart into even and odd elements, these again, and so on: two loads and a shuffle each.
+  //
+  //   parted[l][k, j] = z[k 2^(l+1) + j],  j < 2^(l+1)
+  void part(const Halide::Func& z, int bits, const Halide::Var& t, const Halide::Var& j, const Halide::Var& n) {
+    using namespace Halide;
+    if ((bits & (bits - 1)) != 0) return;
+    for (int size = 1; size < bits; size *= 2) {
+      Func next("parted" + std::to_string(2 * size));
+      Expr even_or_odd = j / size;
+      next(t, j, n) = parted.empty() ? z(2 * t + even_or_odd, n) : parted.back()(2 * t + even_or_odd, j % size, n);
+      parted.push_back(next);
+    }
   }
 };
 
