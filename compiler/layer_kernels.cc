@@ -130,7 +130,10 @@ std::vector<KernelSpec> layer_kernels(const LayerShape& shape, const std::string
   std::vector<KernelSpec> specs;
   for (const std::string& name : batch_classes()) {
     std::set<std::string> problems;  // calls of one size share their kernels
-    for (const HashCall& call : packed.calls(name == "one")) problems.insert(packed.hash_problem(call, projection_type));
+    for (const HashCall& call : packed.calls) problems.insert(packed.hash_problem(call, projection_type));
+    if (name == "one") {
+      for (const HashCall& call : packed.shared_calls) problems.insert(packed.hash_problem(call, projection_type));
+    }
     for (const std::string& problem : problems) specs.push_back({"hash", isa, name, parse_pairs(problem)});
   }
   for (const std::string& name : batch_classes()) {

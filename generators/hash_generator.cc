@@ -37,13 +37,14 @@ class Hash : public Generator<Hash> {
   Input<Buffer<float>> x{"x", 2};            // [token_tile, d_in], zero from d_in to a multiple of 64: i, n
   Input<Buffer<float>> gamma{"gamma", 1};    // [width], zero from d_in on
   Input<Buffer<float>> beta{"beta", 1};      // [width], likewise
-  Input<Buffer<>> weight{"weight", 3};       // [stage and panel, in, out]: o, i, (repeat * 4 + stage) * panels + panel
+  Input<Buffer<>> weight{"weight", 3};       // [stage and panel, in, out]: o, i, (repeat * 4 + stage) * panels + panel;
+                                             // bf16: words of two inputs, see unpacked_weight
   Input<Buffer<float>> offset{"offset", 1};  // [outputs]: the projection's bias, zero from tables * bits on
   Input<float> eps{"eps"};                   // of LayerNorm
   Input<float> skip{"skip"};                 // BH4: 1 - decay; decay itself is folded into the last stage
   Output<Func> code_and_score{"code_and_score", {UInt(16), Float(32)}, 2};  // both [token_tile, tables]: t, n
 
-  void configure() { weight.set_type(packed_type_of(projection_type)); }
+  void configure() { weight.set_type(packed_weight_type_of(projection_type)); }
 
   void generate() {
     norm.reset(new LayerNorm(x, gamma, beta, int(d_in), eps));
@@ -88,10 +89,10 @@ class Hash : public Generator<Hash> {
   // z = W h + b, in panels of `block` outputs
   void generate_dense() {
     Func g("g");
-    RDom r(0, int(d_in), "r");
+    RDom r(0, packed_inputs(int(d_in), projection_type), "r");
     g(o, low, high, n, repeat) = zero();
     g(o, low, high, n, repeat) =
-        add(g(o, low, high, n, repeat), unpacked(weight(o, r, low), projection_type) * norm->h(r, n), d_in);
+        add(g(o, low, high, n, repeat), unpacked_weight(weight, o, r, low, projection_type) * norm->h(r, n), d_in);
     z(k, n) = strict_float(g(k % int(block), k / int(block), 0, n, 0) + offset(k));
     products.push_back(g);
     reductions.push_back(r);
@@ -111,7 +112,7 @@ class Hash : public Generator<Hash> {
       product(o, low, high, n, repeat) = zero();
       product(o, low, high, n, repeat) =
           add(product(o, low, high, n, repeat),
-              unpacked(weight(o, r, (repeat * 4 + stage) * blocks() + m), projection_type) * input, b);
+              unpacked_weight(weight, o, r, (repeat * 4 + stage) * blocks() + m, projection_type) * input, b);
       products.push_back(product);
       reductions.push_back(r);
       // v = H_blocks g

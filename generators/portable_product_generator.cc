@@ -15,16 +15,17 @@ class PortableProduct : public Generator<PortableProduct> {
   GeneratorParam<int> token_registers{"token_registers", 8};  // tokens of a register tile; divides the tokens
 
   Input<Buffer<float>> in{"in", 3};      // [tokens, panel, in]: i, m, n; a dense projection's panels share one (stride 0)
-  Input<Buffer<>> weight{"weight", 3};   // [panel, in, out]: o, i, m
+  Input<Buffer<>> weight{"weight", 3};   // [panel, in, out]: o, i, m; bf16: words of two inputs
   Output<Buffer<float>> g{"g", 3};       // [tokens, panel, out]: o, m, n; outputs are a multiple of 16
 
-  void configure() { weight.set_type(packed_type_of(projection_type)); }
+  void configure() { weight.set_type(packed_weight_type_of(projection_type)); }
 
   void generate() {
-    r = RDom(0, weight.dim(1).extent(), "r");
+    const int inputs_a_word = projection_type == PackedType::kBF16 ? 2 : 1;
+    r = RDom(0, weight.dim(1).extent() * inputs_a_word, "r");
     // g[o, m] = sum_i W[m, o, i] in[m, i]
     product(o, m, n) = 0.0f;
-    product(o, m, n) = sum_in_order(product(o, m, n), unpacked(weight(o, r, m), projection_type) * in(r, m, n), get_target(), kUnrolledTerms + 1);
+    product(o, m, n) = sum_in_order(product(o, m, n), unpacked_weight(weight, o, r, m, projection_type) * in(r, m, n), get_target(), kUnrolledTerms + 1);
     g(o, m, n) = product(o, m, n);
   }
 
@@ -43,6 +44,7 @@ class PortableProduct : public Generator<PortableProduct> {
         .reorder(ov, oi, nr, n, o, m).vectorize(ov).unroll(oi).unroll(nr);
     product.compute_at(g, n).vectorize(o, lanes).unroll(o).unroll(n);
     product.update().reorder(o, n, m, r).vectorize(o, lanes).unroll(o).unroll(n);
+    if (projection_type == PackedType::kBF16) product.update().unroll(r, 2);
   }
 
  private:

@@ -78,10 +78,10 @@ class Batch {
   const CodeRows& codes() const { return codes_; }
 
   void hash(const InputRows& x) {
-    if (tokens_ == 1 && shares_one_token() && layer_.kernels.specialised_hash && shape_.one_token_calls.size() > 1) {
-      const size_t parts = std::min(threads_.count, shape_.one_token_calls.size());
+    if (tokens_ == 1 && shares_one_token() && !layer_.kernels.shared_hash.empty()) {
+      const size_t parts = std::min(threads_.count, shape_.shared_calls.size());
       run_tasks(threads_, parts, [&](size_t i) {
-        const Share calls(shape_.one_token_calls.size(), parts, i, 1);
+        const Share calls(shape_.shared_calls.size(), parts, i, 1);
         for (size_t call = calls.first; call < calls.first + calls.count; ++call) {
           hash_call(layer_, call, x.data, codes_.code, codes_.score, hash_scratch(i));
         }
@@ -131,9 +131,8 @@ class Batch {
 
  private:
   bool shares_one_token() const {
-    const size_t element = layer_.packed.table_type == LOOKUPFFN_F32 ? 4 : layer_.packed.table_type == LOOKUPFFN_BF16 ? 2 : 1;
     return threads_.count > 1 &&
-           layer_.packed.projection.bytes() + shape_.tables * shape_.row * element >= kWorthSharing;
+           layer_.packed.projection.bytes() + (layer_.packed.tables.bytes() >> shape_.bits) >= kWorthSharing;
   }
   bool shares_rows() const {
     if (threads_.count < 2) return false;

@@ -32,16 +32,14 @@ InputRows kernel_rows(const PackedShape& shape, const InputRows& x, size_t first
 size_t copy_floats(const PackedShape& shape, size_t tokens) { return tokens * round_up(shape.d_in, kInputMultiple); }
 
 halide_type_t weight_type(const PackedLayer& packed) {
-  return packed.projection_type == LOOKUPFFN_BF16 ? halide_type_t(halide_type_uint, 16) : halide_type_t(halide_type_float, 32);
+  return packed.projection_type == LOOKUPFFN_BF16 ? halide_type_t(halide_type_uint, 32) : halide_type_t(halide_type_float, 32);
 }
 
 const void* panel_weights(const PackedLayer& packed, size_t panel) {
-  const size_t inputs = packed.shape.bh4 ? packed.shape.block : packed.shape.d_in;
-  const size_t element = packed.projection_type == LOOKUPFFN_BF16 ? 2 : 4;
-  return static_cast<const char*>(packed.projection.data()) + panel * inputs * packed.shape.block * element;
+  return static_cast<const uint32_t*>(packed.projection.data()) + panel * packed.panel_words() * packed.shape.block;
 }
 
-const float* floats(const HugeMemory& memory) { return static_cast<const float*>(memory.data()); }
+const float* floats(const PackedPart& part) { return static_cast<const float*>(part.data()); }
 
 // ---- specialised ----
 
@@ -49,7 +47,7 @@ const float* floats(const HugeMemory& memory) { return static_cast<const float*>
 void run_hash(const PackedLayer& packed, const HashCall& call, const HashKernel& hash, const InputRows& x, uint16_t* code,
               float* score, size_t code_stride) {
   const PackedShape& shape = packed.shape;
-  const size_t inputs = shape.bh4 ? shape.block : shape.d_in;
+  const size_t words = packed.panel_words();
   const size_t panels = shape.bh4 ? call.repeats * 4 * shape.panels : shape.panels;
   const size_t first_panel = call.first_repeat * 4 * shape.panels;
   const size_t first_output = shape.bh4 ? call.first_repeat * shape.width : 0;
@@ -58,7 +56,7 @@ void run_hash(const PackedLayer& packed, const HashCall& call, const HashKernel&
   BufferArgument gamma(floats(packed.gamma), {{shape.input(), 1}});
   BufferArgument beta(floats(packed.beta), {{shape.input(), 1}});
   BufferArgument weight(weight_type(packed), panel_weights(packed, first_panel),
-                        {{shape.block, 1}, {inputs, ptrdiff_t(shape.block)}, {panels, ptrdiff_t(inputs * shape.block)}});
+                        {{shape.block, 1}, {words, ptrdiff_t(shape.block)}, {panels, ptrdiff_t(words * shape.block)}});
   BufferArgument offset(floats(packed.offset) + first_output, {{shape.outputs - first_output, 1}});
   BufferArgument code_argument(code + call.first_table, {{call.tables, 1}, {hash.token_tile, ptrdiff_t(code_stride)}});
   BufferArgument score_argument(score + call.first_table, {{call.tables, 1}, {hash.token_tile, ptrdiff_t(code_stride)}});
@@ -68,9 +66,9 @@ void run_hash(const PackedLayer& packed, const HashCall& call, const HashKernel&
 }
 
 // One tile of tokens through every call of the class's kernels.
-void hash_tile(const PackedLayer& packed, const std::vector<HashKernel>& kernels, bool one_token, const InputRows& x,
-               uint16_t* code, float* score, size_t code_stride) {
-  const std::vector<HashCall>& calls = packed.shape.calls(one_token);
+void hash_tile(const PackedLayer& packed, const std::vector<HashKernel>& kernels, const InputRows& x, uint16_t* code,
+               float* score, size_t code_stride) {
+  const std::vector<HashCall>& calls = packed.shape.calls;
   for (size_t call = 0; call < calls.size(); ++call) {
     run_hash(packed, calls[call], kernels[call], x, code, score, code_stride);
   }
@@ -103,7 +101,7 @@ void hash_specialised(const lookupffn_layer& layer, BatchClass batch, const Inpu
     if (kernels.empty()) continue;
     const size_t tile = kernels.front().token_tile;
     for (; count >= tile; first += tile, count -= tile) {
-      hash_tile(layer.packed, kernels, kind == kOne, kernel_rows(shape, x, first, tile, copy.x),
+      hash_tile(layer.packed, kernels, kernel_rows(shape, x, first, tile, copy.x),
                 codes.code + first * codes.stride, codes.score + first * codes.stride, codes.stride);
     }
     // A token by itself costs about two of a tile: from half a tile on, a tile filled up with zeros is cheaper.
@@ -115,7 +113,7 @@ void hash_specialised(const lookupffn_layer& layer, BatchClass batch, const Inpu
         if (filled > 0) std::memcpy(to, x.row(first + n), filled * sizeof(float));
         std::fill(to + filled, to + row, 0.0f);
       }
-      hash_tile(layer.packed, kernels, false, {copy.x, ptrdiff_t(row)}, copy.code, copy.score, copy.stride);
+      hash_tile(layer.packed, kernels, {copy.x, ptrdiff_t(row)}, copy.code, copy.score, copy.stride);
       for (size_t n = 0; n < count; ++n) {
         std::memcpy(codes.code + (first + n) * codes.stride, copy.code + n * copy.stride, shape.tables * sizeof(uint16_t));
         std::memcpy(codes.score + (first + n) * codes.stride, copy.score + n * copy.stride, shape.tables * sizeof(float));
@@ -192,8 +190,9 @@ class PortableHasher {
     // Rows beyond the tokens hold what an earlier tile left: computed, never looked at.
     const size_t rows = one ? 1 : round_up(tokens, kernels_.product_tokens);
     BufferArgument in_argument(in, {{inputs, 1}, {panels, ptrdiff_t(panel_stride)}, {rows, ptrdiff_t(in_stride)}});
+    const size_t words = packed_.panel_words();
     BufferArgument weight(weight_type(packed_), panel_weights(packed_, first_panel),
-                          {{shape_.block, 1}, {inputs, ptrdiff_t(shape_.block)}, {panels, ptrdiff_t(inputs * shape_.block)}});
+                          {{shape_.block, 1}, {words, ptrdiff_t(shape_.block)}, {panels, ptrdiff_t(words * shape_.block)}});
     BufferArgument out_argument(out, {{shape_.block, 1}, {panels, ptrdiff_t(shape_.block)}, {rows, ptrdiff_t(out_stride)}});
     void* arguments[] = {in_argument.pointer(), weight.pointer(), out_argument.pointer()};
     call_kernel(one ? *kernels_.product_one : *kernels_.product, arguments);
@@ -281,7 +280,7 @@ void hash_tokens(const lookupffn_layer& layer, BatchClass batch, const InputRows
 void hash_call(const lookupffn_layer& layer, size_t call, const float* x, uint16_t* code, float* score, char* scratch) {
   const PackedShape& shape = layer.packed.shape;
   const InputRows row = kernel_rows(shape, {x, 0}, 0, 1, reinterpret_cast<float*>(scratch));
-  run_hash(layer.packed, shape.one_token_calls[call], layer.kernels.hash[kOne][call], row, code, score, code_stride(shape));
+  run_hash(layer.packed, shape.shared_calls[call], layer.kernels.shared_hash[call], row, code, score, code_stride(shape));
 }
 
 }  // namespace lookupffn

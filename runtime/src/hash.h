@@ -34,7 +34,7 @@ size_t hash_scratch_bytes(const lookupffn_layer& layer);
 void hash_tokens(const lookupffn_layer& layer, BatchClass batch, const InputRows& x, size_t first, size_t count,
                  const CodeRows& codes, char* scratch);
 
-// One token, one of shape.one_token_calls: several threads can share a token's hash. Specialised kernels only.
+// One token, one of shape.shared_calls: several threads can share a token's hash. Specialised kernels only.
 void hash_call(const lookupffn_layer& layer, size_t call, const float* x, uint16_t* code, float* score, char* scratch);
 
 }  // namespace lookupffn

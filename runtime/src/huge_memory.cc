@@ -16,10 +16,8 @@ constexpr size_t kHugePage = size_t(2) << 20;
 HugeMemory::HugeMemory(size_t bytes) : bytes_(bytes) {
   if (bytes == 0) return;
   const bool huge = bytes >= kHugePage;
-  // Kernels may read a vector past the last element.
-  const size_t padded = bytes + 256;
-  if (padded < bytes) throw Failure(LOOKUPFFN_OUT_OF_MEMORY, "packed weights pass the address space");
-  mapped_ = huge ? (padded + 2 * kHugePage - 1) / kHugePage * kHugePage : padded;
+  if (bytes > SIZE_MAX - 2 * kHugePage) throw Failure(LOOKUPFFN_OUT_OF_MEMORY, "packed weights pass the address space");
+  mapped_ = huge ? (bytes + 2 * kHugePage - 1) / kHugePage * kHugePage : bytes;
   mapping_ = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapping_ == MAP_FAILED) {
     mapping_ = nullptr;

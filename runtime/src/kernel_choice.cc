@@ -47,34 +47,43 @@ std::string missing_text(const char* kernel, const char* isa, const std::string&
          (libraries.empty() ? "any registered library (none is registered)" : "the registered libraries (" + libraries + ")");
 }
 
-// Fills choice.hash; "" or what is missing.
+// One kernel for each of the calls, of one tile of tokens; none where one is missing, whose problem is then told.
+std::vector<HashKernel> hash_kernels(const PackedShape& shape, const std::vector<HashCall>& calls, const char* isa,
+                                     const std::string& type, BatchClass batch, std::string* missing) {
+  std::vector<HashKernel> kernels;
+  for (const HashCall& call : calls) {
+    const std::string problem = shape.hash_problem(call, type);
+    const RegisteredKernel found = find_registered_kernel("hash", isa, problem, kBatchClassNames[batch]);
+    if (!found.kernel) {
+      *missing = problem;
+      return {};
+    }
+    const HashKernel hash{found.kernel, schedule_number(*found.kernel, "token_tile", 0)};
+    if (hash.token_tile == 0 || (batch == kOne && hash.token_tile != 1)) {
+      throw Failure(LOOKUPFFN_INCOMPATIBLE_KERNELS, std::string("kernel library ") + found.library->name +
+                                                        ": a hash kernel's schedule has no usable token_tile: '" +
+                                                        found.kernel->schedule + "'");
+    }
+    // The calls of a batch go through the same tile of tokens.
+    if (!kernels.empty() && kernels.front().token_tile != hash.token_tile) return {};
+    kernels.push_back(hash);
+  }
+  return kernels;
+}
+
+// Fills choice.hash and choice.shared_hash; "" or what is missing.
 std::string specialise_hash(const PackedShape& shape, const char* isa, const std::string& type, KernelChoice& choice) {
-  std::string description;
-  for (int batch = 0; batch < kBatchClasses; ++batch) {
-    for (const HashCall& call : shape.calls(batch == kOne)) {
-      const std::string problem = shape.hash_problem(call, type);
-      const RegisteredKernel found = find_registered_kernel("hash", isa, problem, kBatchClassNames[batch]);
-      if (!found.kernel) {
-        // Only the kernel for one token must be there: it can hash any number of them.
-        if (batch == kOne) return missing_text("hash", isa, problem);
-        choice.hash[batch].clear();
-        break;
-      }
-      HashKernel hash{found.kernel, schedule_number(*found.kernel, "token_tile", 0)};
-      if (hash.token_tile == 0 || (batch == kOne && hash.token_tile != 1)) {
-        throw Failure(LOOKUPFFN_INCOMPATIBLE_KERNELS, std::string("kernel library ") + found.library->name +
-                                                          ": a hash kernel's schedule has no usable token_tile: '" +
-                                                          found.kernel->schedule + "'");
-      }
-      // The calls of a batch go through the same tile of tokens.
-      if (!choice.hash[batch].empty() && choice.hash[batch].front().token_tile != hash.token_tile) {
-        choice.hash[batch].clear();
-        break;
-      }
-      if (choice.hash[batch].empty()) description += "; " + describe(*found.kernel);
-      choice.hash[batch].push_back(hash);
+  std::string description, missing;
+  for (const BatchClass batch : {kOne, kSmall, kLarge}) {
+    choice.hash[batch] = hash_kernels(shape, shape.calls, isa, type, batch, &missing);
+    if (!choice.hash[batch].empty()) {
+      description += "; " + describe(*choice.hash[batch].front().kernel);
+    } else if (batch == kOne) {
+      // Only the kernels for one token must be there: they can hash any number of them.
+      return missing_text("hash", isa, missing);
     }
   }
+  if (shape.shared_calls.size() > 1) choice.shared_hash = hash_kernels(shape, shape.shared_calls, isa, type, kOne, &missing);
   choice.specialised_hash = true;
   choice.description += "hash specialised, " + description.substr(2);
   return "";

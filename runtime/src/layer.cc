@@ -72,8 +72,8 @@ lookupffn_status lookupffn_layer_describe(const lookupffn_layer* layer, lookupff
     info->kernels = layer->kernels.description.c_str();
     info->table_bytes = packed.tables.bytes() + packed.scales.bytes();
     info->projection_bytes = packed.projection.bytes();
-    info->packed_bytes = packed.bytes();
-    info->huge_page_bytes = packed.huge_page_bytes();
+    info->packed_bytes = packed.memory.bytes();
+    info->huge_page_bytes = packed.memory.huge_page_bytes();
     info->pack_seconds = layer->pack_seconds;
   });
 }

@@ -11,10 +11,14 @@
 namespace lookupffn {
 namespace {
 
-HugeMemory padded_floats(const TensorView& tensor, size_t size) {
-  HugeMemory memory(size * sizeof(float));
-  read_floats(tensor, 0, tensor.elements(), static_cast<float*>(memory.data()));
-  return memory;
+// Room behind a part: kernels may read a vector past its last element.
+constexpr size_t kBehind = 256;
+
+size_t element_bytes(lookupffn_type type) { return type == LOOKUPFFN_F32 ? 4 : type == LOOKUPFFN_BF16 ? 2 : 1; }
+
+// A tensor as floats, at the start of a part; the rest of it stays zero.
+void pack_floats(const TensorView& tensor, const PackedPart& part) {
+  read_floats(tensor, 0, tensor.elements(), static_cast<float*>(part.data()));
 }
 
 // data = H data over the rows of a matrix [size, columns]: H the unnormalised Sylvester-Hadamard matrix.
@@ -50,30 +54,25 @@ std::vector<double> transformed_blocks(const float* blocks, size_t block, size_t
 // Stores a panel's [in, out] element.
 class ProjectionWriter {
  public:
-  ProjectionWriter(const PackedShape& shape, size_t panels, size_t inputs, lookupffn_type type)
-      : shape_(shape), inputs_(inputs), type_(type),
-        memory_(panels * inputs * shape.block * (type == LOOKUPFFN_BF16 ? 2 : 4)) {}
+  explicit ProjectionWriter(const PackedLayer& packed)
+      : block_(packed.shape.block), words_(packed.panel_words()), type_(packed.projection_type), data_(packed.projection.data()) {}
 
   void set(size_t panel, size_t in, size_t out, double value) {
-    const size_t index = (panel * inputs_ + in) * shape_.block + out;
     if (type_ == LOOKUPFFN_BF16) {
-      static_cast<uint16_t*>(memory_.data())[index] = f32_to_bf16(float(value));
+      static_cast<uint16_t*>(data_)[((panel * words_ + in / 2) * block_ + out) * 2 + in % 2] = f32_to_bf16(float(value));
     } else {
-      static_cast<float*>(memory_.data())[index] = float(value);
+      static_cast<float*>(data_)[(panel * words_ + in) * block_ + out] = float(value);
     }
   }
-  HugeMemory take() { return std::move(memory_); }
 
  private:
-  const PackedShape& shape_;
-  size_t inputs_;
-  lookupffn_type type_;
-  HugeMemory memory_;
+  const size_t block_, words_;
+  const lookupffn_type type_;
+  void* const data_;
 };
 
-HugeMemory pack_bh4(const LayerWeights& weights, const PackedShape& shape, lookupffn_type type) {
+void pack_bh4(const LayerWeights& weights, const PackedShape& shape, ProjectionWriter& writer) {
   const size_t block = weights.shape.block, p = shape.width;
-  ProjectionWriter writer(shape, shape.repeats * 4 * shape.panels, shape.block, type);
   std::vector<float> stage_weights(p * block);
   for (size_t repeat = 0; repeat < shape.repeats; ++repeat) {
     for (size_t stage = 0; stage < 4; ++stage) {
@@ -90,25 +89,21 @@ HugeMemory pack_bh4(const LayerWeights& weights, const PackedShape& shape, looku
       }
     }
   }
-  return writer.take();
 }
 
-HugeMemory pack_dense(const LayerWeights& weights, const PackedShape& shape, lookupffn_type type) {
-  ProjectionWriter writer(shape, shape.panels, shape.d_in, type);
+void pack_dense(const LayerWeights& weights, const PackedShape& shape, ProjectionWriter& writer) {
   std::vector<float> row(shape.d_in);
   for (size_t k = 0; k < shape.tables * shape.bits; ++k) {
     read_floats(weights.projection_weight, k * shape.d_in, shape.d_in, row.data());
     for (size_t i = 0; i < shape.d_in; ++i) writer.set(k / shape.block, i, k % shape.block, row[i]);
   }
-  return writer.take();
 }
 
 // A BH4 projection of p < 16 values multiplied out: W = decay H B3 H B2 H B1 H B0 + (1 - decay) I of each repeat.
-HugeMemory pack_tiny_bh4(const LayerWeights& weights, const PackedShape& shape, lookupffn_type type) {
+void pack_tiny_bh4(const LayerWeights& weights, const PackedShape& shape, ProjectionWriter& writer) {
   const size_t block = weights.shape.block;
   size_t p = 1;
   while (p < shape.d_in) p *= 2;
-  ProjectionWriter writer(shape, shape.panels, shape.d_in, type);
   std::vector<float> stage_weights(p * block);
   for (size_t repeat = 0; repeat < weights.shape.repeats; ++repeat) {
     std::vector<double> product(p * p, 0.0);
@@ -133,13 +128,17 @@ HugeMemory pack_tiny_bh4(const LayerWeights& weights, const PackedShape& shape, 
       }
     }
   }
-  return writer.take();
 }
 
-HugeMemory pack_projection(const LayerWeights& weights, const PackedShape& shape, lookupffn_type type) {
-  if (shape.bh4) return pack_bh4(weights, shape, type);
-  return weights.shape.projection == LOOKUPFFN_BH4 ? pack_tiny_bh4(weights, shape, type)
-                                                   : pack_dense(weights, shape, type);
+void pack_projection(const LayerWeights& weights, const PackedLayer& packed) {
+  ProjectionWriter writer(packed);
+  if (packed.shape.bh4) {
+    pack_bh4(weights, packed.shape, writer);
+  } else if (weights.shape.projection == LOOKUPFFN_BH4) {
+    pack_tiny_bh4(weights, packed.shape, writer);
+  } else {
+    pack_dense(weights, packed.shape, writer);
+  }
 }
 
 // A row in int8 with its scale: max|row| = 127 scale.
@@ -155,12 +154,10 @@ float quantise_row(const float* row, size_t size, int8_t* packed) {
   return scale;
 }
 
-void pack_tables(const LayerWeights& weights, PackedLayer& packed) {
+void pack_tables(const LayerWeights& weights, const PackedLayer& packed) {
   const PackedShape& shape = packed.shape;
   const size_t rows = shape.tables << shape.bits;
-  const size_t element = packed.table_type == LOOKUPFFN_F32 ? 4 : packed.table_type == LOOKUPFFN_BF16 ? 2 : 1;
-  packed.tables = HugeMemory(rows * shape.row * element);
-  if (packed.table_type == LOOKUPFFN_I8) packed.scales = HugeMemory(rows * sizeof(float));
+  const size_t element = element_bytes(packed.table_type);
   std::vector<float> row(shape.d_out);
   for (size_t r = 0; r < rows; ++r) {
     void* to = static_cast<char*>(packed.tables.data()) + r * shape.row * element;
@@ -177,6 +174,28 @@ void pack_tables(const LayerWeights& weights, PackedLayer& packed) {
   }
 }
 
+// Where the parts are in the layer's memory. The tables come first: they get the alignment of huge pages.
+void lay_out(PackedLayer& packed) {
+  const PackedShape& shape = packed.shape;
+  const size_t rows = shape.tables << shape.bits;
+  packed.tables.size = rows * shape.row * element_bytes(packed.table_type);
+  packed.projection.size = shape.all_panels() * packed.panel_words() * shape.block * sizeof(uint32_t);
+  packed.scales.size = packed.table_type == LOOKUPFFN_I8 ? rows * sizeof(float) : 0;
+  packed.gamma.size = packed.beta.size = shape.input() * sizeof(float);
+  packed.offset.size = std::max(shape.outputs, round_up(shape.tables, kLaneMultiple) * shape.bits) * sizeof(float);
+  packed.bias.size = shape.row * sizeof(float);
+  PackedPart* const parts[] = {&packed.tables, &packed.projection, &packed.scales, &packed.gamma,
+                               &packed.beta,   &packed.offset,     &packed.bias};
+  size_t total = 0;
+  for (const PackedPart* part : parts) total += round_up(part->size + kBehind, 64);
+  packed.memory = HugeMemory(total);
+  char* at = static_cast<char*>(packed.memory.data());
+  for (PackedPart* part : parts) {
+    part->start = at;
+    at += round_up(part->size + kBehind, 64);
+  }
+}
+
 }  // namespace
 
 LayerExtents layer_extents(const lookupffn_shape& shape) {
@@ -190,31 +209,16 @@ PackedLayer pack_layer(const LayerWeights& weights, lookupffn_type table_type, l
                      projection_type,
                      weights.shape.layer_norm_eps,
                      0,
-                     {}, {}, {}, {}, {}, {}, {}};
-  const PackedShape& shape = packed.shape;
-  if (shape.bh4) packed.skip = float(1.0 - double(weights.shape.decay));
-  packed.gamma = padded_floats(weights.layer_norm_weight, shape.input());
-  packed.beta = padded_floats(weights.layer_norm_bias, shape.input());
-  packed.projection = pack_projection(weights, shape, projection_type);
-  packed.offset = padded_floats(weights.projection_bias,
-                                std::max(shape.outputs, round_up(shape.tables, kLaneMultiple) * shape.bits));
+                     {}, {}, {}, {}, {}, {}, {}, {}};
+  if (packed.shape.bh4) packed.skip = float(1.0 - double(weights.shape.decay));
+  lay_out(packed);
+  pack_floats(weights.layer_norm_weight, packed.gamma);
+  pack_floats(weights.layer_norm_bias, packed.beta);
+  pack_projection(weights, packed);
+  pack_floats(weights.projection_bias, packed.offset);
   pack_tables(weights, packed);
-  packed.bias = padded_floats(weights.bias, shape.row);
+  pack_floats(weights.bias, packed.bias);
   return packed;
-}
-
-size_t PackedLayer::bytes() const {
-  size_t total = 0;
-  for (const HugeMemory* memory : {&gamma, &beta, &projection, &offset, &tables, &scales, &bias}) total += memory->bytes();
-  return total;
-}
-
-size_t PackedLayer::huge_page_bytes() const {
-  size_t total = 0;
-  for (const HugeMemory* memory : {&gamma, &beta, &projection, &offset, &tables, &scales, &bias}) {
-    total += memory->huge_page_bytes();
-  }
-  return total;
 }
 
 }  // namespace lookupffn

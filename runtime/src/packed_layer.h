@@ -11,22 +11,35 @@
 
 namespace lookupffn {
 
+// Part of a layer's memory: 64-byte aligned, with at least 256 readable bytes behind it.
+struct PackedPart {
+  void* start = nullptr;
+  size_t size = 0;
+
+  void* data() const { return start; }
+  size_t bytes() const { return size; }
+};
+
 struct PackedLayer {
   PackedShape shape;
   lookupffn_type table_type, projection_type;
   float eps;   // of LayerNorm
   float skip;  // BH4: 1 - decay; dense: 0
 
-  HugeMemory gamma, beta;  // float [input()]
-  HugeMemory projection;   // float or bf16 [panel, in, block]; BH4: panel = (repeat * 4 + stage) * panels + block number,
+  HugeMemory memory;       // of all parts, so that small ones are on huge pages too
+  PackedPart gamma, beta;  // float [input()]
+  PackedPart projection;   // float [panel, in, block], or words [panel, in / 2, block] of two bf16, the even input's in
+                           // the low half; BH4: panel = (repeat * 4 + stage) * panels + block number,
                            // with the Hadamard transform within a block folded in, and decay into the last stage
-  HugeMemory offset;       // float [>= outputs]: the projection's bias, zero from tables * bits on
-  HugeMemory tables;       // float, bf16 or int8 [tables, rows, row]
-  HugeMemory scales;       // float [tables, rows] for i8 tables, else empty
-  HugeMemory bias;         // float [row]
+  PackedPart offset;       // float [>= outputs]: the projection's bias, zero from tables * bits on
+  PackedPart tables;       // float, bf16 or int8 [tables, rows, row]
+  PackedPart scales;       // float [tables, rows] for i8 tables, else empty
+  PackedPart bias;         // float [row]
 
-  size_t bytes() const;
-  size_t huge_page_bytes() const;
+  // 32-bit words that one output of a panel has in `projection`.
+  size_t panel_words() const {
+    return projection_type == LOOKUPFFN_BF16 ? (shape.panel_inputs() + 1) / 2 : shape.panel_inputs();
+  }
 };
 
 // Throws Failure. The weights' views need to be valid during the call only.

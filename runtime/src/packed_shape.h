@@ -24,8 +24,8 @@ struct LayerExtents {
 };
 
 // A hash kernel covers a run of tables. A BH4 layer whose codes do not straddle repeats is hashed by runs of
-// repeats: one at a time where threads may share a single token's hash, more for many tokens, which then need
-// their LayerNorm less often.
+// repeats, which share a LayerNorm: as many as fit a kernel's stack, or one at a time where threads share a
+// single token's hash.
 struct HashCall {
   size_t first_table, tables;
   size_t first_repeat, repeats;  // BH4; dense: 0
@@ -40,7 +40,8 @@ struct PackedShape {
   size_t repeats;  // BH4; dense: 0
   size_t outputs;  // floats of z: repeats * p or panels * block
   size_t row;      // floats of a packed table row: d_out rounded up
-  std::vector<HashCall> one_token_calls, many_token_calls;
+  std::vector<HashCall> calls;         // that hash a tile of tokens
+  std::vector<HashCall> shared_calls;  // that threads share out to hash one token
 
   explicit PackedShape(const LayerExtents& layer)
       : d_in(layer.d_in), d_out(layer.d_out), tables(layer.tables), bits(layer.bits) {
@@ -63,12 +64,13 @@ struct PackedShape {
       repeats = 0;
       outputs = panels * block;
     }
-    one_token_calls = hash_calls(1);
-    many_token_calls = hash_calls(std::max<size_t>(1, kCallOutputs / width));
+    calls = hash_calls(std::max<size_t>(1, kCallOutputs / width));
+    shared_calls = hash_calls(1);
   }
 
-  // The calls that hash one token, or a tile of several.
-  const std::vector<HashCall>& calls(bool one_token) const { return one_token ? one_token_calls : many_token_calls; }
+  // Panels of the whole projection, and the inputs that one reads.
+  size_t all_panels() const { return bh4 ? repeats * 4 * panels : panels; }
+  size_t panel_inputs() const { return bh4 ? block : d_in; }
 
   // Rows of x, gamma and beta in floats.
   size_t input() const { return round_up(std::max(d_in, width), kInputMultiple); }
@@ -90,13 +92,13 @@ struct PackedShape {
 
   std::vector<HashCall> hash_calls(size_t repeats_per_call) const {
     if (!bh4 || width % bits != 0) return {{0, tables, 0, repeats}};
-    std::vector<HashCall> calls;
+    std::vector<HashCall> result;
     const size_t tables_per_repeat = width / bits;
     for (size_t repeat = 0; repeat < repeats; repeat += repeats_per_call) {
       const size_t count = std::min(repeats_per_call, repeats - repeat), first = repeat * tables_per_repeat;
-      calls.push_back({first, std::min(count * tables_per_repeat, tables - first), repeat, count});
+      result.push_back({first, std::min(count * tables_per_repeat, tables - first), repeat, count});
     }
-    return calls;
+    return result;
   }
 };
 
