@@ -72,11 +72,9 @@ double gather_cost(const KernelSpec& spec, const Schedule& schedule, double toke
   const double tile = std::clamp(number(schedule, "d_tile", 128), lanes, std::max(d_out, lanes));
   double pass = number(schedule, "tables_pass", 0);
   if (pass <= 0 || pass > tables) pass = tables;
-  const double chunk = number(schedule, "token_chunk", 0);
-  const double token_tile = chunk > 0 ? std::min(chunk, tokens) : tokens;
   // Rows of the tables of one pass are visited by every token of a tile: the footprint of the reads.
   const double footprint = work.table_bytes / tables * pass * std::exp2(number(spec.problem, "bits", 8));
-  const double reuse = token_tile * pass / (pass * std::exp2(number(spec.problem, "bits", 8)));
+  const double reuse = tokens * pass / (pass * std::exp2(number(spec.problem, "bits", 8)));
   // What is read for the first time in a pass comes from the level that holds all tables.
   const double fresh = std::clamp(1 / std::max(reuse, 1e-9), 0.0, 1.0);
   const double all = bytes_per_ns(work.footprint_bytes, caches);
@@ -84,7 +82,7 @@ double gather_cost(const KernelSpec& spec, const Schedule& schedule, double toke
   double reads = work.table_bytes * (fresh / all + (1 - fresh) / near);
   if (number(schedule, "prefetch_tables", 0) > 0 && all < 60) reads *= 0.9;
   // Sums of a pass are read and written again by the next.
-  const double y_traffic = (tables / pass) * d_out * 8 / bytes_per_ns(token_tile * d_out * 4, caches);
+  const double y_traffic = (tables / pass) * d_out * 8 / bytes_per_ns(tokens * d_out * 4, caches);
   const double registers = tile / lanes;
   const double unroll = std::max(1.0, number(schedule, "unroll_tables", 1));
   const double widening = element < 4 ? 1.6 : 1.0;

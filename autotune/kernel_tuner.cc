@@ -276,6 +276,16 @@ void KernelTuner::build_batch(std::vector<Candidate>* batch, const BuiltKernel& 
 
 void KernelTuner::search(std::optional<TuneClock::time_point> deadline) {
   std::vector<Schedule> points = space_.enumerate(target_.spec, kMostPoints);
+  if (run_.options.threads == 1) {
+    // What cannot be told apart by measuring stays as it is.
+    for (const ScheduleSpace::Parameter& parameter : space_.parameters()) {
+      if (!parameter.needs_threads) continue;
+      const std::string& value = default_schedule_.at(parameter.name);
+      points.erase(std::remove_if(points.begin(), points.end(),
+                                  [&](const Schedule& point) { return point.at(parameter.name) != value; }),
+                   points.end());
+    }
+  }
   if (std::find(points.begin(), points.end(), default_schedule_) == points.end())
     points.push_back(default_schedule_);
   const SearchSpace space(std::move(points));

@@ -97,6 +97,9 @@ ScheduleSpace ScheduleSpace::parse(const std::string& json_text, const std::stri
       Parameter parameter;
       parameter.name = text_member(entry, "name");
       parameter.doc = text_member(entry, "doc");
+      if (entry.contains("needs_threads")) {
+        parameter.needs_threads = member(entry, "needs_threads", Json::value_t::boolean).get<bool>();
+      }
       for (const Json& value : member(entry, "values", Json::value_t::array)) {
         parameter.values.push_back(value_text(value));
       }

@@ -1,6 +1,6 @@
 // The schedules that a kernel can be generated with, read from schedules/KERNEL.space.json:
 //
-//   {"schema": 1, "kernel": "gather",
+//   {"schema": 1, "kernel": "gather",       (a parameter with "needs_threads": true is not searched on one thread)
 //    "parameters":  [{"name": "d_tile", "doc": "...", "values": [16, 32, 64]}, ...],
 //    "definitions": [{"name": "row_floats", "expr": "round_up(d_out, 16)"}, ...],        each may use earlier
 //    ones "conditions":  [{"expr": "row_floats % d_tile == 0", "if_not_message": "d_tile divides the padded
@@ -31,6 +31,7 @@ class ScheduleSpace {
   struct Parameter {
     std::string name, doc;
     std::vector<std::string> values;  // in the file's order; neighbours in it are alike
+    bool needs_threads = false;       // one thread runs the same whatever the value
   };
 
   // Throws std::runtime_error naming the file and what is wrong with it.

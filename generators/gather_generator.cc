@@ -26,9 +26,8 @@ class Gather : public Generator<Gather> {
   GeneratorParam<int> unroll_tables{"unroll_tables", 1};
   GeneratorParam<int> prefetch_tables{"prefetch_tables", 0};  // rows fetched that many tables ahead
   GeneratorParam<bool> whole_rows{"whole_rows", false};  // a row is read to its end before the next table's; y stays in memory
-  // Read by the runtime, which runs the kernel on part of the tokens or of d_out:
+  // Read by the runtime, whose threads run the kernel on part of the tokens or of d_out:
   GeneratorParam<Parallel> parallel{"parallel", Parallel::kTokens, {{"tokens", Parallel::kTokens}, {"slices", Parallel::kSlices}}};
-  GeneratorParam<int> token_chunk{"token_chunk", 0};  // tokens hashed and gathered before the next; 0: a thread's all
 
   Input<Buffer<uint16_t>> code{"code", 2};    // [tokens, tables]: t, n
   Input<Buffer<float>> score{"score", 2};     // [tokens, tables]: t, n

@@ -28,8 +28,7 @@ class Records : public testing::Test {
     record.threads = 2;
     record.tokens = 64;
     record.schedule = {{"d_tile", "128"},      {"vector_bytes", "64"},   {"tables_pass", "4"},
-                       {"unroll_tables", "2"}, {"prefetch_tables", "0"}, {"whole_rows", "false"}, {"parallel", "tokens"},
-                       {"token_chunk", "0"}};
+                       {"unroll_tables", "2"}, {"prefetch_tables", "0"}, {"whole_rows", "false"}, {"parallel", "tokens"}};
     record.default_us_per_token = {2.5, 2.25, 2.75};
     record.tuned_us_per_token = {2, 1.75, 2.125};
     record.gain = 1.25;

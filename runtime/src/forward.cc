@@ -117,15 +117,12 @@ class Batch {
       gather(y);
       return;
     }
-    // Each thread hashes a chunk of its tokens and gathers it while the codes are in its cache.
+    // Each thread hashes all of its tokens and then gathers them: in turns of fewer, the projection's weights and
+    // the rows drive each other out of the second-level cache.
     run_tasks(threads_, parts_, [&](size_t i) {
       const Share share = token_share(i);
-      const size_t chunk = layer_.kernels.gather[batch_].token_chunk ? layer_.kernels.gather[batch_].token_chunk : share.count;
-      for (size_t n = 0; n < share.count; n += chunk) {
-        const size_t count = std::min(chunk, share.count - n);
-        hash_tokens(layer_, batch_, x, share.first + n, count, codes_, hash_scratch(i));
-        gather_tokens(layer_, batch_, codes_, share.first + n, count, 0, shape_.row, y, gather_scratch(i));
-      }
+      hash_tokens(layer_, batch_, x, share.first, share.count, codes_, hash_scratch(i));
+      gather_tokens(layer_, batch_, codes_, share.first, share.count, 0, shape_.row, y, gather_scratch(i));
     });
   }
 

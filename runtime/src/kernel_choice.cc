@@ -32,7 +32,6 @@ GatherKernel gather_kernel(const lookupffn_kernel& kernel) {
   GatherKernel gather;
   gather.kernel = &kernel;
   gather.d_tile = schedule_number(kernel, "d_tile", 0);
-  gather.token_chunk = schedule_number(kernel, "token_chunk", 0);
   gather.over_slices = schedule_value(kernel, "parallel") == "slices";
   if (gather.d_tile == 0 || gather.d_tile % kLaneMultiple != 0) {
     throw Failure(LOOKUPFFN_INCOMPATIBLE_KERNELS, std::string("a gather kernel's schedule has no usable d_tile: '") +

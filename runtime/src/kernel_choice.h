@@ -22,7 +22,6 @@ struct HashKernel {
 struct GatherKernel {
   const lookupffn_kernel* kernel = nullptr;
   size_t d_tile = 0;        // it computes a multiple of so many floats of y
-  size_t token_chunk = 0;   // tokens hashed and gathered before the next; 0: all of a thread's
   bool over_slices = false; // threads share out d_out rather than tokens
 };
 
