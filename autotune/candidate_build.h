@@ -47,6 +47,7 @@ class CandidateBuild {
   // Throws std::runtime_error where no temporary directory can be made.
   explicit CandidateBuild(const TuneTools& tools);
   ~CandidateBuild();
+  const std::string& directory() const { return directory_; }  // everything that it writes is in there
   CandidateBuild(const CandidateBuild&) = delete;
   CandidateBuild& operator=(const CandidateBuild&) = delete;
 

@@ -224,8 +224,10 @@ bool KernelTuner::start(KernelOutcome* outcome) {
       if (!companions_.back().ok) default_kernel_ = companions_.back();
     }
   }
-  const auto logged = std::find_if(trials_.begin(), trials_.end(),
-                                   [&](const Trial& trial) { return trial.schedule == default_schedule_; });
+  // A default that failed is tried again: what was wrong may have been mended, and without it nothing goes on.
+  const auto logged = std::find_if(trials_.begin(), trials_.end(), [&](const Trial& trial) {
+    return trial.schedule == default_schedule_ && trial.status == TrialStatus::kOk;
+  });
   Trial trial;
   if (logged != trials_.end()) {
     trial = *logged;

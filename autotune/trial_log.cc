@@ -152,6 +152,7 @@ TrialLog::TrialLog(const std::string& path, const nlohmann::json& header, bool r
 TrialLog::~TrialLog() { close(file_); }
 
 void TrialLog::append(const nlohmann::json& line) {
+  const std::lock_guard<std::mutex> lock(appending_);
   const std::string text = line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   struct stat status {};
   if (fstat(file_, &status) != 0) fail(path_, system_reason());

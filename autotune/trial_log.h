@@ -2,6 +2,7 @@
 #ifndef LOOKUPFFN_TRIAL_LOG_H
 #define LOOKUPFFN_TRIAL_LOG_H
 
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -44,7 +45,12 @@ class TrialLog {
   // file holds what it held before.
   void append(const nlohmann::json& line);
 
+  // From now on append() does not return, and what it had begun is on the disk: for a program that is about to end.
+  // May be called from another thread.
+  void close_for_good() { appending_.lock(); }
+
  private:
+  std::mutex appending_;
   std::string path_;
   int file_ = -1;
   LogContent content_;

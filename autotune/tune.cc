@@ -15,6 +15,7 @@
 #include "content_hash.h"
 #include "kernel_tuner.h"
 #include "machine.h"
+#include "on_interrupt.h"
 #include "preflight.h"
 
 namespace lookupffn {
@@ -142,6 +143,9 @@ TuneResult tune(const TuneOptions& options, std::FILE* out) {
   }
 
   CandidateBuild build(options.tools);
+  // A trial that fails because its files are being removed must not reach the log.
+  const OnInterrupt on_interrupt([&log] { log.close_for_good(); }, build.directory(),
+                                 "the log " + options.log + " has every trial: go on with --resume");
   std::vector<std::string> record_dirs = options.schedules_dirs;
   record_dirs.push_back(options.out);
   TuneRun run(options, log, build, runner, progress);

@@ -122,6 +122,23 @@ TEST_F(TuneTiny, TheWholeLoop) {
   EXPECT_NE(other.err.find("was made for shape"), std::string::npos) << other.err;
 }
 
+// Ctrl-C: nothing is left behind but the log.
+TEST_F(TuneTiny, Interrupted) {
+  const pid_t tuner = start({"--tokens", "8", "--trials", "200"});
+  for (int i = 0; i < 1200 && !(fs::exists(log_) && read_trial_log(log_).trials.size() >= 2); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  kill(tuner, SIGINT);
+  int status = 0;
+  ASSERT_EQ(waitpid(tuner, &status, 0), tuner);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 128 + SIGINT);
+  for (int i = 0; i < 300 && !processes().empty(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_EQ(processes(), std::vector<std::string>());
+  EXPECT_TRUE(fs::is_empty(folder_.file("tmp")));
+  EXPECT_GE(read_trial_log(log_).trials.size(), 2u);
+}
+
 TEST_F(TuneTiny, KilledAndResumed) {
   const std::vector<std::string> arguments = {"--tokens", "8", "--trials", "6", "--resume"};
   std::mt19937 random(3);
