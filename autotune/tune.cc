@@ -50,7 +50,7 @@ nlohmann::json log_header(const TuneOptions& options, const std::vector<TuneTarg
   nlohmann::json identity = {
       {"machine",
        options.runner.empty() ? machine.cpu + ", " + machine.caches : "behind --runner " + options.runner},
-      {"version", std::string(LOOKUPFFN_TOOL_VERSION) + ", generators " + LOOKUPFFN_GENERATORS_HASH +
+      {"version", std::string(LOOKUPFFN_TOOL_VERSION) + ", generators " + generators_hash() +
                       ", Halide " + LOOKUPFFN_HALIDE_VERSION},
       {"isa", options.isa},
       {"threads", options.threads},
@@ -68,6 +68,8 @@ nlohmann::json log_header(const TuneOptions& options, const std::vector<TuneTarg
 }
 
 }  // namespace
+
+const char* generators_hash() { return LOOKUPFFN_GENERATORS_HASH; }
 
 std::vector<TuneTarget> tune_targets(const TuneOptions& options) {
   // Of each class the largest count stands for all: there the kernel's own time is the most of a call's.
@@ -155,7 +157,7 @@ TuneResult tune(const TuneOptions& options, std::FILE* out) {
   run.provenance.cpu = machine.cpu;
   run.provenance.caches = machine.caches;
   run.provenance.halide = LOOKUPFFN_HALIDE_VERSION;
-  run.provenance.generator_hash = LOOKUPFFN_GENERATORS_HASH;
+  run.provenance.generator_hash = generators_hash();
   run.provenance.tool = LOOKUPFFN_TOOL_VERSION;
   run.state.kernel_count = targets.size();
   const auto seconds = [](double s) {

@@ -56,7 +56,7 @@ class Hash : public Generator<Hash> {
       generate_bh4();
     }
 
-    result.reset(new CodeAndScore(z, bits, t, n));
+    result.reset(new CodeAndScore(z, bits, t, n, table_lanes(), get_target().natural_vector_size<float>()));
     code_and_score(t, n) = Tuple(result->code, result->score);
   }
 
@@ -70,6 +70,9 @@ class Hash : public Generator<Hash> {
   std::vector<RDom> reductions;
   std::vector<CrossBlockHadamard> hadamards;  // of each stage
   Func z{"z"};
+
+  int lanes() const { return (vector_bytes > 0 ? int(vector_bytes) : get_target().natural_vector_size<float>() * 4) / 4; }
+  int table_lanes() const { return std::min<int>(lanes(), tables); }
 
   int p() const {  // BH4's width: the least power of two that holds d_in
     int width = 16;
@@ -170,7 +173,7 @@ class Hash : public Generator<Hash> {
 };
 
 void Hash::schedule() {
-  const int lanes = (vector_bytes > 0 ? int(vector_bytes) : get_target().natural_vector_size<float>() * 4) / 4;
+  const int lanes = this->lanes();
   const int tile = token_tile, registers = token_registers, b = block;
   const int vectors = std::max(1, std::min(int(output_vectors), b / lanes));
   x.dim(0).set_min(0);
@@ -185,7 +188,7 @@ void Hash::schedule() {
   first.dim(0).set_bounds(0, int(tables));
   first.dim(1).set_bounds(0, tile);
   outputs.bound(t, 0, int(tables)).bound(n, 0, tile);
-  const int table_lanes = std::min<int>(lanes, tables);
+  const int table_lanes = this->table_lanes();
   Var tv("tv");
   if (table_lanes > 1) outputs.split(t, t, tv, table_lanes, TailStrategy::ShiftInwards).vectorize(tv);
   result->schedule(outputs, t, table_lanes);

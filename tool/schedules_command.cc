@@ -14,6 +14,7 @@
 #include "machine.h"
 #include "schedule_record.h"
 #include "schedule_space.h"
+#include "tune.h"
 
 namespace lookupffn {
 namespace {
@@ -29,6 +30,7 @@ struct Entry {
   std::optional<ScheduleRecord> record;  // not there where the file cannot be read
   std::string fault;                     // why it is not used, "" where it is
   bool this_cpu = false;
+  bool these_generators = false;  // those that it was tuned with are those of this build
 };
 
 // Days since a date as records have it, negative where it is none.
@@ -45,6 +47,7 @@ Entry assess(const std::string& path, const std::vector<std::string>& directorie
   try {
     entry.record = load_record(path);
     entry.this_cpu = !machine.cpu.empty() && entry.record->provenance.cpu == machine.cpu;
+    entry.these_generators = entry.record->provenance.generator_hash == generators_hash();
     std::optional<ScheduleSpace> space;
     for (const std::string& directory : directories) {
       if (!std::filesystem::exists(directory + "/" + entry.record->spec.kernel + ".space.json")) continue;
@@ -79,7 +82,8 @@ nlohmann::json to_json(const Entry& entry) {
                  {"date", record.provenance.date},
                  {"age_days", age_days(record.provenance.date)},
                  {"cpu", record.provenance.cpu},
-                 {"this_cpu", entry.this_cpu}});
+                 {"this_cpu", entry.this_cpu},
+                 {"these_generators", entry.these_generators}});
   }
   return json;
 }
@@ -94,10 +98,11 @@ void print(const Entry& entry, const std::string& directory) {
   const double age = age_days(record.provenance.date);
   char when[64] = "of unknown age";
   if (age >= 0) std::snprintf(when, sizeof when, "%.0f days old", age);
-  std::printf("  %s\n    gain %.2fx (%.2f to %.2f), %s, %d thread%s, %s%s\n    %s%s\n",
+  std::printf("  %s\n    gain %.2fx (%.2f to %.2f), %s, %d thread%s, %s%s%s\n    %s%s\n",
               describe(record.spec).c_str(), record.gain, record.gain_low, record.gain_high, when,
               record.threads, record.threads == 1 ? "" : "s", record.provenance.cpu.c_str(),
               entry.this_cpu ? " (this CPU)" : " (another CPU)",
+              entry.these_generators ? "" : "; the generators have changed since: tune again for the best",
               entry.fault.empty() ? "matches: used where kernels of this problem are built" : "not used: it ",
               entry.fault.c_str());
 }
