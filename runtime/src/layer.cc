@@ -2,6 +2,7 @@
 #include "layer.h"
 
 #include <chrono>
+#include <cstring>
 #include <memory>
 
 #include "failure.h"
@@ -13,18 +14,30 @@ using namespace lookupffn;
 
 namespace {
 
+// C may pass any number for an enumeration; C++ must not even look at one that it does not have.
+template <class Enumeration>
+int number_of(const Enumeration& value) {
+  static_assert(sizeof(Enumeration) == sizeof(int), "C's enumerations are ints");
+  int number;
+  std::memcpy(&number, &value, sizeof number);
+  return number;
+}
+
 void check_types(const lookupffn_pack_options& options) {
-  if (options.table_type != LOOKUPFFN_F32 && options.table_type != LOOKUPFFN_BF16 && options.table_type != LOOKUPFFN_I8) {
-    throw Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_layer_pack: table_type is " + std::to_string(int(options.table_type)) +
+  const int table_type = number_of(options.table_type), projection_type = number_of(options.projection_type);
+  const int kernels = number_of(options.kernels);
+  if (table_type != LOOKUPFFN_F32 && table_type != LOOKUPFFN_BF16 && table_type != LOOKUPFFN_I8) {
+    throw Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_layer_pack: table_type is " + std::to_string(table_type) +
                                                   "; it is LOOKUPFFN_F32, LOOKUPFFN_BF16 or LOOKUPFFN_I8");
   }
-  if (options.projection_type != LOOKUPFFN_F32 && options.projection_type != LOOKUPFFN_BF16) {
-    throw Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_layer_pack: projection_type is " +
-                                                  std::to_string(int(options.projection_type)) +
+  if (projection_type != LOOKUPFFN_F32 && projection_type != LOOKUPFFN_BF16) {
+    throw Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_layer_pack: projection_type is " + std::to_string(projection_type) +
                                                   "; it is LOOKUPFFN_F32 or LOOKUPFFN_BF16");
   }
-  if (options.kernels < LOOKUPFFN_ANY_KERNELS || options.kernels > LOOKUPFFN_SPECIALISED_KERNELS) {
-    throw Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_layer_pack: kernels is " + std::to_string(int(options.kernels)));
+  if (kernels < LOOKUPFFN_ANY_KERNELS || kernels > LOOKUPFFN_SPECIALISED_KERNELS) {
+    throw Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_layer_pack: kernels is " + std::to_string(kernels) +
+                                                  "; it is LOOKUPFFN_ANY_KERNELS, LOOKUPFFN_PORTABLE_KERNELS or "
+                                                  "LOOKUPFFN_SPECIALISED_KERNELS");
   }
 }
 
