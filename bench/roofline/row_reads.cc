@@ -129,12 +129,12 @@ std::vector<ReadOrder> RowReads::orders(size_t tokens, size_t threads) const {
   std::vector<size_t> passes = {0};
   if (tokens > 1) passes = {0, 1, 2, 4, 8};
   std::vector<size_t> slices = {row_bytes_};
-  if (tokens > 1 && row_bytes_ > 1024) slices.push_back(row_bytes_ / 2);
+  if (row_bytes_ > 1024) slices.push_back(row_bytes_ / 2);
   std::vector<ReadOrder> all;
   for (size_t pass : passes) {
     if (pass >= tables_) continue;
     for (size_t slice : slices) {
-      for (size_t ahead : {0, 1, 2, 4}) {
+      for (size_t ahead : {0, 1, 2, 4, 8}) {
         all.push_back({pass, slice, ahead, false});
         if (threads > 1 && slice % (threads * 64) == 0) all.push_back({pass, slice, ahead, true});
       }
