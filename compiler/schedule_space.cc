@@ -100,6 +100,7 @@ ScheduleSpace ScheduleSpace::parse(const std::string& json_text, const std::stri
       if (entry.contains("needs_threads")) {
         parameter.needs_threads = member(entry, "needs_threads", Json::value_t::boolean).get<bool>();
       }
+      if (entry.contains("step")) parameter.step = member(entry, "step", Json::value_t::number_unsigned).get<uint64_t>();
       for (const Json& value : member(entry, "values", Json::value_t::array)) {
         parameter.values.push_back(value_text(value));
       }
@@ -297,7 +298,8 @@ Schedule ScheduleSpace::default_schedule(const KernelSpec& spec) const {
         parameter.values.begin()));
   }
   const auto steps = [&](size_t parameter, size_t value) {
-    return uint64_t(std::max(wanted[parameter], value) - std::min(wanted[parameter], value));
+    const size_t values_away = std::max(wanted[parameter], value) - std::min(wanted[parameter], value);
+    return values_away * parameters_[parameter].step;
   };
   Schedule nearest;
   uint64_t distance = std::numeric_limits<uint64_t>::max();

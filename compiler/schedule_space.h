@@ -1,6 +1,7 @@
 // The schedules that a kernel can be generated with, read from schedules/KERNEL.space.json:
 //
-//   {"schema": 1, "kernel": "gather",       (a parameter with "needs_threads": true is not searched on one thread)
+//   {"schema": 1, "kernel": "gather",       (a parameter with "needs_threads": true is not searched on one thread;
+//                                            "step": 8 makes it the last that a default gives up)
 //    "parameters":  [{"name": "d_tile", "doc": "...", "values": [16, 32, 64]}, ...],
 //    "definitions": [{"name": "row_floats", "expr": "round_up(d_out, 16)"}, ...],        each may use earlier
 //    ones "conditions":  [{"expr": "row_floats % d_tile == 0", "if_not_message": "d_tile divides the padded
@@ -32,6 +33,7 @@ class ScheduleSpace {
     std::string name, doc;
     std::vector<std::string> values;  // in the file's order; neighbours in it are alike
     bool needs_threads = false;       // one thread runs the same whatever the value
+    uint64_t step = 1;                // how far a neighbouring value is, see default_schedule()
   };
 
   // Throws std::runtime_error naming the file and what is wrong with it.
@@ -47,7 +49,7 @@ class ScheduleSpace {
   bool legal(const KernelSpec& spec, const Schedule& schedule, std::string* why = nullptr) const;
 
   // The first default whose "when" holds; where it is not legal for this problem, the legal schedule that
-  // is the fewest steps along the value lists away. Throws std::runtime_error where nothing is legal.
+  // is the fewest steps along the value lists away, those of each parameter counted as its `step` says. Throws std::runtime_error where nothing is legal.
   Schedule default_schedule(const KernelSpec& spec) const;
 
   // All combinations of values, legal or not.

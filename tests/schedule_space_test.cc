@@ -162,6 +162,16 @@ TEST(ShippedSpaces, EveryShapeHasADefault) {
   }
 }
 
+// Small blocks have fewer vectors, not narrower ones.
+TEST(ShippedSpaces, DefaultsKeepTheWidestVectors) {
+  const ScheduleSpace space = ScheduleSpace::load(LOOKUPFFN_SCHEDULES, "hash");
+  for (const KernelSpec& spec : layer_kernels(parse_layer_shape("d_in=64 tables=8 bits=4 block=16"), "avx512", "f32", "f32")) {
+    if (spec.kernel == "hash") {
+      EXPECT_EQ(space.default_schedule(spec).at("vector_bytes"), "64") << describe(spec);
+    }
+  }
+}
+
 TEST(ShippedSpaces, DefaultsAreWrittenOutForTheUsualShapes) {
   // Where the nearest legal schedule had to stand in, a default would be luck.
   for (const std::string& isa : isa_names()) {
