@@ -18,12 +18,13 @@ struct CodeAndScore {
   Halide::Expr code, score;          // of table t, token n
 
   // z: [tokens, tables * bits]; lanes: tables in a vector, of a target with native_lanes
-  CodeAndScore(const Halide::Func& z, int bits, const Halide::Var& t, const Halide::Var& n, int lanes, int native_lanes) {
+  CodeAndScore(const Halide::Func& z, int bits, const Halide::Var& t, const Halide::Var& n, int tables, int lanes,
+               int native_lanes) {
     using namespace Halide;
     Var j("j");
     // Halide 14 takes a load from an odd constant index, every second element, for one from an aligned address. So
-    // it is, where vectors are no shorter than half a native one.
-    if (2 * lanes % native_lanes == 0) part(z, bits, t, j, n);
+    // it is, where vectors are no shorter than half a native one and none is shifted to end with the last table.
+    if (2 * lanes % native_lanes == 0 && tables % lanes == 0) part(z, bits, t, j, n);
     const auto z_of = [&](const Expr& bit) { return parted.empty() ? z(t * bits + bit, n) : parted.back()(t, bit, n); };
     factor(j, t, n) = strict_float(1.0f + exp_of_negative(-2.0f * abs(z_of(j))));
     code = cast<uint16_t>(0);

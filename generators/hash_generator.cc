@@ -56,7 +56,7 @@ class Hash : public Generator<Hash> {
       generate_bh4();
     }
 
-    result.reset(new CodeAndScore(z, bits, t, n, table_lanes(), get_target().natural_vector_size<float>()));
+    result.reset(new CodeAndScore(z, bits, t, n, tables, table_lanes(), get_target().natural_vector_size<float>()));
     code_and_score(t, n) = Tuple(result->code, result->score);
   }
 
