@@ -72,9 +72,10 @@ double gather_cost(const KernelSpec& spec, const Schedule& schedule, double toke
   const double tile = std::clamp(number(schedule, "d_tile", 128), lanes, std::max(d_out, lanes));
   double pass = number(schedule, "tables_pass", 0);
   if (pass <= 0 || pass > tables) pass = tables;
-  // Rows of the tables of one pass are visited by every token of a tile: the footprint of the reads.
-  const double footprint = work.table_bytes / tables * pass * std::exp2(number(spec.problem, "bits", 8));
-  const double reuse = tokens * pass / (pass * std::exp2(number(spec.problem, "bits", 8)));
+  // Rows of the tables of one pass are visited by every token: the footprint of the reads.
+  const double rows = std::exp2(number(spec.problem, "bits", 8));
+  const double footprint = work.table_bytes / tables * pass * rows;
+  const double reuse = tokens / rows;
   // What is read for the first time in a pass comes from the level that holds all tables.
   const double fresh = std::clamp(1 / std::max(reuse, 1e-9), 0.0, 1.0);
   const double all = bytes_per_ns(work.footprint_bytes, caches);

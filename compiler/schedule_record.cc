@@ -237,7 +237,7 @@ std::string spec_difference(const ScheduleRecord& record, const KernelSpec& spec
 }
 
 static ChosenSchedule choose_of_isa(const std::vector<std::string>& schedules_dirs, const KernelSpec& spec,
-                               const Machine& machine) {
+                                    const Machine& machine) {
   std::optional<ScheduleSpace> space;
   for (const std::string& directory : schedules_dirs) {
     std::error_code error;

@@ -1,7 +1,6 @@
 // The schedules that a kernel can be generated with, read from schedules/KERNEL.space.json:
 //
-//   {"schema": 1, "kernel": "gather",       (a parameter with "needs_threads": true is not searched on one thread;
-//                                            "step": 8 makes it the last that a default gives up)
+//   {"schema": 1, "kernel": "gather",
 //    "parameters":  [{"name": "d_tile", "doc": "...", "values": [16, 32, 64]}, ...],
 //    "definitions": [{"name": "row_floats", "expr": "round_up(d_out, 16)"}, ...],        each may use earlier
 //    ones "conditions":  [{"expr": "row_floats % d_tile == 0", "if_not_message": "d_tile divides the padded
@@ -9,6 +8,8 @@
 //    ...}}, ...,
 //                    {"when": "true", "schedule": {...}}]}
 //
+// A parameter with "needs_threads": true is not searched on one thread; one with "step": 8 is given up last where
+// a default is not legal, see default_schedule().
 // Variables in expressions: the parameters, the definitions, the problem's parameters, kernel, isa, class,
 // isa_vector_bytes, isa_vector_registers, true and false. "when" sees all of them but the parameters.
 #ifndef LOOKUPFFN_SCHEDULE_SPACE_H
@@ -49,7 +50,8 @@ class ScheduleSpace {
   bool legal(const KernelSpec& spec, const Schedule& schedule, std::string* why = nullptr) const;
 
   // The first default whose "when" holds; where it is not legal for this problem, the legal schedule that
-  // is the fewest steps along the value lists away, those of each parameter counted as its `step` says. Throws std::runtime_error where nothing is legal.
+  // is the fewest steps along the value lists away, those of each parameter counted as its `step` says. Throws
+  // std::runtime_error where nothing is legal.
   Schedule default_schedule(const KernelSpec& spec) const;
 
   // All combinations of values, legal or not.

@@ -31,12 +31,12 @@ InputRows kernel_rows(const PackedShape& shape, const InputRows& x, size_t first
 
 size_t copy_floats(const PackedShape& shape, size_t tokens) { return tokens * round_up(shape.d_in, kInputMultiple); }
 
-halide_type_t weight_type(const PackedLayer& packed) {
-  return packed.projection_type == LOOKUPFFN_BF16 ? halide_type_t(halide_type_uint, 32) : halide_type_t(halide_type_float, 32);
-}
-
-const void* panel_weights(const PackedLayer& packed, size_t panel) {
-  return static_cast<const uint32_t*>(packed.projection.data()) + panel * packed.panel_words() * packed.shape.block;
+// The weights of `panels` panels.
+BufferArgument weight_argument(const PackedLayer& packed, size_t first_panel, size_t panels) {
+  const size_t block = packed.shape.block, panel = packed.panel_words() * block;
+  const halide_type_code_t code = packed.projection_type == LOOKUPFFN_BF16 ? halide_type_uint : halide_type_float;
+  return BufferArgument(halide_type_t(code, 32), static_cast<const uint32_t*>(packed.projection.data()) + first_panel * panel,
+                        {{block, 1}, {packed.panel_words(), ptrdiff_t(block)}, {panels, ptrdiff_t(panel)}});
 }
 
 const float* floats(const PackedPart& part) { return static_cast<const float*>(part.data()); }
@@ -47,7 +47,6 @@ const float* floats(const PackedPart& part) { return static_cast<const float*>(p
 void run_hash(const PackedLayer& packed, const HashCall& call, const HashKernel& hash, const InputRows& x, uint16_t* code,
               float* score, size_t code_stride) {
   const PackedShape& shape = packed.shape;
-  const size_t words = packed.panel_words();
   const size_t panels = shape.bh4 ? call.repeats * 4 * shape.panels : shape.panels;
   const size_t first_panel = call.first_repeat * 4 * shape.panels;
   const size_t first_output = shape.bh4 ? call.first_repeat * shape.width : 0;
@@ -55,8 +54,7 @@ void run_hash(const PackedLayer& packed, const HashCall& call, const HashKernel&
   BufferArgument x_argument(x.data, {{round_up(shape.d_in, kInputMultiple), 1}, {hash.token_tile, x.stride}});
   BufferArgument gamma(floats(packed.gamma), {{shape.input(), 1}});
   BufferArgument beta(floats(packed.beta), {{shape.input(), 1}});
-  BufferArgument weight(weight_type(packed), panel_weights(packed, first_panel),
-                        {{shape.block, 1}, {words, ptrdiff_t(shape.block)}, {panels, ptrdiff_t(words * shape.block)}});
+  BufferArgument weight = weight_argument(packed, first_panel, panels);
   BufferArgument offset(floats(packed.offset) + first_output, {{shape.outputs - first_output, 1}});
   BufferArgument code_argument(code + call.first_table, {{call.tables, 1}, {hash.token_tile, ptrdiff_t(code_stride)}});
   BufferArgument score_argument(score + call.first_table, {{call.tables, 1}, {hash.token_tile, ptrdiff_t(code_stride)}});
@@ -190,9 +188,7 @@ class PortableHasher {
     // Rows beyond the tokens hold what an earlier tile left: computed, never looked at.
     const size_t rows = one ? 1 : round_up(tokens, kernels_.product_tokens);
     BufferArgument in_argument(in, {{inputs, 1}, {panels, ptrdiff_t(panel_stride)}, {rows, ptrdiff_t(in_stride)}});
-    const size_t words = packed_.panel_words();
-    BufferArgument weight(weight_type(packed_), panel_weights(packed_, first_panel),
-                          {{shape_.block, 1}, {words, ptrdiff_t(shape_.block)}, {panels, ptrdiff_t(words * shape_.block)}});
+    BufferArgument weight = weight_argument(packed_, first_panel, panels);
     BufferArgument out_argument(out, {{shape_.block, 1}, {panels, ptrdiff_t(shape_.block)}, {rows, ptrdiff_t(out_stride)}});
     void* arguments[] = {in_argument.pointer(), weight.pointer(), out_argument.pointer()};
     call_kernel(one ? *kernels_.product_one : *kernels_.product, arguments);
