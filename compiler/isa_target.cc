@@ -19,6 +19,8 @@ const Isa kIsas[] = {
     {"avx512", "avx-avx2-avx512-avx512_skylake-f16c-fma-sse41", 64, 32},
     {"avx512_bf16", "avx-avx2-avx512-avx512_cannonlake-avx512_sapphirerapids-avx512_skylake-f16c-fma-sse41",
      64, 32},
+    {"avx512_amx", "avx-avx2-avx512-avx512_cannonlake-avx512_sapphirerapids-avx512_skylake-f16c-fma-sse41",
+     64, 32},
 };
 
 }  // namespace

@@ -318,15 +318,23 @@ static ChosenSchedule choose_of_isa(const std::vector<std::string>& schedules_di
   return chosen;
 }
 
+// The ISA whose records serve where a kernel has none of its own, as the two kernels are the same code: what is fast
+// for one is for the other. "" where there is none, as with what AMX multiplies.
+static std::string sibling_of(const KernelSpec& spec) {
+  if (spec.isa == "avx512_bf16") return "avx512";
+  const auto type = spec.problem.find("projection_type");
+  if (spec.isa == "avx512_amx" && (type == spec.problem.end() || type->second == "f32")) return "avx512_bf16";
+  return "";
+}
+
 ChosenSchedule choose_schedule(const std::vector<std::string>& schedules_dirs, const KernelSpec& spec,
                                const Machine& machine) {
   ChosenSchedule chosen = choose_of_isa(schedules_dirs, spec, machine);
-  // The same vectors and registers, and the kernels use no instruction that avx512 lacks: what is fast on one is
-  // on the other.
-  if (chosen.record_path.empty() && spec.isa == "avx512_bf16") {
+  const std::string isa = sibling_of(spec);
+  if (chosen.record_path.empty() && !isa.empty()) {
     KernelSpec sibling = spec;
-    sibling.isa = "avx512";
-    ChosenSchedule of_sibling = choose_of_isa(schedules_dirs, sibling, machine);
+    sibling.isa = isa;
+    ChosenSchedule of_sibling = choose_schedule(schedules_dirs, sibling, machine);
     if (!of_sibling.record_path.empty()) {
       of_sibling.notes.insert(of_sibling.notes.begin(), chosen.notes.begin(), chosen.notes.end());
       return of_sibling;

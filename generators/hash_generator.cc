@@ -2,11 +2,13 @@
 #include <vector>
 
 #include "Halide.h"
+#include "bf16_parts.h"
 #include "code_and_score.h"
 #include "layer_norm.h"
 #include "packed_types.h"
 #include "projection.h"
 #include "sum_in_order.h"
+#include "tile_products.h"
 
 namespace lookupffn {
 namespace {
@@ -25,6 +27,7 @@ class Hash : public Generator<Hash> {
   GeneratorParam<int> block{"block", 64};     // packed block (BH4) or panel (dense): outputs of one small product
   GeneratorParam<int> repeats{"repeats", 1};  // BH4: repeats of this call
   GeneratorParam<PackedType> projection_type{"projection_type", PackedType::kF32, packed_type_names()};
+  GeneratorParam<bool> amx{"amx", false};     // the ISA multiplies matrices of bf16
 
   // ---- the schedule ----
   GeneratorParam<int> token_tile{"token_tile", 24};         // tokens of a call
@@ -38,7 +41,7 @@ class Hash : public Generator<Hash> {
   Input<Buffer<float>> gamma{"gamma", 1};    // [width], zero from d_in on
   Input<Buffer<float>> beta{"beta", 1};      // [width], likewise
   Input<Buffer<>> weight{"weight", 3};       // [stage and panel, in, out]: o, i, (repeat * 4 + stage) * panels + panel;
-                                             // bf16: words of two inputs, see unpacked_weight
+                                             // bf16: words of two inputs, see packed_types.h
   Input<Buffer<float>> offset{"offset", 1};  // [outputs]: the projection's bias, zero from tables * bits on
   Input<float> eps{"eps"};                   // of LayerNorm
   Input<float> skip{"skip"};                 // BH4: 1 - decay; decay itself is folded into the last stage
@@ -64,10 +67,19 @@ class Hash : public Generator<Hash> {
 
  private:
   Var i{"i"}, o{"o"}, low{"low"}, high{"high"}, t{"t"}, n{"n"}, k{"k"}, repeat{"repeat"};
+  Var part{"part"}, step{"step"};
   std::unique_ptr<LayerNorm> norm;
   std::unique_ptr<CodeAndScore> result;
-  std::vector<Func> products;  // g of the dense projection, or of each stage: o, low, high, n, repeat
-  std::vector<RDom> reductions;
+  struct Product {
+    Func words;   // of the inputs' parts, where the ISA multiplies matrices: word, part, then as the inputs
+    Func sum;     // over reduction: o, low, high, n, repeat; of a single token on tiles: o, part, step, low, ...
+    Func result;  // o, low, high, n, repeat; where it is not the sum itself it adds sums
+    RDom reduction;
+
+    // The result in memory.
+    Func out() { return result.name() == sum.name() ? sum.in() : result; }
+  };
+  std::vector<Product> products;  // the dense projection's, or each stage's
   std::vector<CrossBlockHadamard> hadamards;  // of each stage
   Func z{"z"};
 
@@ -81,6 +93,12 @@ class Hash : public Generator<Hash> {
   }
   int blocks() const { return p() / block; }
 
+  // Whether products are of tiles: of bf16, in whole tiles. All kernels of a layer's hash say the same.
+  bool on_tiles() const {
+    const int inputs = projection == Projection::kDense ? int(d_in) : int(block);
+    return amx && projection_type == PackedType::kBF16 && inputs % (2 * kTileWords) == 0;
+  }
+
   // What sums start from: 0, as no model's eps is negative, but LLVM does not know it. See sum_in_order.
   Expr zero() const { return min(eps, 0.0f); }
 
@@ -89,16 +107,72 @@ class Hash : public Generator<Hash> {
     return int(tables) * int(bits) == 1 ? strict_float(sum + term) : sum_in_order(sum, term, get_target(), terms);
   }
 
+  // sum_i W[panel, o, i] input(i), over `inputs` inputs. of_words: what the inputs' words depend on, where the ISA
+  // multiplies matrices.
+  template <class Value>
+  Func product(const std::string& name, int inputs, const Expr& panel, const Value& input, const std::vector<Var>& of_words) {
+    Product product;
+    Func sum(name);
+    if (!on_tiles()) {
+      RDom r(0, packed_inputs(inputs, projection_type), name + "_i");
+      sum(o, low, high, n, repeat) = zero();
+      sum(o, low, high, n, repeat) =
+          add(sum(o, low, high, n, repeat),
+              unpacked_weight(weight, o, r, panel, projection_type) * input(packed_input(r, inputs, projection_type)), inputs);
+      product.reduction = r;
+      product.sum = product.result = sum;
+    } else {
+      // An input is the sum of its parts, a product of three products, added up a tile's 32 inputs after the other and
+      // the least part first.
+      const int steps = inputs / (2 * kTileWords);
+      Func words(name + "_words");
+      Expr first = input(k / 16 * 32 + k % 16), second = input(k / 16 * 32 + k % 16 + 16);  // see packed_types.h
+      words(of_words) = mux(part, {bf16_part_word(first, second, 0), bf16_part_word(first, second, 1), bf16_part_word(first, second, 2)});
+      const auto word = [&](const Expr& of, const Expr& part_of) {
+        std::vector<Expr> arguments(of_words.begin(), of_words.end());
+        arguments[0] = of;
+        arguments[1] = part_of;
+        return words(arguments);
+      };
+      if (token_tile > 1) {
+        RDom r(0, kTileWords, 0, kBf16Parts, 0, steps, name + "_i");
+        Expr in = r.z * kTileWords + r.x;
+        sum(o, low, high, n, repeat) = 0.0f;
+        sum(o, low, high, n, repeat) =
+            bf16_dot(sum(o, low, high, n, repeat), word(in, kBf16Parts - 1 - r.y), weight(o, in, panel));
+        product.reduction = r;
+        product.sum = product.result = sum;
+      } else {
+        // A single token's parts are the rows of a tile. Their sums are added up as the tile would have.
+        RDom r(0, kTileWords, name + "_i");
+        Expr in = step * kTileWords + r;
+        sum(o, part, step, low, high, n, repeat) = 0.0f;
+        sum(o, part, step, low, high, n, repeat) =
+            bf16_dot(sum(o, part, step, low, high, n, repeat), word(in, part), weight(o, in, panel));
+        Expr total;
+        for (int s = 0; s < steps; ++s) {
+          for (int p = kBf16Parts - 1; p >= 0; --p) {
+            Expr term = sum(o, p, s, low, high, n, repeat);
+            total = total.defined() ? strict_float(total + term) : term;
+          }
+        }
+        Func added(name + "_added");
+        added(o, low, high, n, repeat) = total;
+        product.reduction = r;
+        product.sum = sum;
+        product.result = added;
+      }
+      product.words = words;
+    }
+    products.push_back(product);
+    return product.result;
+  }
+
   // z = W h + b, in panels of `block` outputs
   void generate_dense() {
-    Func g("g");
-    RDom r(0, packed_inputs(int(d_in), projection_type), "r");
-    g(o, low, high, n, repeat) = zero();
-    g(o, low, high, n, repeat) =
-        add(g(o, low, high, n, repeat), unpacked_weight(weight, o, r, low, projection_type) * norm->h(r, n), d_in);
+    const auto input = [this](const Expr& in) { return norm->h(in, n); };
+    Func g = product("g", d_in, low, input, {k, part, n});
     z(k, n) = strict_float(g(k % int(block), k / int(block), 0, n, 0) + offset(k));
-    products.push_back(g);
-    reductions.push_back(r);
   }
 
   // z = decay * BH4(h) + (1 - decay) * h + b, four times a block-diagonal product and a Hadamard transform
@@ -109,17 +183,13 @@ class Hash : public Generator<Hash> {
     for (int stage = 0; stage < 4; ++stage) {
       const std::string name = "stage" + std::to_string(stage);
       // g[m, o] = sum_i W[repeat, stage, m, o, i] v[m, i], v of the stage before; h is that of the first.
-      Func product(name + "_product");
-      RDom r(0, b, name + "_i");
-      Expr input = stage == 0 ? norm->h(m * b + r, n) : v(r, low, high, n, repeat);
-      product(o, low, high, n, repeat) = zero();
-      product(o, low, high, n, repeat) =
-          add(product(o, low, high, n, repeat),
-              unpacked_weight(weight, o, r, (repeat * 4 + stage) * blocks() + m, projection_type) * input, b);
-      products.push_back(product);
-      reductions.push_back(r);
+      const bool is_first = stage == 0;
+      const auto input = [&](const Expr& in) { return is_first ? norm->h(m * b + in, n) : v(in, low, high, n, repeat); };
+      std::vector<Var> of_words = {k, part, low, high, n};
+      if (!is_first) of_words.push_back(repeat);
+      Func sum = product(name + "_product", b, (repeat * 4 + stage) * blocks() + m, input, of_words);
       // v = H_blocks g
-      Func g = stage == 0 ? without_padding(product) : product;
+      Func g = is_first ? without_padding(sum) : sum;
       hadamards.emplace_back(g, blocks(), name);
       v = hadamards.back().butterflies.empty() ? g : hadamards.back().butterflies.back();
     }
@@ -129,19 +199,67 @@ class Hash : public Generator<Hash> {
   }
 
   Func last_of(int stage) {
-    return hadamards[stage].butterflies.empty() ? products[stage].in() : hadamards[stage].butterflies.back();
+    return hadamards[stage].butterflies.empty() ? products[stage].out() : hadamards[stage].butterflies.back();
+  }
+
+  // A register tile of a product: tokens x panels x vectors of outputs.
+  void schedule_registers(Product& product) {
+    const int lanes = this->lanes(), vectors = std::max(1, std::min(int(output_vectors), int(block) / lanes));
+    Func g = product.sum, out = product.out();
+    Var ov("ov"), oo("oo"), nn("nn"), nr("nr"), mr("mr");
+    out.split(o, oo, o, lanes * vectors).split(o, o, ov, lanes).vectorize(ov).unroll(o)
+        .split(n, nn, nr, int(token_registers)).unroll(nr)
+        .split(low, low, mr, int(panels), TailStrategy::GuardWithIf).unroll(mr)
+        .reorder(ov, o, nr, mr, nn, oo, low, high, repeat);
+    g.compute_at(out, nn).vectorize(o, lanes).unroll(o).unroll(n).unroll(low);
+    g.update().reorder(o, n, low, product.reduction).vectorize(o, lanes).unroll(o).unroll(n).unroll(low);
+    if (reduction_unroll > 1) g.update().unroll(product.reduction, int(reduction_unroll));
+  }
+
+  // The same in tile registers: tiles of up to 16 tokens x tiles of outputs. One token: its parts x tiles of outputs.
+  template <class Stack>
+  void schedule_tiles(Product& product, Stack stack) {
+    const int columns = kTileColumns, rows = std::min<int>(token_registers, kTileRows);
+    const int vectors = std::max(1, std::min(int(output_vectors), int(block) / columns));
+    const bool one = token_tile == 1;
+    Var column(TileProducts::kColumn), row(TileProducts::kRow), oo("oo"), nn("nn"), nr("nr"), ko("ko"), kv("kv");
+    RVar word(TileProducts::kWord);
+    Func g = product.sum, copied = g.in();
+    if (one) {
+      product.result.split(o, oo, o, columns * vectors).vectorize(o, columns).unroll(o);
+      copied.compute_at(product.result, oo);
+      stack(copied);
+      copied.split(o, o, column, columns).unroll(o).rename(part, row).reorder(column, row, o, step);
+      g.compute_at(copied, step);
+      g.update().split(o, o, column, columns).rename(part, row).rename(product.reduction.x, word)
+          .reorder(column, row, word, o).unroll(o);
+    } else {
+      copied.split(o, oo, o, columns * vectors).split(o, o, column, columns).unroll(o)
+          .split(n, nn, nr, int(token_registers)).split(nr, nr, row, rows).unroll(nr)
+          .reorder(column, row, o, nr, nn, oo, low, high, repeat);
+      g.compute_at(copied, nn);
+      const RDom& r = product.reduction;
+      g.update().split(o, o, column, columns).split(n, n, row, rows).rename(r.x, word)
+          .reorder(column, row, word, o, n, r.y, r.z).unroll(o).unroll(n).unroll(r.y);
+      if (reduction_unroll > 1) g.update().unroll(r.z, int(reduction_unroll));
+    }
+    Func words = product.words;
+    words.split(k, ko, kv, kTileWords).vectorize(kv).unroll(part);
+    if (words.dimensions() > 3) {
+      // The rows of a block's tiles follow each other. Planes of the same place in another block must not fall into
+      // the same set of the first cache.
+      words.unroll(low).reorder(kv, part, low, high, ko, n).reorder_storage(k, n, part, low, high).align_storage(n, token_tile + 1);
+    } else {
+      words.reorder(kv, part, ko, n).reorder_storage(k, part, n).align_storage(k, int(d_in) / 2 + kTileWords);
+    }
+    stack(words);
   }
 
   // All butterflies of a vector of outputs in registers, from the product to v.
   template <class Stack>
-  void schedule_hadamard(CrossBlockHadamard& hadamard, Func kept, bool is_kept, int lanes, Stack stack) {
+  void schedule_hadamard(CrossBlockHadamard& hadamard, bool in_registers, int lanes, Stack stack) {
     Func v = hadamard.butterflies.back();
     Var ov("ov"), oo("oo");
-    if (is_kept) {
-      v.compute_root();
-    } else {
-      v.compute_at(kept, repeat);
-    }
     stack(v.reorder_storage(o, n, low, high, repeat));
     v.split(o, oo, ov, lanes).vectorize(ov).unroll(low);
     const bool two_digits = hadamard.across_high.back();
@@ -150,6 +268,7 @@ class Hash : public Generator<Hash> {
     } else {
       v.reorder(ov, low, high, oo, n, repeat);
     }
+    if (in_registers) v.unroll(oo);
     for (size_t q = 0; q + 1 < hadamard.butterflies.size(); ++q) {
       Func u = hadamard.butterflies[q];
       // With two digits the low one's butterflies are made for every high digit first.
@@ -174,8 +293,7 @@ class Hash : public Generator<Hash> {
 
 void Hash::schedule() {
   const int lanes = this->lanes();
-  const int tile = token_tile, registers = token_registers, b = block;
-  const int vectors = std::max(1, std::min(int(output_vectors), b / lanes));
+  const int tile = token_tile, b = block;
   x.dim(0).set_min(0);
   for (auto* buffer : {&gamma, &beta, &offset}) buffer->dim(0).set_min(0);
   x.dim(1).set_min(0);
@@ -203,29 +321,46 @@ void Hash::schedule() {
   stack(norm->h);
   norm->schedule_statistics(norm->h, norm->n, lanes);
 
+  if (on_tiles()) {
+    get_pipeline().add_custom_lowering_pass(new TileProducts(get_target(), get_externs_map()));
+  }
+
   // A repeat's last stage is kept for z; the stages before it last until the next repeat.
   Func kept = hadamards.empty() ? Func() : last_of(3);
   for (size_t s = 0; s < products.size(); ++s) {
     const bool is_dense = hadamards.empty();
     const bool plain = is_dense || hadamards[s].butterflies.empty();
-    Func g = products[s];
-    Var ov("ov"), oo("oo"), nn("nn"), nr("nr"), mr("mr");
     // Registers hold a tile of a product, the first two caches the product of the whole tile of tokens.
-    Func out = g.in();
+    Func out = products[s].out();
     if (is_dense || (plain && s == 3)) {
       out.compute_root();
     } else {
       out.compute_at(kept, repeat);
     }
     stack(out.reorder_storage(o, n, low, high, repeat));
-    out.split(o, oo, o, lanes * vectors).split(o, o, ov, lanes).vectorize(ov).unroll(o)
-        .split(n, nn, nr, registers).unroll(nr)
-        .split(low, low, mr, int(panels), TailStrategy::GuardWithIf).unroll(mr)
-        .reorder(ov, o, nr, mr, nn, oo, low, high, repeat);
-    g.compute_at(out, nn).vectorize(o, lanes).unroll(o).unroll(n).unroll(low);
-    g.update().reorder(o, n, low, reductions[s]).vectorize(o, lanes).unroll(o).unroll(n).unroll(low);
-    if (reduction_unroll > 1) g.update().unroll(reductions[s], int(reduction_unroll));
-    if (!plain) schedule_hadamard(hadamards[s], kept, s == 3, lanes, stack);
+    if (on_tiles()) {
+      schedule_tiles(products[s], stack);
+      if (s > 0) {
+        products[s].words.compute_at(kept, repeat);
+      } else {
+        products[s].words.compute_root();
+      }
+    } else {
+      schedule_registers(products[s]);
+    }
+    if (plain) continue;
+    Func v = hadamards[s].butterflies.back();
+    bool in_registers = false;
+    if (s == 3) {
+      v.compute_root();
+    } else if (on_tiles()) {
+      // What a vector of words is made of, in all blocks.
+      v.compute_at(products[s + 1].words, Var("ko"));
+      in_registers = true;
+    } else {
+      v.compute_at(kept, repeat);
+    }
+    schedule_hadamard(hadamards[s], in_registers, lanes, stack);
   }
 }
 

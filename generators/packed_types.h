@@ -35,26 +35,36 @@ inline Halide::Expr unpacked(const Halide::Expr& stored, PackedType type) {
   }
 }
 
-// Weights of a projection. bf16 weights of an even input and the next one share a word, the even one's in the low
-// half: taking either out is one instruction for a whole vector of outputs.
+// Weights of a projection. A word holds the bf16 weights of two inputs, so that taking either out is one
+// instruction for a whole vector of outputs. Of every 32 inputs, 32 g + j and 32 g + 16 + j share the word 16 g + j, the
+// first in its low half; t inputs left over at the end are paired at a distance of (t + 1) / 2. (runtime/src/packed_shape.h
+// has the same for who packs.)
 inline Halide::Type packed_weight_type_of(PackedType type) {
   return type == PackedType::kBF16 ? Halide::UInt(32) : packed_type_of(type);
-}
-
-// W[panel, o, i]; weight: f32 [panel, in, out] or words [panel, in / 2, out].
-template <class Weight>
-Halide::Expr unpacked_weight(const Weight& weight, const Halide::Expr& o, const Halide::Expr& i,
-                             const Halide::Expr& panel, PackedType type) {
-  if (type != PackedType::kBF16) return weight(o, i, panel);
-  const Halide::Expr word = weight(o, i / 2, panel);
-  return Halide::reinterpret<float>(
-      Halide::select(i % 2 == 0, word << 16, word & Halide::cast<uint32_t>(Halide::Expr(0xffff0000))));
 }
 
 // How many inputs a sum over `inputs` goes through: an odd one's partner has zero weights.
 template <class Size>
 Size packed_inputs(const Size& inputs, PackedType type) {
   return type == PackedType::kBF16 ? (inputs + 1) / 2 * 2 : inputs;
+}
+
+// The k-th input of that sum, which goes from word to word.
+inline Halide::Expr packed_input(const Halide::Expr& k, const Halide::Expr& inputs, PackedType type) {
+  if (type != PackedType::kBF16) return k;
+  const Halide::Expr word = k / 2;
+  const Halide::Expr distance = Halide::select(word / 16 < inputs / 32, 16, (inputs % 32 + 1) / 2);
+  return word / 16 * 32 + word % 16 + k % 2 * distance;
+}
+
+// W[panel, o, packed_input(k)]; weight: f32 [panel, in, out] or words [panel, in / 2, out].
+template <class Weight>
+Halide::Expr unpacked_weight(const Weight& weight, const Halide::Expr& o, const Halide::Expr& k,
+                             const Halide::Expr& panel, PackedType type) {
+  if (type != PackedType::kBF16) return weight(o, k, panel);
+  const Halide::Expr word = weight(o, k / 2, panel);
+  return Halide::reinterpret<float>(
+      Halide::select(k % 2 == 0, word << 16, word & Halide::cast<uint32_t>(Halide::Expr(0xffff0000))));
 }
 
 }  // namespace lookupffn

@@ -21,11 +21,14 @@ class PortableProduct : public Generator<PortableProduct> {
   void configure() { weight.set_type(packed_weight_type_of(projection_type)); }
 
   void generate() {
-    const int inputs_a_word = projection_type == PackedType::kBF16 ? 2 : 1;
-    r = RDom(0, weight.dim(1).extent() * inputs_a_word, "r");
+    const Expr inputs = in.dim(0).extent();
+    r = RDom(0, packed_inputs(inputs, projection_type), "r");
     // g[o, m] = sum_i W[m, o, i] in[m, i]
     product(o, m, n) = 0.0f;
-    product(o, m, n) = sum_in_order(product(o, m, n), unpacked_weight(weight, o, r, m, projection_type) * in(r, m, n), get_target(), kUnrolledTerms + 1);
+    product(o, m, n) = sum_in_order(product(o, m, n),
+                                    unpacked_weight(weight, o, r, m, projection_type) *
+                                        in(packed_input(r, inputs, projection_type), m, n),
+                                    get_target(), kUnrolledTerms + 1);
     g(o, m, n) = product(o, m, n);
   }
 

@@ -1,15 +1,9 @@
 #include "row_prefetch.h"
 
-#include <llvm-c/BitWriter.h>
-#include <llvm-c/Core.h>
-#include <llvm-c/IRReader.h>
-#include <llvm-c/Target.h>
-#include <llvm-c/TargetMachine.h>
-#include <llvm/Config/llvm-config.h>
-
-#include <cstdint>
-#include <stdexcept>
+#include <algorithm>
 #include <vector>
+
+#include "inlined_functions.h"
 
 namespace lookupffn {
 namespace {
@@ -87,24 +81,6 @@ class LoadsToFetches : public IRMutator {
   int bytes_seen_ = 0;
 };
 
-// Halide warns where a module's layout is not that of the kernel that it is linked to.
-void set_host_layout(LLVMModuleRef module) {
-  LLVMInitializeNativeTarget();
-  char* triple = LLVMGetDefaultTargetTriple();
-  LLVMTargetRef target = nullptr;
-  char* error = nullptr;
-  if (LLVMGetTargetFromTriple(triple, &target, &error) == 0) {
-    LLVMTargetMachineRef machine =
-        LLVMCreateTargetMachine(target, triple, "", "", LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelDefault);
-    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
-    LLVMSetModuleDataLayout(module, layout);
-    LLVMSetTarget(module, "x86_64--linux-gnu");  // as Halide spells it
-    LLVMDisposeTargetData(layout);
-    LLVMDisposeTargetMachine(machine);
-  }
-  LLVMDisposeMessage(triple);
-}
-
 bool ends_with(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
@@ -132,31 +108,13 @@ Stmt RowPrefetch::visit(const For* loop) {
 std::string prefetch_function_name() { return "lookupffn_prefetch"; }
 
 ExternalCode prefetch_function(const Target& target) {
-#if LLVM_VERSION_MAJOR >= 15
-  const char* pointer = "ptr", *suffix = "p0";
-#else
-  const char* pointer = "i8*", *suffix = "p0i8";
-#endif
+  const std::string pointer = llvm_pointer(), intrinsic = "@llvm.prefetch." + llvm_pointer_suffix();
   // Read, keep in all cache levels, data.
-  const std::string source = std::string("define weak_odr i32 @") + prefetch_function_name() + "(" + pointer +
-                             " %p) alwaysinline {\n  call void @llvm.prefetch." + suffix + "(" + pointer +
-                             " %p, i32 0, i32 3, i32 1)\n  ret i32 0\n}\ndeclare void @llvm.prefetch." + suffix + "(" + pointer +
-                             ", i32, i32, i32)\n";
-  LLVMContextRef context = LLVMContextCreate();
-  LLVMMemoryBufferRef text = LLVMCreateMemoryBufferWithMemoryRangeCopy(source.data(), source.size(), "prefetch");
-  LLVMModuleRef module = nullptr;
-  char* error = nullptr;
-  if (LLVMParseIRInContext(context, text, &module, &error)) {
-    throw std::runtime_error(std::string("the prefetch function is no LLVM IR: ") + error);
-  }
-  set_host_layout(module);
-  LLVMMemoryBufferRef bitcode = LLVMWriteBitcodeToMemoryBuffer(module);
-  const uint8_t* bytes = reinterpret_cast<const uint8_t*>(LLVMGetBufferStart(bitcode));
-  const std::vector<uint8_t> code(bytes, bytes + LLVMGetBufferSize(bitcode));
-  LLVMDisposeMemoryBuffer(bitcode);
-  LLVMDisposeModule(module);
-  LLVMContextDispose(context);
-  return ExternalCode::bitcode_wrapper(target, code, prefetch_function_name());
+  return inlined_functions(target, prefetch_function_name(),
+                           "define weak_odr i32 @" + prefetch_function_name() + "(" + pointer +
+                               " %p) alwaysinline {\n  call void " + intrinsic + "(" + pointer +
+                               " %p, i32 0, i32 3, i32 1)\n  ret i32 0\n}\ndeclare void " + intrinsic + "(" + pointer +
+                               ", i32, i32, i32)\n");
 }
 
 }  // namespace lookupffn

@@ -11,6 +11,10 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #endif
 
 namespace lookupffn {
@@ -21,6 +25,7 @@ constexpr Isa kIsas[] = {
     {"avx2", "AVX2 with FMA and F16C"},
     {"avx512", "AVX-512 F, CD, BW, DQ, VL: the Skylake-X set"},
     {"avx512_bf16", "avx512 with BF16, VNNI, VBMI and IFMA"},
+    {"avx512_amx", "avx512_bf16 with AMX's tiles of bf16"},
 };
 constexpr size_t kIsaCount = sizeof kIsas / sizeof kIsas[0];
 
@@ -34,12 +39,24 @@ unsigned long long saved_state() {
   return (static_cast<unsigned long long>(edx) << 32) | eax;
 }
 
+// Linux gives a process the 8 KB of tiles only when asked. Granted for all its threads, those to come included; refused
+// where a thread's alternative signal stack is too small for them.
+bool tiles_permitted() {
+#if defined(__linux__)
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+
 Missing detect() {
-  unsigned a, b, c, d, b7 = 0, c7 = 0, a71 = 0, ecx1 = 0;
+  unsigned a, b, c, d, b7 = 0, c7 = 0, d7 = 0, a71 = 0, ecx1 = 0;
   if (__get_cpuid(1, &a, &b, &c, &d)) ecx1 = c;
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
     b7 = b;
     c7 = c;
+    d7 = d;
     if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d)) a71 = a;
   }
   const auto has = [](unsigned reg, int bit) { return (reg >> bit & 1u) != 0; };
@@ -60,6 +77,12 @@ Missing detect() {
                : !(has(a71, 5) && has(c7, 11) && has(c7, 1) && has(b7, 21))
                    ? "the CPU has no AVX-512 BF16, VNNI, VBMI and IFMA"
                    : "";
+  const bool tiles = (state & 0x60000) == 0x60000;
+  missing[4] = *missing[3]                     ? missing[3]
+               : !(has(d7, 24) && has(d7, 22)) ? "the CPU has no AMX tiles of bf16"
+               : !tiles                        ? "the operating system does not save AMX tiles"
+               : !tiles_permitted()            ? "the operating system refuses AMX tiles (arch_prctl ARCH_REQ_XCOMP_PERM)"
+                                               : "";
   return missing;
 }
 #else

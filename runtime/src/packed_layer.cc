@@ -55,18 +55,20 @@ std::vector<double> transformed_blocks(const float* blocks, size_t block, size_t
 class ProjectionWriter {
  public:
   explicit ProjectionWriter(const PackedLayer& packed)
-      : block_(packed.shape.block), words_(packed.panel_words()), type_(packed.projection_type), data_(packed.projection.data()) {}
+      : block_(packed.shape.block), inputs_(packed.shape.panel_inputs()), words_(packed.panel_words()),
+        type_(packed.projection_type), data_(packed.projection.data()) {}
 
   void set(size_t panel, size_t in, size_t out, double value) {
     if (type_ == LOOKUPFFN_BF16) {
-      static_cast<uint16_t*>(data_)[((panel * words_ + in / 2) * block_ + out) * 2 + in % 2] = f32_to_bf16(float(value));
+      const Bf16Place place = bf16_place(in, inputs_);
+      static_cast<uint16_t*>(data_)[((panel * words_ + place.word) * block_ + out) * 2 + place.half] = f32_to_bf16(float(value));
     } else {
       static_cast<float*>(data_)[(panel * words_ + in) * block_ + out] = float(value);
     }
   }
 
  private:
-  const size_t block_, words_;
+  const size_t block_, inputs_, words_;
   const lookupffn_type type_;
   void* const data_;
 };

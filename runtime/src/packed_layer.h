@@ -28,8 +28,8 @@ struct PackedLayer {
 
   HugeMemory memory;       // of all parts, so that small ones are on huge pages too
   PackedPart gamma, beta;  // float [input()]
-  PackedPart projection;   // float [panel, in, block], or words [panel, in / 2, block] of two bf16, the even input's in
-                           // the low half; BH4: panel = (repeat * 4 + stage) * panels + block number,
+  PackedPart projection;   // float [panel, in, block], or words [panel, in / 2, block] of two bf16, see bf16_place();
+                           // BH4: panel = (repeat * 4 + stage) * panels + block number,
                            // with the Hadamard transform within a block folded in, and decay into the last stage
   PackedPart offset;       // float [>= outputs]: the projection's bias, zero from tables * bits on
   PackedPart tables;       // float, bf16 or int8 [tables, rows, row]

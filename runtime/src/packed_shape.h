@@ -17,6 +17,19 @@ constexpr size_t kLaneMultiple = 16;
 
 constexpr size_t round_up(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
+// Where the bf16 weight of a panel's input is: in one of two halves of a word, the low one first. Of every 32 inputs,
+// 32 g + j and 32 g + 16 + j share the word 16 g + j; t inputs left over at the end are paired at a distance of (t + 1) / 2.
+// So vectors of 16 inputs each become a vector of words without shuffles, and AMX's tiles hold 32 inputs that
+// follow each other.
+struct Bf16Place {
+  size_t word, half;
+};
+
+constexpr Bf16Place bf16_place(size_t input, size_t inputs) {
+  const size_t group = input / 32, distance = group < inputs / 32 ? 16 : (inputs % 32 + 1) / 2;
+  return {group * 16 + input % 32 % distance, input % 32 / distance};
+}
+
 // What decides the layout. repeats and block as in the model file, 0 for a dense projection.
 struct LayerExtents {
   bool bh4 = false;

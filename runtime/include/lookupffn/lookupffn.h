@@ -48,7 +48,7 @@ LOOKUPFFN_API const char *lookupffn_version(void);
 /* ---- instruction sets --------------------------------------------------------------------- */
 
 typedef struct lookupffn_isa_info {
-  const char *name;        /* "sse41", "avx2", "avx512", "avx512_bf16"; static */
+  const char *name;        /* "sse41", "avx2", "avx512", "avx512_bf16", "avx512_amx"; static */
   const char *description; /* what the name stands for; static */
   const char *missing;     /* what this machine lacks for it, "" where it runs it; static */
   int built_in;            /* kernels for it are in this library */

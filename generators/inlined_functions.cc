@@ -1,0 +1,63 @@
+#include "inlined_functions.h"
+
+#include <llvm-c/BitWriter.h>
+#include <llvm-c/Core.h>
+#include <llvm-c/IRReader.h>
+#include <llvm-c/Target.h>
+#include <llvm-c/TargetMachine.h>
+#include <llvm/Config/llvm-config.h>
+
+#include <cstdint>
+#include <stdexcept>
+#include <vector>
+
+namespace lookupffn {
+namespace {
+
+// Halide warns where a module's layout is not that of the kernel that it is linked to.
+void set_host_layout(LLVMModuleRef module) {
+  LLVMInitializeNativeTarget();
+  char* triple = LLVMGetDefaultTargetTriple();
+  LLVMTargetRef target = nullptr;
+  char* error = nullptr;
+  if (LLVMGetTargetFromTriple(triple, &target, &error) == 0) {
+    LLVMTargetMachineRef machine =
+        LLVMCreateTargetMachine(target, triple, "", "", LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelDefault);
+    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
+    LLVMSetModuleDataLayout(module, layout);
+    LLVMSetTarget(module, "x86_64--linux-gnu");  // as Halide spells it
+    LLVMDisposeTargetData(layout);
+    LLVMDisposeTargetMachine(machine);
+  }
+  LLVMDisposeMessage(triple);
+}
+
+}  // namespace
+
+#if LLVM_VERSION_MAJOR >= 15
+std::string llvm_pointer() { return "ptr"; }
+std::string llvm_pointer_suffix() { return "p0"; }
+#else
+std::string llvm_pointer() { return "i8*"; }
+std::string llvm_pointer_suffix() { return "p0i8"; }
+#endif
+
+Halide::ExternalCode inlined_functions(const Halide::Target& target, const std::string& name, const std::string& source) {
+  LLVMContextRef context = LLVMContextCreate();
+  LLVMMemoryBufferRef text = LLVMCreateMemoryBufferWithMemoryRangeCopy(source.data(), source.size(), name.c_str());
+  LLVMModuleRef module = nullptr;
+  char* error = nullptr;
+  if (LLVMParseIRInContext(context, text, &module, &error)) {
+    throw std::runtime_error(name + " is no LLVM IR: " + error);
+  }
+  set_host_layout(module);
+  LLVMMemoryBufferRef bitcode = LLVMWriteBitcodeToMemoryBuffer(module);
+  const uint8_t* bytes = reinterpret_cast<const uint8_t*>(LLVMGetBufferStart(bitcode));
+  const std::vector<uint8_t> code(bytes, bytes + LLVMGetBufferSize(bitcode));
+  LLVMDisposeMemoryBuffer(bitcode);
+  LLVMDisposeModule(module);
+  LLVMContextDispose(context);
+  return Halide::ExternalCode::bitcode_wrapper(target, code, name);
+}
+
+}  // namespace lookupffn
