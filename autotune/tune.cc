@@ -73,14 +73,14 @@ const char* generators_hash() { return LOOKUPFFN_GENERATORS_HASH; }
 
 std::vector<TuneTarget> tune_targets(const TuneOptions& options) {
   // Of each class the largest count stands for all: there the kernel's own time is the most of a call's.
-  std::map<std::string, size_t> tokens_of_class;
-  for (const size_t tokens : options.tokens) {
-    size_t& largest = tokens_of_class[batch_class(static_cast<int64_t>(tokens))];
-    largest = std::max(largest, tokens);
-  }
   std::vector<TuneTarget> targets;
   std::set<KernelSpec> seen;
   for (const std::string& kernel : options.kernels) {
+    std::map<std::string, size_t> tokens_of_class;
+    for (const size_t tokens : options.tokens) {
+      size_t& largest = tokens_of_class[batch_class(kernel, static_cast<int64_t>(tokens))];
+      largest = std::max(largest, tokens);
+    }
     for (const LayerShape& shape : options.shapes) {
       for (const std::string& table_type : options.table_types) {
         for (const KernelSpec& spec :

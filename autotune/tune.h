@@ -18,7 +18,7 @@ struct TuneOptions {
   std::string subject;  // what is tuned, for the log: the workload's name or the model's path
   std::vector<LayerShape> shapes;
   std::string isa;
-  std::vector<size_t> tokens = {1, 64, 2048};  // a call; of each batch class the largest counts
+  std::vector<size_t> tokens = {1, 8, 64, 2048};  // a call; of each batch class the largest counts
   std::vector<std::string> table_types = {"f32"};
   std::string projection_type = "f32";
   std::vector<std::string> kernels = {"hash", "gather"};

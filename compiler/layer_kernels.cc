@@ -111,8 +111,9 @@ const std::vector<std::string>& projection_types() {
   return names;
 }
 
-const std::string& batch_class(int64_t tokens) {
-  return batch_classes()[batch_class_of(size_t(std::max<int64_t>(tokens, 0)))];
+const std::string& batch_class(const std::string& kernel, int64_t tokens) {
+  const size_t count = size_t(std::max<int64_t>(tokens, 0));
+  return batch_classes()[kernel == "hash" ? hash_batch_class(count) : gather_batch_class(count)];
 }
 
 std::vector<KernelSpec> layer_kernels(const LayerShape& shape, const std::string& isa,

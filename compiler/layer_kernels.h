@@ -35,8 +35,8 @@ const std::vector<std::string>& batch_classes();     // one, small, large
 const std::vector<std::string>& table_types();       // f32, bf16, i8
 const std::vector<std::string>& projection_types();  // f32, bf16
 
-// The class of a call with this many tokens (at least 1).
-const std::string& batch_class(int64_t tokens);
+// The class of a kernel's ("hash" or "gather") call with this many tokens (at least 1).
+const std::string& batch_class(const std::string& kernel, int64_t tokens);
 
 // Specs of the specialised kernels of a layer, each once: hash (of each size of call that it is split into) and
 // gather, for every batch class. Their problems are those of the packed layer (runtime/src/packed_shape.h).

@@ -41,7 +41,7 @@ class Hash : public Generator<Hash> {
   Input<Buffer<float>> gamma{"gamma", 1};    // [width], zero from d_in on
   Input<Buffer<float>> beta{"beta", 1};      // [width], likewise
   Input<Buffer<>> weight{"weight", 3};       // [stage and panel, in, out]: o, i, (repeat * 4 + stage) * panels + panel;
-                                             // bf16: words of two inputs, see packed_types.h
+                                             // bf16, bf16x3: words of two inputs, see packed_types.h
   Input<Buffer<float>> offset{"offset", 1};  // [outputs]: the projection's bias, zero from tables * bits on
   Input<float> eps{"eps"};                   // of LayerNorm
   Input<float> skip{"skip"};                 // BH4: 1 - decay; decay itself is folded into the last stage
@@ -67,12 +67,12 @@ class Hash : public Generator<Hash> {
 
  private:
   Var i{"i"}, o{"o"}, low{"low"}, high{"high"}, t{"t"}, n{"n"}, k{"k"}, repeat{"repeat"};
-  Var part{"part"}, step{"step"};
+  Var part{"part"}, group{"group"};
   std::unique_ptr<LayerNorm> norm;
   std::unique_ptr<CodeAndScore> result;
   struct Product {
-    Func words;   // of the inputs' parts, where the ISA multiplies matrices: word, part, then as the inputs
-    Func sum;     // over reduction: o, low, high, n, repeat; of a single token on tiles: o, part, step, low, ...
+    Func words;   // of the inputs' parts, where the ISA multiplies matrices: k, part, then as the inputs
+    Func sum;     // over reduction: o, low, high, n, repeat; of a single token on tiles: o, part, group, low, ...
     Func result;  // o, low, high, n, repeat; where it is not the sum itself it adds sums
     RDom reduction;
 
@@ -96,7 +96,14 @@ class Hash : public Generator<Hash> {
   // Whether products are of tiles: of bf16, in whole tiles. All kernels of a layer's hash say the same.
   bool on_tiles() const {
     const int inputs = projection == Projection::kDense ? int(d_in) : int(block);
-    return amx && projection_type == PackedType::kBF16 && inputs % (2 * kTileWords) == 0;
+    return amx && weight_parts(projection_type) > 0 && inputs % (2 * kTileWords) == 0;
+  }
+
+  // Slots of three rows that one tile has, for so many tiles of weights.
+  static int most_slots(int weight_tiles) {
+    int slots = kTileRows / kBf16Parts;
+    while (weight_tiles % slots != 0) --slots;
+    return slots;
   }
 
   // What sums start from: 0, as no model's eps is negative, but LLVM does not know it. See sum_in_order.
@@ -118,42 +125,62 @@ class Hash : public Generator<Hash> {
       sum(o, low, high, n, repeat) = zero();
       sum(o, low, high, n, repeat) =
           add(sum(o, low, high, n, repeat),
-              unpacked_weight(weight, o, r, panel, projection_type) * input(packed_input(r, inputs, projection_type)), inputs);
+              unpacked_weight(weight, o, r, panel, inputs, projection_type) * input(packed_input(r, inputs, projection_type)), inputs);
       product.reduction = r;
       product.sum = product.result = sum;
     } else {
-      // An input is the sum of its parts, a product of three products, added up a tile's 32 inputs after the other and
-      // the least part first.
-      const int steps = inputs / (2 * kTileWords);
+      // An input is the sum of its parts, and so may a weight be. Products of parts are added up a tile's 32 inputs after
+      // the other. Of products as small as the last bit of a float none is made.
+      struct Term {
+        int of_input, of_weight;
+      };
+      const std::vector<Term> terms = weight_parts(projection_type) == 1
+                                          ? std::vector<Term>{{2, 0}, {1, 0}, {0, 0}}
+                                          : std::vector<Term>{{2, 0}, {1, 0}, {1, 1}, {0, 1}, {0, 2}, {0, 0}};
+      const int steps = inputs / (2 * kTileWords), parts = weight_parts(projection_type);
+      const bool one = token_tile == 1;
+      // One token's parts are the rows of a tile, in as many slots as fit: a slot for every tile of weights that is added to
+      // the sum's tile. A slot's tile of words has zeros in the other slots' rows: it is a window on a band of zeros with
+      // the parts in the middle.
+      const int slots = one ? most_slots(steps * parts) : 1, band = kBf16Parts * (slots - 1);
       Func words(name + "_words");
       Expr first = input(k / 16 * 32 + k % 16), second = input(k / 16 * 32 + k % 16 + 16);  // see packed_types.h
-      words(of_words) = mux(part, {bf16_part_word(first, second, 0), bf16_part_word(first, second, 1), bf16_part_word(first, second, 2)});
-      const auto word = [&](const Expr& of, const Expr& part_of) {
+      Expr word_of_part = cast<uint32_t>(0);
+      for (int p = 0; p < kBf16Parts; ++p) word_of_part = select(part == band + p, bf16_part_word(first, second, p), word_of_part);
+      words(of_words) = word_of_part;
+      const auto word = [&](const Expr& of, const Expr& row) {
         std::vector<Expr> arguments(of_words.begin(), of_words.end());
         arguments[0] = of;
-        arguments[1] = part_of;
+        arguments[1] = row;
         return words(arguments);
       };
-      if (token_tile > 1) {
-        RDom r(0, kTileWords, 0, kBf16Parts, 0, steps, name + "_i");
-        Expr in = r.z * kTileWords + r.x;
+      if (!one) {
+        std::vector<Expr> of_input, of_weight;
+        for (const Term& term : terms) {
+          of_input.push_back(term.of_input);
+          of_weight.push_back(term.of_weight);
+        }
+        RDom r(0, kTileWords, 0, int(terms.size()), 0, steps, name + "_i");
         sum(o, low, high, n, repeat) = 0.0f;
         sum(o, low, high, n, repeat) =
-            bf16_dot(sum(o, low, high, n, repeat), word(in, kBf16Parts - 1 - r.y), weight(o, in, panel));
+            bf16_dot(sum(o, low, high, n, repeat), word(r.z * kTileWords + r.x, mux(r.y, of_input)),
+                     weight(o, (r.z * parts + mux(r.y, of_weight)) * kTileWords + r.x, panel));
         product.reduction = r;
         product.sum = product.result = sum;
       } else {
-        // A single token's parts are the rows of a tile. Their sums are added up as the tile would have.
-        RDom r(0, kTileWords, name + "_i");
-        Expr in = step * kTileWords + r;
-        sum(o, part, step, low, high, n, repeat) = 0.0f;
-        sum(o, part, step, low, high, n, repeat) =
-            bf16_dot(sum(o, part, step, low, high, n, repeat), word(in, part), weight(o, in, panel));
+        RDom r(0, kTileWords, 0, slots, name + "_i");
+        Expr tile = group * slots + r.y;
+        sum(o, part, group, low, high, n, repeat) = 0.0f;
+        sum(o, part, group, low, high, n, repeat) =
+            bf16_dot(sum(o, part, group, low, high, n, repeat), word(tile / parts * kTileWords + r.x, part + band - kBf16Parts * r.y),
+                     weight(o, tile * kTileWords + r.x, panel));
+        // Added up as the tile of many tokens would have.
         Expr total;
         for (int s = 0; s < steps; ++s) {
-          for (int p = kBf16Parts - 1; p >= 0; --p) {
-            Expr term = sum(o, p, s, low, high, n, repeat);
-            total = total.defined() ? strict_float(total + term) : term;
+          for (const Term& term : terms) {
+            const int t = s * parts + term.of_weight;
+            Expr added = sum(o, t % slots * kBf16Parts + term.of_input, t / slots, low, high, n, repeat);
+            total = total.defined() ? strict_float(total + added) : added;
           }
         }
         Func added(name + "_added");
@@ -226,13 +253,16 @@ class Hash : public Generator<Hash> {
     RVar word(TileProducts::kWord);
     Func g = product.sum, copied = g.in();
     if (one) {
-      product.result.split(o, oo, o, columns * vectors).vectorize(o, columns).unroll(o);
-      copied.compute_at(product.result, oo);
+      // All panels' sums first: what a tile has just stored is slow to load.
+      product.result.vectorize(o, columns).unroll(o).reorder(o, low, high, n, repeat);
+      copied.compute_at(product.result, high);
       stack(copied);
-      copied.split(o, o, column, columns).unroll(o).rename(part, row).reorder(column, row, o, step);
-      g.compute_at(copied, step);
-      g.update().split(o, o, column, columns).rename(part, row).rename(product.reduction.x, word)
-          .reorder(column, row, word, o).unroll(o);
+      copied.split(o, oo, o, columns * vectors).split(o, o, column, columns).unroll(o).rename(part, row)
+          .reorder(column, row, o, group, oo, low);
+      g.compute_at(copied, group);
+      const RDom& r = product.reduction;
+      g.update().split(o, o, column, columns).rename(part, row).rename(r.x, word)
+          .reorder(column, row, word, o, r.y).unroll(o).unroll(r.y);
     } else {
       copied.split(o, oo, o, columns * vectors).split(o, o, column, columns).unroll(o)
           .split(n, nn, nr, int(token_registers)).split(nr, nr, row, rows).unroll(nr)

@@ -9,11 +9,11 @@
 
 namespace lookupffn {
 
-enum class PackedType { kF32, kBF16, kI8 };
+enum class PackedType { kF32, kBF16, kBF16x3, kI8 };
 
 inline const std::map<std::string, PackedType>& packed_type_names() {
   static const std::map<std::string, PackedType> names = {
-      {"f32", PackedType::kF32}, {"bf16", PackedType::kBF16}, {"i8", PackedType::kI8}};
+      {"f32", PackedType::kF32}, {"bf16", PackedType::kBF16}, {"bf16x3", PackedType::kBF16x3}, {"i8", PackedType::kI8}};
   return names;
 }
 
@@ -35,36 +35,47 @@ inline Halide::Expr unpacked(const Halide::Expr& stored, PackedType type) {
   }
 }
 
-// Weights of a projection. A word holds the bf16 weights of two inputs, so that taking either out is one
-// instruction for a whole vector of outputs. Of every 32 inputs, 32 g + j and 32 g + 16 + j share the word 16 g + j, the
-// first in its low half; t inputs left over at the end are paired at a distance of (t + 1) / 2. (runtime/src/packed_shape.h
-// has the same for who packs.)
+// Weights of a projection. bf16x3 weights are floats as sums of three bf16: the same values, as AMX can multiply them.
+//
+// A word holds the bf16 weights of two inputs, so that taking either out is one instruction for a whole vector of
+// outputs. Of every 32 inputs, 32 g + j and 32 g + 16 + j share the word j of 16, the first in its low half; t inputs left
+// over at the end are paired at a distance of (t + 1) / 2. Words of a group's first parts come before those of its second
+// parts. (runtime/src/packed_shape.h has the same for who packs.)
+inline int weight_parts(PackedType type) { return type == PackedType::kBF16x3 ? 3 : type == PackedType::kBF16 ? 1 : 0; }
+
 inline Halide::Type packed_weight_type_of(PackedType type) {
-  return type == PackedType::kBF16 ? Halide::UInt(32) : packed_type_of(type);
+  return weight_parts(type) > 0 ? Halide::UInt(32) : packed_type_of(type);
 }
 
 // How many inputs a sum over `inputs` goes through: an odd one's partner has zero weights.
 template <class Size>
 Size packed_inputs(const Size& inputs, PackedType type) {
-  return type == PackedType::kBF16 ? (inputs + 1) / 2 * 2 : inputs;
+  return weight_parts(type) > 0 ? (inputs + 1) / 2 * 2 : inputs;
 }
 
 // The k-th input of that sum, which goes from word to word.
 inline Halide::Expr packed_input(const Halide::Expr& k, const Halide::Expr& inputs, PackedType type) {
-  if (type != PackedType::kBF16) return k;
+  if (weight_parts(type) == 0) return k;
   const Halide::Expr word = k / 2;
   const Halide::Expr distance = Halide::select(word / 16 < inputs / 32, 16, (inputs % 32 + 1) / 2);
   return word / 16 * 32 + word % 16 + k % 2 * distance;
 }
 
-// W[panel, o, packed_input(k)]; weight: f32 [panel, in, out] or words [panel, in / 2, out].
+// W[panel, o, packed_input(k)] of a panel with so many inputs; weight: f32 [panel, in, out] or words
+// [panel, parts * in / 2, out].
 template <class Weight>
-Halide::Expr unpacked_weight(const Weight& weight, const Halide::Expr& o, const Halide::Expr& k,
-                             const Halide::Expr& panel, PackedType type) {
-  if (type != PackedType::kBF16) return weight(o, k, panel);
-  const Halide::Expr word = weight(o, k / 2, panel);
-  return Halide::reinterpret<float>(
-      Halide::select(k % 2 == 0, word << 16, word & Halide::cast<uint32_t>(Halide::Expr(0xffff0000))));
+Halide::Expr unpacked_weight(const Weight& weight, const Halide::Expr& o, const Halide::Expr& k, const Halide::Expr& panel,
+                             const Halide::Expr& inputs, PackedType type) {
+  using namespace Halide;
+  if (weight_parts(type) == 0) return weight(o, k, panel);
+  const Expr group = k / 32, words = select(group < inputs / 32, 16, (inputs % 32 + 1) / 2);
+  Expr sum;
+  for (int part = 0; part < weight_parts(type); ++part) {
+    const Expr word = weight(o, group * (16 * weight_parts(type)) + part * words + k / 2 % 16, panel);
+    const Expr bf16 = reinterpret<float>(select(k % 2 == 0, word << 16, word & cast<uint32_t>(Expr(0xffff0000))));
+    sum = sum.defined() ? strict_float(sum + bf16) : bf16;
+  }
+  return sum;
 }
 
 }  // namespace lookupffn

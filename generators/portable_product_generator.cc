@@ -15,7 +15,7 @@ class PortableProduct : public Generator<PortableProduct> {
   GeneratorParam<int> token_registers{"token_registers", 8};  // tokens of a register tile; divides the tokens
 
   Input<Buffer<float>> in{"in", 3};      // [tokens, panel, in]: i, m, n; a dense projection's panels share one (stride 0)
-  Input<Buffer<>> weight{"weight", 3};   // [panel, in, out]: o, i, m; bf16: words of two inputs
+  Input<Buffer<>> weight{"weight", 3};   // [panel, in, out]: o, i, m; bf16, bf16x3: words of two inputs
   Output<Buffer<float>> g{"g", 3};       // [tokens, panel, out]: o, m, n; outputs are a multiple of 16
 
   void configure() { weight.set_type(packed_weight_type_of(projection_type)); }
@@ -26,7 +26,7 @@ class PortableProduct : public Generator<PortableProduct> {
     // g[o, m] = sum_i W[m, o, i] in[m, i]
     product(o, m, n) = 0.0f;
     product(o, m, n) = sum_in_order(product(o, m, n),
-                                    unpacked_weight(weight, o, r, m, projection_type) *
+                                    unpacked_weight(weight, o, r, m, inputs, projection_type) *
                                         in(packed_input(r, inputs, projection_type), m, n),
                                     get_target(), kUnrolledTerms + 1);
     g(o, m, n) = product(o, m, n);
@@ -47,7 +47,7 @@ class PortableProduct : public Generator<PortableProduct> {
         .reorder(ov, oi, nr, n, o, m).vectorize(ov).unroll(oi).unroll(nr);
     product.compute_at(g, n).vectorize(o, lanes).unroll(o).unroll(n);
     product.update().reorder(o, n, m, r).vectorize(o, lanes).unroll(o).unroll(n);
-    if (projection_type == PackedType::kBF16) product.update().unroll(r, 2);
+    if (weight_parts(projection_type) > 0) product.update().unroll(r, 2);
   }
 
  private:

@@ -123,7 +123,7 @@ void add_tune_command(CLI::App& app) {
   command->add_option("--isa", arguments->isa, "instruction set to tune for (this machine's widest)");
   command
       ->add_option("--tokens", options.tokens,
-                   "tokens a call, separated by commas; of each batch class (1; 2 to 127; 128 and more) the "
+                   "tokens a call, separated by commas; of each batch class (1, few, many; many is 32 and more for a hash, 128 for a gather) the "
                    "largest is measured")
       ->delimiter(',')
       ->capture_default_str();

@@ -17,17 +17,17 @@ constexpr size_t kLaneMultiple = 16;
 
 constexpr size_t round_up(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
-// Where the bf16 weight of a panel's input is: in one of two halves of a word, the low one first. Of every 32 inputs,
-// 32 g + j and 32 g + 16 + j share the word 16 g + j; t inputs left over at the end are paired at a distance of (t + 1) / 2.
-// So vectors of 16 inputs each become a vector of words without shuffles, and AMX's tiles hold 32 inputs that
-// follow each other.
+// Where a part of the weight of a panel's input is, for weights that are sums of so many bf16: in one of two halves of a
+// word, the low one first. Of every group of 32 inputs, 32 g + j and 32 g + 16 + j share the word j of 16; t inputs left over
+// at the end are paired at a distance of (t + 1) / 2. Words of a group's first parts come before those of its second
+// parts. So two vectors of 16 inputs become a vector of words without shuffles, and a group is a tile of AMX.
 struct Bf16Place {
   size_t word, half;
 };
 
-constexpr Bf16Place bf16_place(size_t input, size_t inputs) {
+constexpr Bf16Place bf16_place(size_t input, size_t inputs, size_t part, size_t parts) {
   const size_t group = input / 32, distance = group < inputs / 32 ? 16 : (inputs % 32 + 1) / 2;
-  return {group * 16 + input % 32 % distance, input % 32 / distance};
+  return {group * 16 * parts + part * distance + input % 32 % distance, input % 32 / distance};
 }
 
 // What decides the layout. repeats and block as in the model file, 0 for a dense projection.
