@@ -107,7 +107,7 @@ const std::vector<std::string>& table_types() {
 }
 
 const std::vector<std::string>& projection_types() {
-  static const std::vector<std::string> names = {"f32", "bf16"};
+  static const std::vector<std::string> names = {"f32", "bf16x3", "bf16"};
   return names;
 }
 

@@ -33,7 +33,7 @@ std::string describe(const LayerShape& shape);
 
 const std::vector<std::string>& batch_classes();     // one, small, large
 const std::vector<std::string>& table_types();       // f32, bf16, i8
-const std::vector<std::string>& projection_types();  // f32, bf16
+const std::vector<std::string>& projection_types();  // f32, bf16x3, bf16
 
 // The class of a kernel's ("hash" or "gather") call with this many tokens (at least 1).
 const std::string& batch_class(const std::string& kernel, int64_t tokens);

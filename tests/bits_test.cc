@@ -12,6 +12,7 @@
 #include "lookupffn/lookupffn.hpp"
 #include "reference/layer.h"
 #include "sanitized.h"
+#include "test_bf16_kernels.h"
 #include "test_kernels.h"
 #include "test_shapes.h"
 
@@ -81,14 +82,16 @@ class Bits {
   Results alone_;
 };
 
-void expect_same_bits(const lookupffn_shape& shape, lookupffn_kernels kernels) {
+void expect_same_bits(const lookupffn_shape& shape, lookupffn_kernels kernels,
+                      const std::vector<lookupffn_type>& table_types = {LOOKUPFFN_F32, LOOKUPFFN_BF16, LOOKUPFFN_I8},
+                      lookupffn_type projection_type = LOOKUPFFN_F32) {
   const checks::LayerCase layer(shape, 11, kTokens);
   std::vector<Threads> pools;
   for (const size_t count : {1, 2, 3, 5}) pools.emplace_back(count);
   for (const size_t count : {2, 3, 7}) pools.emplace_back(thread_each, nullptr, count);
   for (const std::string& isa : checks::runnable_isas()) {
-    for (const lookupffn_type type : {LOOKUPFFN_F32, LOOKUPFFN_BF16, LOOKUPFFN_I8}) {
-      const checks::Variant variant{isa, kernels, type, LOOKUPFFN_F32};
+    for (const lookupffn_type type : table_types) {
+      const checks::Variant variant{isa, kernels, type, projection_type};
       SCOPED_TRACE(checks::describe(shape) + ", " + checks::describe(variant));
       Bits bits(layer, variant);
       // On one thread, every count around every tile and batch class, at places that change.
@@ -127,6 +130,19 @@ TEST_P(SpecialisedBits, DoNotDependOnBatchOrThreads) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, SpecialisedBits, testing::ValuesIn(std::begin(kTestShapes), std::end(kTestShapes)),
+                         [](const testing::TestParamInfo<std::string>& info) { return std::to_string(info.index); });
+
+class SpecialisedBf16Bits : public testing::TestWithParam<std::string> {};
+
+TEST_P(SpecialisedBf16Bits, DoNotDependOnBatchOrThreads) {
+  ASSERT_EQ(test_bf16_kernels_register(), LOOKUPFFN_OK) << lookupffn_last_message();
+  for (const lookupffn_type projection_type : {LOOKUPFFN_BF16, LOOKUPFFN_BF16X3}) {
+    expect_same_bits(checks::shape_from(GetParam()), LOOKUPFFN_SPECIALISED_KERNELS, {LOOKUPFFN_F32}, projection_type);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, SpecialisedBf16Bits,
+                         testing::ValuesIn(std::begin(kBf16TestShapes), std::end(kBf16TestShapes)),
                          [](const testing::TestParamInfo<std::string>& info) { return std::to_string(info.index); });
 
 }  // namespace

@@ -69,7 +69,7 @@ class KernelGrid : public testing::TestWithParam<size_t> {
     for (const std::string& isa : checks::runnable_isas()) {
       layer.check({isa, LOOKUPFFN_PORTABLE_KERNELS, LOOKUPFFN_F32, LOOKUPFFN_F32}, counts);
       layer.check({isa, LOOKUPFFN_PORTABLE_KERNELS, seed % 2 ? LOOKUPFFN_BF16 : LOOKUPFFN_I8,
-                   seed % 3 ? LOOKUPFFN_F32 : LOOKUPFFN_BF16},
+                   seed % 3 ? LOOKUPFFN_BF16X3 : LOOKUPFFN_BF16},
                   counts);
     }
   }

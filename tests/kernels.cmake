@@ -22,9 +22,15 @@ set(test_shapes
   "d_in=1000 d_out=100 tables=12 bits=6 projection=bh4 block=32")
 set(test_bf16_shapes
   "d_in=33 d_out=17 tables=5 bits=7 projection=dense"
-  "d_in=192 d_out=16 tables=9 bits=6 projection=bh4 block=8")
+  "d_in=192 d_out=16 tables=9 bits=6 projection=bh4 block=8"
+  # On AMX's tiles: a single block, padding and several repeats, many blocks, a long sum, a dense one.
+  "d_in=32 d_out=16 tables=8 bits=4 projection=bh4 block=32"
+  "d_in=100 d_out=16 tables=40 bits=8 projection=bh4 block=64"
+  "d_in=700 d_out=16 tables=12 bits=8 projection=bh4 block=32"
+  "d_in=256 d_out=16 tables=3 bits=5 projection=bh4 block=256"
+  "d_in=224 d_out=16 tables=7 bits=5 projection=dense")
 lookupffn_add_kernels(test_kernels SHAPES ${test_shapes} ISAS ${LOOKUPFFN_ISAS} TABLE_TYPES f32 bf16 i8)
-lookupffn_add_kernels(test_bf16_kernels SHAPES ${test_bf16_shapes} ISAS ${LOOKUPFFN_ISAS} PROJECTION_TYPES bf16)
+lookupffn_add_kernels(test_bf16_kernels SHAPES ${test_bf16_shapes} ISAS ${LOOKUPFFN_ISAS} PROJECTION_TYPES bf16 bf16x3)
 lookupffn_add_kernels(test_huge_kernels SHAPES "d_in=1 d_out=1024 tables=9 bits=16 projection=dense" ISAS avx2)
 
 file(GLOB golden_models CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/data/golden/*.model.safetensors)
@@ -60,8 +66,8 @@ endfunction()
 kernel_test(kernel_grid_test)
 kernel_test(specialised_kernels_test test_kernels test_bf16_kernels test_huge_kernels)
 add_dependencies(specialised_kernels_test ${golden_libraries})
-kernel_test(bits_test test_kernels)
-kernel_test(not_finite_test test_kernels)
+kernel_test(bits_test test_kernels test_bf16_kernels)
+kernel_test(not_finite_test test_kernels test_bf16_kernels)
 kernel_test(concurrency_test test_kernels)
 kernel_test(layer_test)
 lookupffn_test(threads_test threads_test.cc)

@@ -24,7 +24,12 @@ constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 constexpr float kUntouched = -7654.25f;
 
 const char* type_text(lookupffn_type type) {
-  return type == LOOKUPFFN_F32 ? "f32" : type == LOOKUPFFN_BF16 ? "bf16" : "i8";
+  switch (type) {
+    case LOOKUPFFN_BF16: return "bf16";
+    case LOOKUPFFN_I8: return "i8";
+    case LOOKUPFFN_BF16X3: return "bf16x3";
+    default: return "f32";
+  }
 }
 
 template <class Value>
@@ -193,7 +198,7 @@ Layer LayerCase::pack(const Variant& variant) const {
 }
 
 const reference::Result& LayerCase::expected(lookupffn_type projection_type) const {
-  if (projection_type == LOOKUPFFN_F32) return expected_;
+  if (projection_type != LOOKUPFFN_BF16) return expected_;
   if (!expected_bf16_) {
     expected_bf16_ = std::make_unique<reference::Result>(reference::forward(bf16_projection_layer(layer_), x_));
   }

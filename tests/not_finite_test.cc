@@ -12,6 +12,7 @@
 #include "layer_check.h"
 #include "lookupffn/lookupffn.hpp"
 #include "reference/layer.h"
+#include "test_bf16_kernels.h"
 #include "test_kernels.h"
 #include "test_shapes.h"
 
@@ -27,13 +28,15 @@ struct Bad {
   bool whole_row;
 };
 
-void expect_contained(const lookupffn_shape& shape, lookupffn_kernels kernels) {
+void expect_contained(const lookupffn_shape& shape, lookupffn_kernels kernels,
+                      const std::vector<lookupffn_type>& table_types = {LOOKUPFFN_F32, LOOKUPFFN_BF16, LOOKUPFFN_I8},
+                      lookupffn_type projection_type = LOOKUPFFN_F32) {
   constexpr size_t kTokens = 131;
   const checks::LayerCase layer(shape, 21, kTokens);
   const size_t d_in = shape.d_in, d_out = shape.d_out, tables = shape.tables;
   for (const std::string& isa : checks::runnable_isas()) {
-    for (const lookupffn_type type : {LOOKUPFFN_F32, LOOKUPFFN_BF16, LOOKUPFFN_I8}) {
-      const checks::Variant variant{isa, kernels, type, LOOKUPFFN_F32};
+    for (const lookupffn_type type : table_types) {
+      const checks::Variant variant{isa, kernels, type, projection_type};
       SCOPED_TRACE(checks::describe(shape) + ", " + checks::describe(variant));
       const Layer packed = layer.pack(variant);
       const auto run = [&](const std::vector<float>& x, size_t tokens, std::vector<int32_t>& code, std::vector<float>& y) {
@@ -113,6 +116,19 @@ TEST_P(SpecialisedNotFinite, StaysInItsRow) {
 
 INSTANTIATE_TEST_SUITE_P(Shapes, SpecialisedNotFinite,
                          testing::ValuesIn(std::begin(kTestShapes), std::end(kTestShapes)),
+                         [](const testing::TestParamInfo<std::string>& info) { return std::to_string(info.index); });
+
+class SpecialisedBf16NotFinite : public testing::TestWithParam<std::string> {};
+
+TEST_P(SpecialisedBf16NotFinite, StaysInItsRow) {
+  ASSERT_EQ(test_bf16_kernels_register(), LOOKUPFFN_OK) << lookupffn_last_message();
+  for (const lookupffn_type projection_type : {LOOKUPFFN_BF16, LOOKUPFFN_BF16X3}) {
+    expect_contained(checks::shape_from(GetParam()), LOOKUPFFN_SPECIALISED_KERNELS, {LOOKUPFFN_F32}, projection_type);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, SpecialisedBf16NotFinite,
+                         testing::ValuesIn(std::begin(kBf16TestShapes), std::end(kBf16TestShapes)),
                          [](const testing::TestParamInfo<std::string>& info) { return std::to_string(info.index); });
 
 }  // namespace

@@ -12,8 +12,8 @@ void LayerOptions::add_to(CLI::App& command) {
   command.add_option("--library", library, "Directory of a kernel library made by lookupffn build");
   command.add_option("--table-type", table_type, "How tables are stored: f32, bf16 or i8 with a scale a row")
       ->check(CLI::IsMember({"f32", "bf16", "i8"}))->capture_default_str();
-  command.add_option("--projection-type", projection_type, "How projection weights are stored: f32 or bf16, which may flip codes")
-      ->check(CLI::IsMember({"f32", "bf16"}))->capture_default_str();
+  command.add_option("--projection-type", projection_type, "How projection weights are stored: f32; bf16x3, the same values for AMX; bf16, which may flip codes")
+      ->check(CLI::IsMember({"f32", "bf16x3", "bf16"}))->capture_default_str();
   command.add_option("--threads", threads, "Threads to run on; 0: as many as this process may use")
       ->check(CLI::Range(0, 4096))->capture_default_str();
 }
@@ -26,7 +26,9 @@ Layer LayerOptions::pack(const Model& model, const std::string& layer_prefix) co
                     : kernels == "specialised" ? LOOKUPFFN_SPECIALISED_KERNELS
                                                : LOOKUPFFN_ANY_KERNELS;
   options.table_type = table_type == "bf16" ? LOOKUPFFN_BF16 : table_type == "i8" ? LOOKUPFFN_I8 : LOOKUPFFN_F32;
-  options.projection_type = projection_type == "bf16" ? LOOKUPFFN_BF16 : LOOKUPFFN_F32;
+  options.projection_type = projection_type == "bf16"     ? LOOKUPFFN_BF16
+                            : projection_type == "bf16x3" ? LOOKUPFFN_BF16X3
+                                                          : LOOKUPFFN_F32;
   return Layer(model, layer_prefix, options);
 }
 

@@ -133,7 +133,7 @@ void add_tune_command(CLI::App& app) {
       ->delimiter(',')
       ->check(CLI::IsMember(table_types()))
       ->capture_default_str();
-  command->add_option("--projection-type", options.projection_type, "projection weights: f32 or bf16")
+  command->add_option("--projection-type", options.projection_type, "projection weights: f32, bf16x3 or bf16")
       ->check(CLI::IsMember(projection_types()))
       ->capture_default_str();
   command->add_option("--kernels", options.kernels, "which kernels: hash, gather")

@@ -98,7 +98,7 @@ Result compare(const LayerWeights& weights, const Layer& layer, const Threads& t
   layer.hash(&threads, x.data(), ptrdiff_t(shape.d_in), got_code.data(), got_score.data(), tokens);
   layer.forward(threads, x.data(), got_y.data(), tokens);
 
-  const bool exact_projection = options.projection_type == "f32";
+  const bool exact_projection = options.projection_type != "bf16";
   result.codes_judged = exact_projection;
   const double share = options.table_type == "bf16" ? std::ldexp(1.0, -8) : options.table_type == "i8" ? 0.5 / 127 : 0;
   const std::vector<float> largest = share > 0 ? largest_of_rows(weights) : std::vector<float>();

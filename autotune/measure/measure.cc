@@ -64,6 +64,7 @@ lookupffn_type type_of(const std::string& name) {
   if (name == "f32") return LOOKUPFFN_F32;
   if (name == "bf16") return LOOKUPFFN_BF16;
   if (name == "i8") return LOOKUPFFN_I8;
+  if (name == "bf16x3") return LOOKUPFFN_BF16X3;
   throw std::runtime_error("'" + name + "' is no type");
 }
 
@@ -110,7 +111,7 @@ MeasureOptions parse_options(int argc, char** argv) {
 // Another count of the same batch class, so that tails are run as well.
 size_t other_count(size_t tokens) {
   if (tokens == 1) return 1;
-  if (tokens < 128) return tokens == 2 ? 3 : tokens - 1;
+  if (tokens < 32 || (tokens > 32 && tokens < 128)) return tokens == 2 ? 3 : tokens - 1;
   return tokens + 5;
 }
 
@@ -127,7 +128,7 @@ void check_reference(const MeasureOptions& options, const reference::Layer& laye
     const std::vector<float> score(out.score.begin(),
                                    out.score.begin() + static_cast<ptrdiff_t>(tokens * tables));
     // bf16 weights may flip bits: there the bits of the default are all that can be asked for.
-    if (options.projection_type != LOOKUPFFN_F32) return;
+    if (options.projection_type == LOOKUPFFN_BF16) return;
     if (const size_t wrong = reference::wrong_codes(layer, z, code)) {
       throw Incorrect(std::to_string(wrong) + " of " + std::to_string(code.size()) +
                       " codes are not the reference's");

@@ -17,10 +17,17 @@ std::string rounded(double value) {
 
 }  // namespace
 
-size_t bytes_of(lookupffn_type type) { return type == LOOKUPFFN_F32 ? 4 : type == LOOKUPFFN_BF16 ? 2 : 1; }
+size_t bytes_of(lookupffn_type type) {
+  return type == LOOKUPFFN_BF16X3 ? 6 : type == LOOKUPFFN_F32 ? 4 : type == LOOKUPFFN_BF16 ? 2 : 1;
+}
 
 const char* name_of(lookupffn_type type) {
-  return type == LOOKUPFFN_F32 ? "f32" : type == LOOKUPFFN_BF16 ? "bf16" : "i8";
+  switch (type) {
+    case LOOKUPFFN_BF16: return "bf16";
+    case LOOKUPFFN_I8: return "i8";
+    case LOOKUPFFN_BF16X3: return "bf16x3";
+    default: return "f32";
+  }
 }
 
 Bounds::Bounds(const Setting& setting, size_t tokens) : setting_(setting), tokens_(tokens) {

@@ -27,8 +27,9 @@ lookupffn_type type_of_name(const std::string& name, bool tables) {
   if (name == "f32") return LOOKUPFFN_F32;
   if (name == "bf16") return LOOKUPFFN_BF16;
   if (name == "i8" && tables) return LOOKUPFFN_I8;
+  if (name == "bf16x3" && !tables) return LOOKUPFFN_BF16X3;
   throw std::invalid_argument(tables ? "unknown table type '" + name + "'; there are f32, bf16, i8"
-                                     : "unknown projection type '" + name + "'; there are f32, bf16");
+                                     : "unknown projection type '" + name + "'; there are f32, bf16x3, bf16");
 }
 
 std::vector<ContenderKind> choose_contenders(const std::vector<std::string>& names) {
@@ -104,7 +105,7 @@ Bounds::Needs needs_of(const Entrant& entrant, Part part, const Workload& worklo
     needs.weights = workload.projection_bytes(bytes_of(entrant.types.projection));
     // vdpbf16ps is not faster than an f32 FMA on every CPU; a kernel may use either. On tiles see the AMX
     // rate.
-    if (isa == "avx512_amx" && entrant.types.projection == LOOKUPFFN_BF16) needs.hash_arithmetic = "amx bf16";
+    if (isa == "avx512_amx" && entrant.types.projection != LOOKUPFFN_F32) needs.hash_arithmetic = "amx bf16";
   }
   if (part != Part::kHash) {
     needs.f32_flops = workload.gather_flops();
@@ -247,7 +248,7 @@ int run(int argc, char** argv) {
   app.add_option("--table-type", options.table_types, "Ours: a list of f32, bf16, i8")
       ->capture_default_str()
       ->delimiter(',');
-  app.add_option("--projection-type", options.projection_types, "Ours: a list of f32, bf16")
+  app.add_option("--projection-type", options.projection_types, "Ours: a list of f32, bf16x3, bf16")
       ->capture_default_str()
       ->delimiter(',');
   app.add_option("--isa", options.isa, "Ours: the ISA (lookupffn isas lists them); default: the active one");

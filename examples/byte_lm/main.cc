@@ -70,7 +70,8 @@ void add_options(CLI::App* app, Options* options) {
              {{"f32", LOOKUPFFN_F32}, {"bf16", LOOKUPFFN_BF16}, {"i8", LOOKUPFFN_I8}},
              &options->pack.table_type);
   add_choice(app, "--projection-type", "Type of the packed projection",
-             {{"f32", LOOKUPFFN_F32}, {"bf16", LOOKUPFFN_BF16}}, &options->pack.projection_type);
+             {{"f32", LOOKUPFFN_F32}, {"bf16", LOOKUPFFN_BF16}, {"bf16x3", LOOKUPFFN_BF16X3}},
+             &options->pack.projection_type);
   app->add_option("--isa", options->isa,
                   "Instruction set of the LookupFFN kernels [the widest that runs here]");
   add_choice(app, "--kernels", "LookupFFN kernels; 'specialised' fails rather than fall back",
@@ -117,7 +118,7 @@ std::vector<TypeLoss> compare_types(const std::string& path, lookupffn::PackOpti
                                     const EvaluationText& text, const lookupffn::Threads& threads,
                                     ThreadPool* pool) {
   std::vector<TypeLoss> losses;
-  for (const lookupffn_type projection_type : {LOOKUPFFN_F32, LOOKUPFFN_BF16}) {
+  for (const lookupffn_type projection_type : {LOOKUPFFN_F32, LOOKUPFFN_BF16X3, LOOKUPFFN_BF16}) {
     for (const lookupffn_type table_type : {LOOKUPFFN_F32, LOOKUPFFN_BF16, LOOKUPFFN_I8}) {
       pack.table_type = table_type;
       pack.projection_type = projection_type;

@@ -87,6 +87,8 @@ const char* type_name(lookupffn_type type) {
       return "bf16";
     case LOOKUPFFN_I8:
       return "i8";
+    case LOOKUPFFN_BF16X3:
+      return "bf16x3";
   }
   return "unknown";
 }

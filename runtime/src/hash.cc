@@ -34,7 +34,7 @@ size_t copy_floats(const PackedShape& shape, size_t tokens) { return tokens * ro
 // The weights of `panels` panels.
 BufferArgument weight_argument(const PackedLayer& packed, size_t first_panel, size_t panels) {
   const size_t block = packed.shape.block, panel = packed.panel_words() * block;
-  const halide_type_code_t code = packed.projection_type == LOOKUPFFN_BF16 ? halide_type_uint : halide_type_float;
+  const halide_type_code_t code = packed.weight_parts() > 0 ? halide_type_uint : halide_type_float;
   return BufferArgument(halide_type_t(code, 32), static_cast<const uint32_t*>(packed.projection.data()) + first_panel * panel,
                         {{block, 1}, {packed.panel_words(), ptrdiff_t(block)}, {panels, ptrdiff_t(panel)}});
 }

@@ -142,7 +142,12 @@ void portable_gather(const char* isa, const std::string& type, KernelChoice& cho
 }  // namespace
 
 const char* type_name(lookupffn_type type) {
-  return type == LOOKUPFFN_F32 ? "f32" : type == LOOKUPFFN_BF16 ? "bf16" : "i8";
+  switch (type) {
+    case LOOKUPFFN_BF16: return "bf16";
+    case LOOKUPFFN_I8: return "i8";
+    case LOOKUPFFN_BF16X3: return "bf16x3";
+    default: return "f32";
+  }
 }
 
 KernelChoice choose_kernels(const PackedShape& shape, const char* isa, lookupffn_type table_type,

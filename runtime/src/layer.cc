@@ -30,9 +30,9 @@ void check_types(const lookupffn_pack_options& options) {
     throw Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_layer_pack: table_type is " + std::to_string(table_type) +
                                                   "; it is LOOKUPFFN_F32, LOOKUPFFN_BF16 or LOOKUPFFN_I8");
   }
-  if (projection_type != LOOKUPFFN_F32 && projection_type != LOOKUPFFN_BF16) {
+  if (projection_type != LOOKUPFFN_F32 && projection_type != LOOKUPFFN_BF16 && projection_type != LOOKUPFFN_BF16X3) {
     throw Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_layer_pack: projection_type is " + std::to_string(projection_type) +
-                                                  "; it is LOOKUPFFN_F32 or LOOKUPFFN_BF16");
+                                                  "; it is LOOKUPFFN_F32, LOOKUPFFN_BF16 or LOOKUPFFN_BF16X3");
   }
   if (kernels < LOOKUPFFN_ANY_KERNELS || kernels > LOOKUPFFN_SPECIALISED_KERNELS) {
     throw Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_layer_pack: kernels is " + std::to_string(kernels) +

@@ -56,20 +56,25 @@ class ProjectionWriter {
  public:
   explicit ProjectionWriter(const PackedLayer& packed)
       : block_(packed.shape.block), inputs_(packed.shape.panel_inputs()), words_(packed.panel_words()),
-        type_(packed.projection_type), data_(packed.projection.data()) {}
+        parts_(packed.weight_parts()), data_(packed.projection.data()) {}
 
   void set(size_t panel, size_t in, size_t out, double value) {
-    if (type_ == LOOKUPFFN_BF16) {
-      const Bf16Place place = bf16_place(in, inputs_);
-      static_cast<uint16_t*>(data_)[((panel * words_ + place.word) * block_ + out) * 2 + place.half] = f32_to_bf16(float(value));
-    } else {
+    if (parts_ == 0) {
       static_cast<float*>(data_)[(panel * words_ + in) * block_ + out] = float(value);
+      return;
+    }
+    // Each part is what the ones before have left of the float, rounded: three are all of it.
+    float rest = float(value);
+    for (size_t part = 0; part < parts_; ++part) {
+      const Bf16Place place = bf16_place(in, inputs_, part, parts_);
+      const uint16_t bf16 = f32_to_bf16(rest);
+      static_cast<uint16_t*>(data_)[((panel * words_ + place.word) * block_ + out) * 2 + place.half] = bf16;
+      rest -= bf16_to_f32(bf16);
     }
   }
 
  private:
-  const size_t block_, inputs_, words_;
-  const lookupffn_type type_;
+  const size_t block_, inputs_, words_, parts_;
   void* const data_;
 };
 

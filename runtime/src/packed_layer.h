@@ -28,17 +28,20 @@ struct PackedLayer {
 
   HugeMemory memory;       // of all parts, so that small ones are on huge pages too
   PackedPart gamma, beta;  // float [input()]
-  PackedPart projection;   // float [panel, in, block], or words [panel, in / 2, block] of two bf16, see bf16_place();
-                           // BH4: panel = (repeat * 4 + stage) * panels + block number,
+  PackedPart projection;   // float [panel, in, block], or words [panel, parts * in / 2, block] of two bf16, see
+                           // bf16_place(); BH4: panel = (repeat * 4 + stage) * panels + block number,
                            // with the Hadamard transform within a block folded in, and decay into the last stage
   PackedPart offset;       // float [>= outputs]: the projection's bias, zero from tables * bits on
   PackedPart tables;       // float, bf16 or int8 [tables, rows, row]
   PackedPart scales;       // float [tables, rows] for i8 tables, else empty
   PackedPart bias;         // float [row]
 
+  // How many bf16 a weight of the projection is the sum of; 0: it is a float.
+  size_t weight_parts() const { return projection_type == LOOKUPFFN_BF16 ? 1 : projection_type == LOOKUPFFN_BF16X3 ? 3 : 0; }
+
   // 32-bit words that one output of a panel has in `projection`.
   size_t panel_words() const {
-    return projection_type == LOOKUPFFN_BF16 ? (shape.panel_inputs() + 1) / 2 : shape.panel_inputs();
+    return weight_parts() > 0 ? weight_parts() * ((shape.panel_inputs() + 1) / 2) : shape.panel_inputs();
   }
 };
 

@@ -116,7 +116,8 @@ typedef struct lookupffn_layer lookupffn_layer;
 typedef enum lookupffn_type {
   LOOKUPFFN_F32 = 0,
   LOOKUPFFN_BF16 = 1,
-  LOOKUPFFN_I8 = 2     /* tables only: symmetric, one scale a row, max|row| = 127 scale */
+  LOOKUPFFN_I8 = 2,    /* tables only: symmetric, one scale a row, max|row| = 127 scale */
+  LOOKUPFFN_BF16X3 = 3 /* projections only: f32 values as sums of three bf16, for AMX to multiply */
 } lookupffn_type;
 
 typedef enum lookupffn_kernels {
@@ -130,7 +131,8 @@ typedef struct lookupffn_pack_options {
   const char *isa;                /* NULL: the active ISA */
   lookupffn_kernels kernels;
   lookupffn_type table_type;      /* F32, BF16 or I8 */
-  lookupffn_type projection_type; /* F32 or BF16; BF16 may flip codes whose |z| is small */
+  lookupffn_type projection_type; /* F32; BF16, which may flip codes whose |z| is small; BF16X3, which loses
+                                   * nothing: on avx512_amx faster than F32 for many tokens, slower for one */
 } lookupffn_pack_options;
 
 /* Reads the layer with this prefix ("" or NULL: the model's only layer, whatever its prefix) and packs
