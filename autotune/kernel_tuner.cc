@@ -8,8 +8,9 @@
 #include <stdexcept>
 #include <thread>
 
-#include "layer_kernels.h"
 #include "cost_model.h"
+#include "generator_hash.h"
+#include "layer_kernels.h"
 #include "measured_gain.h"
 #include "search.h"
 
@@ -457,6 +458,7 @@ void KernelTuner::confirm(std::optional<TuneClock::time_point> deadline, KernelO
   record.gain_high = gain.high;
   record.provenance = run_.provenance;
   record.provenance.date = date_now();
+  record.provenance.generator_hash = generator_hash(target_.spec.kernel);
   if (!run_.runner.here()) {
     record.provenance.cpu = measured.cpu;
     record.provenance.caches = measured.caches;

@@ -34,7 +34,7 @@ struct TuneRun {
   ProgressState state;
   CacheSizes caches;
   std::vector<KnownSchedule> known;          // records, and what this run found so far
-  ScheduleRecord::Provenance provenance;     // of records, but for the date
+  ScheduleRecord::Provenance provenance;     // of records, but for what each has of its own
   std::vector<Trial> trials;                 // of the log and of this run
   std::optional<TuneClock::time_point> end;  // of the whole run's budget
   int silent_in_a_row = 0;                   // trials that nothing came back from
