@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "candidate_build.h"
+#include "jump_proof_clock.h"
 #include "progress.h"
 #include "runner.h"
 #include "schedule_record.h"
@@ -19,7 +20,7 @@
 
 namespace lookupffn {
 
-using TuneClock = std::chrono::steady_clock;  // a clock that is set does not disturb a budget
+using TuneClock = JumpProofClock;  // neither a clock that is set nor one that jumps disturbs a budget
 
 // What the searches of one run share.
 struct TuneRun {
