@@ -32,7 +32,7 @@ static long long realtime_offset(void) {
 // The monotonic clock's jumps follow true time, one every 30 ms, so that they hit whatever takes time; that of the
 // fraction of a millisecond leaves a timed call with a time that is wrong but not negative.
 static long long monotonic_offset(long long now) {
-  static const long long jump[] = {1000 * kSecond, -700000, -3 * kSecond, 900 * kSecond};
+  static const long long jump[] = {900 * kSecond, -700000, -3 * kSecond, 1000 * kSecond};
   static const long long every = 30000000;
   static long long start = 0;
   long long none = 0;
