@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "candidate_build.h"
+#include "jump_proof_clock.h"
 #include "progress.h"
 #include "runner.h"
 #include "schedule_record.h"
@@ -19,7 +20,7 @@
 
 namespace lookupffn {
 
-using TuneClock = std::chrono::steady_clock;  // a clock that is set does not disturb a budget
+using TuneClock = JumpProofClock;  // neither a clock that is set nor one that jumps disturbs a budget
 
 // What the searches of one run share.
 struct TuneRun {
@@ -34,7 +35,7 @@ struct TuneRun {
   ProgressState state;
   CacheSizes caches;
   std::vector<KnownSchedule> known;          // records, and what this run found so far
-  ScheduleRecord::Provenance provenance;     // of records, but for the date
+  ScheduleRecord::Provenance provenance;     // of records, but for what each has of its own
   std::vector<Trial> trials;                 // of the log and of this run
   std::optional<TuneClock::time_point> end;  // of the whole run's budget
   int silent_in_a_row = 0;                   // trials that nothing came back from

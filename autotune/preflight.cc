@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <fstream>
 
+#include "jump_proof_clock.h"
+
 namespace lookupffn {
 namespace {
 
@@ -28,15 +30,15 @@ std::string turbo_state() {
 }
 
 double fixed_loop_noise() {
-  using Clock = std::chrono::steady_clock;
+  using Clock = JumpProofClock;
   std::vector<double> times;
   uint64_t state = 1;
   const auto start = Clock::now();
-  while (times.size() < 400 && Clock::now() - start < std::chrono::milliseconds(200)) {
+  do {
     const auto before = Clock::now();
     for (int i = 0; i < 200000; ++i) state = state * 6364136223846793005u + 1442695040888963407u;
     times.push_back(std::chrono::duration<double>(Clock::now() - before).count());
-  }
+  } while (times.size() < 400 && Clock::now() - start < std::chrono::milliseconds(200));
   volatile uint64_t keep = state;
   (void)keep;
   std::sort(times.begin(), times.end());

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cmath>
 
 namespace lookupffn {
@@ -35,7 +37,7 @@ std::string progress_line(const ProgressState& state) {
 Progress::Progress(std::FILE* out) : out_(out), terminal_(isatty(fileno(out)) != 0) {}
 
 void Progress::update(const ProgressState& state) {
-  const auto now = std::chrono::steady_clock::now();
+  const auto now = JumpProofClock::now();
   if (!terminal_ && any_ && now - last_ < kPlainInterval) return;
   any_ = true;
   last_ = now;

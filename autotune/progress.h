@@ -2,11 +2,11 @@
 #ifndef LOOKUPFFN_PROGRESS_H
 #define LOOKUPFFN_PROGRESS_H
 
-#include <chrono>
 #include <cstdio>
 #include <map>
 #include <string>
 
+#include "jump_proof_clock.h"
 #include "trial.h"
 
 namespace lookupffn {
@@ -36,7 +36,7 @@ class Progress {
   std::FILE* out_;
   bool terminal_;
   bool line_open_ = false;
-  std::chrono::steady_clock::time_point last_;
+  JumpProofClock::time_point last_;
   bool any_ = false;
 };
 

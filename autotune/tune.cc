@@ -13,6 +13,7 @@
 
 #include "atomic_file.h"
 #include "content_hash.h"
+#include "generator_hash.h"
 #include "kernel_tuner.h"
 #include "machine.h"
 #include "on_interrupt.h"
@@ -50,13 +51,15 @@ nlohmann::json log_header(const TuneOptions& options, const std::vector<TuneTarg
   nlohmann::json identity = {
       {"machine",
        options.runner.empty() ? machine.cpu + ", " + machine.caches : "behind --runner " + options.runner},
-      {"version", std::string(LOOKUPFFN_TOOL_VERSION) + ", generators " + generators_hash() +
-                      ", Halide " + LOOKUPFFN_HALIDE_VERSION},
+      {"version", std::string(LOOKUPFFN_TOOL_VERSION) + ", Halide " + LOOKUPFFN_HALIDE_VERSION},
       {"isa", options.isa},
       {"threads", options.threads},
       {"shape", text_of(targets)},
   };
-  for (const auto& [kernel, space] : spaces) identity["schedule space of " + kernel] = space.content_hash();
+  for (const auto& [kernel, space] : spaces) {
+    identity["schedule space of " + kernel] = space.content_hash();
+    identity["generator of " + kernel] = generator_hash(kernel);
+  }
   const std::time_t now = std::time(nullptr);
   return {{"type", "header"},
           {"identity", identity},
@@ -68,8 +71,6 @@ nlohmann::json log_header(const TuneOptions& options, const std::vector<TuneTarg
 }
 
 }  // namespace
-
-const char* generators_hash() { return LOOKUPFFN_GENERATORS_HASH; }
 
 std::vector<TuneTarget> tune_targets(const TuneOptions& options) {
   // Of each class the largest count stands for all: there the kernel's own time is the most of a call's.
@@ -157,7 +158,6 @@ TuneResult tune(const TuneOptions& options, std::FILE* out) {
   run.provenance.cpu = machine.cpu;
   run.provenance.caches = machine.caches;
   run.provenance.halide = LOOKUPFFN_HALIDE_VERSION;
-  run.provenance.generator_hash = generators_hash();
   run.provenance.tool = LOOKUPFFN_TOOL_VERSION;
   run.state.kernel_count = targets.size();
   const auto seconds = [](double s) {

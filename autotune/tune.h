@@ -49,9 +49,6 @@ struct TuneResult {
   std::string picture;  // path of the SVG
 };
 
-// 16 hexadecimal digits of the generators' sources that this program was built beside.
-const char* generators_hash();
-
 // Runs to the end of the budget or of the trials, showing progress on `out`. Throws std::runtime_error, one
 // line, where it cannot go on at all: the log cannot be used, nothing can be written, the target measures
 // nothing.

@@ -31,7 +31,7 @@ struct ScheduleRecord {
     std::string date;            // "2024-05-17T09:30:00Z"
     std::string cpu, caches;     // as in Machine
     std::string halide;          // "14.0.0"
-    std::string generator_hash;  // of the generators' sources
+    std::string generator_hash;  // of the kernel's generator: generator_sources_hash()
     std::string tool;            // version of the tool that wrote it
   } provenance;
 };

@@ -16,10 +16,12 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "jump_proof_clock.h"
+
 namespace lookupffn {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using Clock = JumpProofClock;  // a jump must not end a child that has its time still
 
 // A pipe whose ends close with their owner, and in every child but through dup2.
 struct Pipe {
@@ -213,9 +215,6 @@ ProcessResult run_process(const std::vector<std::string>& argv, const ProcessOpt
     }
     if (!reaped && options.cancelled != nullptr && *options.cancelled)
       kill_group(ProcessResult::End::kCancelled);
-    // A grandchild that outlives the child may hold the pipes open: what was said by then is enough.
-    if (reaped && Clock::now() > grace) break;
-
     pollfd files[3] = {{out.ends[0], POLLIN, 0}, {err.ends[0], POLLIN, 0}, {input.ends[1], POLLOUT, 0}};
     const bool streams_ended = out.ends[0] < 0 && err.ends[0] < 0;
     int wait_ms = streams_ended ? 2 : 50;
@@ -233,6 +232,9 @@ ProcessResult run_process(const std::vector<std::string>& argv, const ProcessOpt
           input.close_end(1);
       }
     }
+    // A grandchild that outlives the child may hold the pipes open: what was said by then is enough. It has been read
+    // at least once since, however late it is.
+    if (reaped && Clock::now() > grace) break;
     if (!reaped && waitpid(child, &status, WNOHANG) == child) {
       reaped = true;
       grace = Clock::now() + std::chrono::milliseconds(200);

@@ -1,7 +1,9 @@
 # compiler/ and the parts of tool/ that call it. None of these needs Halide: a shell script stands for the generators.
-foreach(subject condition schedule_space schedule_record kernel_table kernel_library subprocess atomic_file)
+foreach(subject condition generator_sources jump_proof_clock schedule_space schedule_record kernel_table kernel_library subprocess atomic_file)
   lookupffn_test(${subject}_test ${subject}_test.cc LIBRARIES lookupffn_compiler)
-  target_compile_definitions(${subject}_test PRIVATE LOOKUPFFN_SCHEDULES="${PROJECT_SOURCE_DIR}/schedules")
+  target_compile_definitions(${subject}_test PRIVATE
+    LOOKUPFFN_SCHEDULES="${PROJECT_SOURCE_DIR}/schedules"
+    LOOKUPFFN_GENERATOR_SOURCES="${PROJECT_SOURCE_DIR}/generators")
 endforeach()
 
 # Schedule spaces against the generators themselves.

@@ -68,6 +68,40 @@ TEST(Sampling, AClockThatJumpsIsNoise) {
   for (const double ns : pairs.incumbent) EXPECT_EQ(ns, 100);
 }
 
+// By less than what no clock can mean: the other samples show that it cannot be.
+TEST(Sampling, SmallerJumpsShowBesideTheOthers) {
+  int call = 0;
+  const SamplePairs pairs = sample_in_turn(
+      [&](int which) -> double {
+        ++call;
+        if (call == 2 || call == 15) return 9e11;
+        if (call == 9 || call == 20) return 9;
+        return 100 + which;
+      },
+      {}, [] { return 0.0; });
+  EXPECT_EQ(pairs.noise, 4);
+  EXPECT_EQ(pairs.candidate, std::vector<double>(15, 101));
+  EXPECT_EQ(pairs.incumbent, std::vector<double>(15, 100));
+}
+
+// Nor do jumps decide how many samples there are.
+TEST(Sampling, AClockThatJumpsDoesNotEndIt) {
+  for (const double jump : {1000.0, -1000.0}) {
+    SamplingOptions options;
+    options.seconds = 0.05;
+    double clock = 0;
+    int call = 0;
+    const SamplePairs pairs = sample_in_turn(
+        [&](int which) -> double {
+          clock += ++call == 6 ? jump : 2e-3;
+          return 100 - which;
+        },
+        options, [&] { return clock; });
+    EXPECT_GE(pairs.candidate.size(), 12u) << jump;
+    EXPECT_LE(pairs.candidate.size(), 14u) << jump;
+  }
+}
+
 TEST(Sampling, AClockThatNeverWorksEnds) {
   const SamplePairs pairs = sample_in_turn([](int) { return 0.0; }, {}, [] { return 0.0; });
   EXPECT_TRUE(pairs.candidate.empty());

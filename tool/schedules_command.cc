@@ -10,11 +10,11 @@
 #include <string>
 #include <vector>
 
+#include "generator_hash.h"
 #include "installation.h"
 #include "machine.h"
 #include "schedule_record.h"
 #include "schedule_space.h"
-#include "tune.h"
 
 namespace lookupffn {
 namespace {
@@ -30,7 +30,7 @@ struct Entry {
   std::optional<ScheduleRecord> record;  // not there where the file cannot be read
   std::string fault;                     // why it is not used, "" where it is
   bool this_cpu = false;
-  bool these_generators = false;  // those that it was tuned with are those of this build
+  bool this_generator = false;  // the one that it was tuned with is this build's
 };
 
 // Days since a date as records have it, negative where it is none.
@@ -47,7 +47,7 @@ Entry assess(const std::string& path, const std::vector<std::string>& directorie
   try {
     entry.record = load_record(path);
     entry.this_cpu = !machine.cpu.empty() && entry.record->provenance.cpu == machine.cpu;
-    entry.these_generators = entry.record->provenance.generator_hash == generators_hash();
+    entry.this_generator = entry.record->provenance.generator_hash == generator_hash(entry.record->spec.kernel);
     std::optional<ScheduleSpace> space;
     for (const std::string& directory : directories) {
       if (!std::filesystem::exists(directory + "/" + entry.record->spec.kernel + ".space.json")) continue;
@@ -83,7 +83,7 @@ nlohmann::json to_json(const Entry& entry) {
                  {"age_days", age_days(record.provenance.date)},
                  {"cpu", record.provenance.cpu},
                  {"this_cpu", entry.this_cpu},
-                 {"these_generators", entry.these_generators}});
+                 {"this_generator", entry.this_generator}});
   }
   return json;
 }
@@ -102,7 +102,7 @@ void print(const Entry& entry, const std::string& directory) {
               describe(record.spec).c_str(), record.gain, record.gain_low, record.gain_high, when,
               record.threads, record.threads == 1 ? "" : "s", record.provenance.cpu.c_str(),
               entry.this_cpu ? " (this CPU)" : " (another CPU)",
-              entry.these_generators ? "" : "; the generators have changed since: tune again for the best",
+              entry.this_generator ? "" : "; its generator has changed since: tune again for the best",
               entry.fault.empty() ? "matches: used where kernels of this problem are built" : "not used: it ",
               entry.fault.c_str());
 }

@@ -184,10 +184,13 @@ std::string measure(const MeasureOptions& options) {
   }
 
   // A sample takes about a millisecond, and one call at least.
-  const double incumbent_call = std::min(bench.time(kIncumbent, input, 1), bench.time(kIncumbent, input, 1));
-  const double candidate_call = std::min(bench.time(kCandidate, input, 1), bench.time(kCandidate, input, 1));
+  const auto call_ns = [&](Contender contender) {
+    std::vector<double> ns;  // three, as the clock may jump in one
+    for (int i = 0; i < 3; ++i) ns.push_back(bench.time(contender, input, 1));
+    return median(ns);
+  };
   const double one_call =
-      std::max({100.0, incumbent_call, candidate_call / 4});  // the hopeless cost little time
+      std::max({100.0, call_ns(kIncumbent), call_ns(kCandidate) / 4});  // the hopeless cost little time
   const size_t calls = std::clamp<size_t>(static_cast<size_t>(1.2e6 / one_call), 1, 20000);
   SamplingOptions sampling;
   sampling.most_samples = options.most_samples;

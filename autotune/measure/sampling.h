@@ -9,7 +9,7 @@ namespace lookupffn {
 
 struct SamplingOptions {
   int most_samples = 15;  // of each
-  double seconds = 0.5;   // after which no further sample is begun
+  double seconds = 0.5;   // after which, about, no further sample is begun
   bool may_end_early = true;
   double good = 0;  // candidates below this multiple of the incumbent get three times of both
 };
