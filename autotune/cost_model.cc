@@ -22,7 +22,7 @@ std::string word(const std::map<std::string, std::string>& pairs, const std::str
   return it == pairs.end() ? "" : it->second;
 }
 
-double type_bytes(const std::string& type) { return type == "i8" ? 1 : type == "bf16" ? 2 : type == "bf16x3" ? 6 : 4; }
+double type_bytes(const std::string& type) { return type == "i8" || type == "i8_dot4" ? 1 : type == "bf16" ? 2 : type == "bf16x3" ? 6 : 4; }
 
 double vector_bytes_of(const KernelSpec& spec, const Schedule& schedule) {
   const double widest = isa_target(spec.isa).vector_bytes;

@@ -138,7 +138,7 @@ std::vector<KernelSpec> layer_kernels(const LayerShape& shape, const std::string
     for (const std::string& problem : problems) specs.push_back({"hash", isa, name, parse_pairs(problem)});
   }
   for (const std::string& name : batch_classes()) {
-    specs.push_back({"gather", isa, name, parse_pairs(packed.gather_problem(table_type))});
+    specs.push_back({"gather", isa, name, parse_pairs(packed.gather_problem(packed.stored_table_type(table_type, isa)))});
   }
   return specs;
 }

@@ -1,5 +1,6 @@
 #include "portable_kernel_library.h"
 
+#include <algorithm>
 #include <atomic>
 #include <fstream>
 #include <mutex>
@@ -22,6 +23,10 @@ std::map<std::string, std::string> pairs_of(const nlohmann::json& object) {
   return pairs;
 }
 
+bool names(const nlohmann::json& list, const std::string& name) {
+  return std::find(list.begin(), list.end(), name) != list.end();
+}
+
 std::vector<KernelTableEntry> portable_entries(const PortableKernelBuild& build) {
   const std::string path = build.schedules_dir + "/portable.json";
   std::ifstream file(path);
@@ -31,6 +36,7 @@ std::vector<KernelTableEntry> portable_entries(const PortableKernelBuild& build)
     const nlohmann::json registry = nlohmann::json::parse(file);
     for (const std::string& isa : build.isas) {
       for (const nlohmann::json& kernel : registry.at("kernels")) {
+        if (kernel.contains("isas") && !names(kernel.at("isas"), isa)) continue;
         for (const nlohmann::json& problem : kernel.at("problems")) {
           KernelTableEntry entry;
           entry.spec = {kernel.at("kernel"), isa, kernel.at("batch_class"), pairs_of(problem)};

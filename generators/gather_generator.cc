@@ -1,6 +1,8 @@
 // y = bias + sum over tables of score * row: the table gather.
 #include "Halide.h"
+#include "byte_dots.h"
 #include "packed_types.h"
+#include "quantised_weights.h"
 #include "row_prefetch.h"
 #include "sum_in_order.h"
 
@@ -31,14 +33,48 @@ class Gather : public Generator<Gather> {
 
   Input<Buffer<uint16_t>> code{"code", 2};    // [tokens, tables]: t, n
   Input<Buffer<float>> score{"score", 2};     // [tokens, tables]: t, n
-  Input<Buffer<>> table{"table", 3};          // [tables, rows, d_out]: d, row, t
+  Input<Buffer<>> table{"table", 3};          // [tables, rows, d_out]: d, row, t; i8_dot4: [.., .., d_out / 4] words
   Input<Buffer<float>> scale{"scale", 2};     // i8 tables: [tables, rows]: row, t; else unused
-  Input<Buffer<float>> bias{"bias", 1};       // [d_out]
-  Output<Buffer<float>> y{"y", 2};            // [tokens, d_out]: d, n
+  Input<Buffer<float>> bias{"bias"};          // [d_out]: d; i8_dot4: [d_out / 64, 4, 16]: lane, q, chunk
+  Output<Buffer<float>> y{"y"};               // [tokens, d_out]: d, n; i8_dot4: lane, q, chunk, n
 
-  void configure() { table.set_type(packed_type_of(table_type)); }
+  void configure() {
+    table.set_type(packed_type_of(table_type));
+    bias.set_dimensions(dots() ? 3 : 1);
+    y.set_dimensions(dots() ? 4 : 2);
+  }
 
   void generate() {
+    if (dots()) {
+      generate_dots();
+    } else {
+      generate_floats();
+    }
+  }
+
+  void schedule() {
+    for (int dim = 0; dim < 2; ++dim) {
+      code.dim(dim).set_min(0);
+      score.dim(dim).set_min(0);
+      scale.dim(dim).set_min(0);
+    }
+    for (int dim = 0; dim < table.dimensions(); ++dim) table.dim(dim).set_min(0);
+    for (int dim = 0; dim < bias.dimensions(); ++dim) bias.dim(dim).set_min(0);
+    for (int dim = 0; dim < y.dimensions(); ++dim) y.dim(dim).set_min(0);
+    const int row_elements = dots() ? int(d_out) / 4 : int(d_out);
+    if (d_out > 0) table.dim(1).set_stride(row_elements);
+    if (d_out > 0 && bits > 0) table.dim(2).set_stride(row_elements << int(bits));
+    if (dots()) {
+      schedule_dots();
+    } else {
+      schedule_floats();
+    }
+  }
+
+ private:
+  // ---- rows as floats ----
+
+  void generate_floats() {
     table_count = tables > 0 ? Expr(int(tables)) : code.dim(0).extent();
     t = RDom(0, table_count, "t");
     Expr rows = bits > 0 ? Expr(1 << int(bits)) : table.dim(1).extent();
@@ -53,23 +89,8 @@ class Gather : public Generator<Gather> {
     y(d, n) = sum_in_order(y(d, n), weight * unpacked(table(d, row, t), table_type), get_target(), kUnrolledTerms + 1);
   }
 
-  void schedule() {
+  void schedule_floats() {
     const int lanes = (vector_bytes > 0 ? int(vector_bytes) : get_target().natural_vector_size<float>() * 4) / 4;
-    code.dim(0).set_min(0);
-    code.dim(1).set_min(0);
-    score.dim(0).set_min(0);
-    score.dim(1).set_min(0);
-    scale.dim(0).set_min(0);
-    scale.dim(1).set_min(0);
-    table.dim(0).set_min(0);
-    table.dim(1).set_min(0);
-    table.dim(2).set_min(0);
-    bias.dim(0).set_min(0);
-    y.dim(0).set_min(0);
-    y.dim(1).set_min(0);
-    if (d_out > 0) table.dim(1).set_stride(int(d_out));
-    if (d_out > 0 && bits > 0) table.dim(2).set_stride(int(d_out) << int(bits));
-
     const int tile = d_tile;
     y.dim(0).set_extent(y.dim(0).extent() / tile * tile);
     y.vectorize(d, lanes);
@@ -90,14 +111,91 @@ class Gather : public Generator<Gather> {
     if (prefetch_tables > 0) prefetch_rows(inner.name(), prefetch_tables);
   }
 
- private:
+  // ---- rows as bytes, four tables at a time ----
+
+  void generate_dots() {
+    table_count = tables > 0 ? Expr(int(tables)) : code.dim(0).extent();
+    Expr rows = bits > 0 ? Expr(1 << int(bits)) : table.dim(1).extent();
+    const auto row = [=](const Expr& of) { return unsafe_promise_clamped(cast<int>(code(of, n)), 0, rows - 1); };
+    // A row's scale is folded into the score. Behind the last table are tables of no weight.
+    Func score_in_scale("score_in_scale");
+    Expr last = min(t_, table_count - 1);
+    Expr weight = strict_float(score(last, n) * scale(row(last), last));
+    // A hash gives no negative score. What cannot be represented is made to show.
+    Expr not_a_number = reinterpret<float>(cast<uint32_t>(Expr(0x7fc00000)));
+    score_in_scale(t_, n) = strict_float(select(t_ >= table_count, 0.0f, weight >= 0.0f, weight, not_a_number));
+    weights.reset(new QuantisedWeights(score_in_scale, t_, n));
+
+    // sum_t weight[n, t] table[t, code[n, t], d] over a group of tables: an integer, in units of the group
+    group = RDom(0, (table_count + (kGroup - 1)) / kGroup, "group");
+    const auto words = [&](const Expr& t) {
+      Expr clamped = min(t, table_count - 1);
+      return table(chunk * kQuadLanes + lane, row(clamped), clamped);
+    };
+    Expr of_q[kQuadVectors];
+    for (int k = 0; k < kQuadVectors; ++k) {
+      Expr high = 0, low = 0;
+      for (int quad = 0; quad < kGroup / 4; ++quad) {
+        Expr first = g * kGroup + 4 * quad;
+        Expr column = quads({words(first), words(first + 1), words(first + 2), words(first + 3)}, k);
+        high = quad_dot(high, weights->quad(first, 1), column);
+        low = quad_dot(low, weights->quad(first, 0), column);
+      }
+      of_q[k] = (high << 8) + low;
+    }
+    total(lane, q, chunk, g, n) = mux(q, {of_q[0], of_q[1], of_q[2], of_q[3]});
+
+    // y = bias + sum over groups of unit * total
+    y(lane, q, chunk, n) = bias(lane, q, chunk);
+    y(lane, q, chunk, n) = strict_float(y(lane, q, chunk, n) + weights->unit(group, n) * cast<float>(total(lane, q, chunk, group, n)));
+  }
+
+  void schedule_dots() {
+    const int chunks = int(d_tile) / kQuadColumns;
+    y.dim(0).set_bounds(0, kQuadLanes).dim(1).set_bounds(0, kQuadVectors).set_stride(kQuadLanes);
+    y.dim(2).set_stride(kQuadColumns).set_extent(y.dim(2).extent() / chunks * chunks);
+    bias.dim(1).set_stride(kQuadLanes).dim(2).set_stride(kQuadColumns);
+    y.bound(lane, 0, kQuadLanes).bound(q, 0, kQuadVectors).vectorize(lane).unroll(q);
+    Var tile("tile"), inner("inner");
+    RVar pass("pass"), within("within");
+    Stage sum = y.update();
+    sum.split(chunk, tile, inner, chunks, TailStrategy::RoundUp).vectorize(lane).unroll(q).unroll(inner);
+    RVar groups = group;
+    if (tables_pass > 0) {
+      sum.split(group, pass, within, int(tables_pass) / kGroup, TailStrategy::GuardWithIf);
+      groups = within;
+    }
+    std::vector<VarOrRVar> order = {lane, q, inner, groups, tile, n};
+    if (whole_rows) std::swap(order[3], order[4]);
+    if (tables_pass > 0) order.push_back(pass);
+    sum.reorder(order);
+    if (whole_rows) {
+      total.compute_at(y, tile);
+    } else {
+      total.compute_at(y, groups);
+    }
+    total.vectorize(lane).unroll(q).unroll(chunk);
+    weights->compute_at(y, n, tables_pass > 0 ? int(tables_pass) / kGroup : (int(tables) + kGroup - 1) / kGroup);
+    get_externs_map()->insert({byte_dot_functions_name(), byte_dot_functions(get_target())});
+    if (prefetch_tables > 0) prefetch_rows(groups.name(), int(prefetch_tables) / kGroup);
+  }
+
+  static constexpr int kGroup = QuantisedWeights::kGroup;  // tables
+
   void prefetch_rows(const std::string& variable, int distance) {
     get_externs_map()->insert({prefetch_function_name(), prefetch_function(get_target())});
     get_pipeline().add_custom_lowering_pass(new RowPrefetch("table", variable, distance));
   }
 
+  bool dots() const { return table_type == PackedType::kI8Dot4; }
+
   Var d{"d"}, n{"n"};
   RDom t;
+  // of i8_dot4:
+  Var lane{"lane"}, q{"q"}, chunk{"chunk"}, g{"g"}, t_{"t_"};
+  RDom group;
+  Func total{"total"};
+  std::unique_ptr<QuantisedWeights> weights;
   Expr table_count;
 };
 

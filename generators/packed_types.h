@@ -9,11 +9,13 @@
 
 namespace lookupffn {
 
-enum class PackedType { kF32, kBF16, kBF16x3, kI8 };
+// kI8Dot4: int8 rows as byte_dots.h takes them, in words of four columns' bytes.
+enum class PackedType { kF32, kBF16, kBF16x3, kI8, kI8Dot4 };
 
 inline const std::map<std::string, PackedType>& packed_type_names() {
   static const std::map<std::string, PackedType> names = {
-      {"f32", PackedType::kF32}, {"bf16", PackedType::kBF16}, {"bf16x3", PackedType::kBF16x3}, {"i8", PackedType::kI8}};
+      {"f32", PackedType::kF32}, {"bf16", PackedType::kBF16}, {"bf16x3", PackedType::kBF16x3}, {"i8", PackedType::kI8},
+      {"i8_dot4", PackedType::kI8Dot4}};
   return names;
 }
 
@@ -22,6 +24,7 @@ inline Halide::Type packed_type_of(PackedType type) {
   switch (type) {
     case PackedType::kBF16: return Halide::UInt(16);
     case PackedType::kI8: return Halide::Int(8);
+    case PackedType::kI8Dot4: return Halide::UInt(32);
     default: return Halide::Float(32);
   }
 }

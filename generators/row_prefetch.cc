@@ -32,52 +32,86 @@ class Contents : public IRVisitor {
   const std::string buffer_;
 };
 
-// Turns stores into fetches of what they load from the buffer; the lets around them stay.
+// Turns stores, and lets of what is loaded from the buffer, into fetches of it; the other lets stay.
 class LoadsToFetches : public IRMutator {
  public:
   explicit LoadsToFetches(const std::string& buffer) : buffer_(buffer) {}
 
  private:
+  struct Place {
+    Type type;
+    Expr index;
+  };
+
   class Loads : public IRVisitor {
    public:
-    Loads(const std::string& buffer, std::vector<const Load*>& found) : buffer_(buffer), found_(found) {}
+    Loads(const std::string& buffer, std::vector<Place>& found) : buffer_(buffer), found_(found) {}
 
    private:
     using IRVisitor::visit;
     void visit(const Load* load) override {
-      if (load->name == buffer_) found_.push_back(load);
+      if (load->name == buffer_) {
+        Expr index = load->index;
+        for (size_t k = lets_.size(); k-- > 0;) index = substitute(lets_[k]->name, lets_[k]->value, index);
+        found_.push_back({load->type, index});
+      }
       IRVisitor::visit(load);
     }
+    void visit(const Let* let) override {
+      let->value.accept(this);
+      lets_.push_back(let);
+      let->body.accept(this);
+      lets_.pop_back();
+    }
     const std::string buffer_;
-    std::vector<const Load*>& found_;
+    std::vector<Place>& found_;
+    std::vector<const Let*> lets_;  // around what is being visited
   };
 
   using IRMutator::visit;
   Stmt visit(const Store* store) override {
-    std::vector<const Load*> loads;
+    const Stmt fetches = fetches_of(store->value);
+    return fetches.defined() ? fetches : Evaluate::make(0);
+  }
+
+  Stmt visit(const LetStmt* let) override {
+    const Stmt fetches = fetches_of(let->value);
+    if (!fetches.defined() && !expr_uses_vars(let->value, loaded_)) return IRMutator::visit(let);
+    ScopedBinding<> bind(loaded_, let->name);
+    const Stmt body = mutate(let->body);
+    return fetches.defined() ? Block::make(fetches, body) : body;
+  }
+
+  Stmt fetches_of(const Expr& value) {
+    std::vector<Place> loads;
     Loads finder(buffer_, loads);
-    store->value.accept(&finder);
+    value.accept(&finder);
     Stmt fetches;
-    for (const Load* load : loads) {
-      const Ramp* ramp = load->index.as<Ramp>();
-      Expr first = ramp ? ramp->base : load->index;
-      const int bytes = load->type.bytes() * load->type.lanes();
+    for (const Place& load : loads) {
+      const Ramp* ramp = load.index.as<Ramp>();
+      Expr first = ramp ? ramp->base : load.index;
+      const auto same = [&](const Expr& index) { return equal(index, first); };
+      if (std::any_of(fetched_.begin(), fetched_.end(), same)) continue;
+      fetched_.push_back(first);
+      const int bytes = load.type.bytes() * load.type.lanes();
       // Vectors narrower than a line follow each other: one of them fetches it.
       const bool starts_line = bytes_seen_ % kCacheLine == 0;
       bytes_seen_ += bytes;
       for (int offset = 0; offset < (starts_line ? std::max(bytes, kCacheLine) : 0); offset += kCacheLine) {
         // The buffer's name is a variable that holds its address.
-        Expr start = reinterpret<uint64_t>(Variable::make(type_of<void*>(), load->name));
-        Expr byte = cast<int64_t>(first) * load->type.element_of().bytes() + offset;
+        Expr start = reinterpret<uint64_t>(Variable::make(type_of<void*>(), buffer_));
+        Expr byte = cast<int64_t>(first) * load.type.element_of().bytes() + offset;
         Expr address = reinterpret(type_of<void*>(), start + cast<uint64_t>(byte));
         Stmt fetch = Evaluate::make(Call::make(Int(32), prefetch_function_name(), {address}, Call::Extern));
         fetches = fetches.defined() ? Block::make(fetches, fetch) : fetch;
       }
     }
-    return fetches.defined() ? fetches : Evaluate::make(0);
+    return fetches;
   }
 
   const std::string buffer_;
+  Scope<> loaded_;  // lets of what was loaded
+  std::vector<Expr> fetched_;
   int bytes_seen_ = 0;
 };
 

@@ -63,7 +63,7 @@ double now_seconds() {
 lookupffn_type type_of(const std::string& name) {
   if (name == "f32") return LOOKUPFFN_F32;
   if (name == "bf16") return LOOKUPFFN_BF16;
-  if (name == "i8") return LOOKUPFFN_I8;
+  if (name == "i8" || name == "i8_dot4") return LOOKUPFFN_I8;
   if (name == "bf16x3") return LOOKUPFFN_BF16X3;
   throw std::runtime_error("'" + name + "' is no type");
 }

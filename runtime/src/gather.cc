@@ -19,10 +19,10 @@ bool needs_copy(const PackedShape& shape, const OutputRows& y) {
   return shape.d_out != shape.row || std::labs(long(y.stride)) > kLargestStride;
 }
 
-halide_type_t table_type(const PackedLayer& packed) {
+halide_type_t stored_type(const PackedLayer& packed) {
   switch (packed.table_type) {
     case LOOKUPFFN_BF16: return halide_type_t(halide_type_uint, 16);
-    case LOOKUPFFN_I8: return halide_type_t(halide_type_int, 8);
+    case LOOKUPFFN_I8: return packed.byte_dots ? halide_type_t(halide_type_uint, 32) : halide_type_t(halide_type_int, 8);
     default: return halide_type_t(halide_type_float, 32);
   }
 }
@@ -33,18 +33,27 @@ void run_gather(const PackedLayer& packed, const GatherKernel& gather, const Cod
   if (from == to) return;
   const PackedShape& shape = packed.shape;
   const size_t rows = size_t(1) << shape.bits, row = shape.row;
-  const halide_type_t type = table_type(packed);
+  const halide_type_t type = stored_type(packed);
+  const size_t columns = packed.byte_dots ? 4 : 1;  // of an element
   const size_t codes_at = first * codes.stride;
   BufferArgument code(codes.code + codes_at, {{shape.tables, 1}, {count, ptrdiff_t(codes.stride)}});
   BufferArgument score(codes.score + codes_at, {{shape.tables, 1}, {count, ptrdiff_t(codes.stride)}});
   // The strides of the table's tables can pass 32 bits; kernels take rows * row where they need it.
-  BufferArgument table(type, static_cast<const char*>(packed.tables.data()) + from * size_t(type.bytes()),
-                       {{to - from, 1}, {rows, ptrdiff_t(row)}, {shape.tables, ptrdiff_t(rows * row)}});
+  BufferArgument table(type, static_cast<const char*>(packed.tables.data()) + from / columns * size_t(type.bytes()),
+                       {{(to - from) / columns, 1}, {rows, ptrdiff_t(row / columns)}, {shape.tables, ptrdiff_t(rows * row / columns)}});
   BufferArgument scale(static_cast<const float*>(packed.scales.data()), {{rows, 1}, {shape.tables, ptrdiff_t(rows)}});
-  BufferArgument bias(static_cast<const float*>(packed.bias.data()) + from, {{to - from, 1}});
-  BufferArgument y_argument(y, {{to - from, 1}, {count, y_stride}});
-  void* arguments[] = {code.pointer(), score.pointer(), table.pointer(), scale.pointer(), bias.pointer(), y_argument.pointer()};
-  call_kernel(*gather.kernel, arguments);
+  const auto call = [&](BufferArgument&& bias, BufferArgument&& to_y) {
+    void* arguments[] = {code.pointer(), score.pointer(), table.pointer(), scale.pointer(), bias.pointer(), to_y.pointer()};
+    call_kernel(*gather.kernel, arguments);
+  };
+  const float* bias = static_cast<const float*>(packed.bias.data()) + from;
+  if (packed.byte_dots) {
+    const size_t chunks = (to - from) / kDotColumns;
+    call(BufferArgument(bias, {{16, 1}, {4, 16}, {chunks, kDotColumns}}),
+         BufferArgument(y, {{16, 1}, {4, 16}, {chunks, kDotColumns}, {count, y_stride}}));
+  } else {
+    call(BufferArgument(bias, {{to - from, 1}}), BufferArgument(y, {{to - from, 1}, {count, y_stride}}));
+  }
 }
 
 // The same on the kernels of a class: portable kernels leave the end of a row to a narrower one.

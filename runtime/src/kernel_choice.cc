@@ -133,7 +133,9 @@ void portable_gather(const char* isa, const std::string& type, KernelChoice& cho
   for (int batch = 0; batch < kBatchClasses; ++batch) {
     const lookupffn_kernel& kernel = portable_kernel("gather", isa, problem, kBatchClassNames[batch]);
     choice.gather[batch] = gather_kernel(kernel);
-    choice.gather_rest[batch] = gather_kernel(portable_kernel("gather", isa, problem, "rest"));
+    // Rows of i8_dot4 are whole tiles.
+    choice.gather_rest[batch] =
+        type == "i8_dot4" ? choice.gather[batch] : gather_kernel(portable_kernel("gather", isa, problem, "rest"));
     description += "; " + describe(kernel);
   }
   choice.description += "gather portable, " + description.substr(2);
@@ -153,6 +155,7 @@ const char* type_name(lookupffn_type type) {
 KernelChoice choose_kernels(const PackedShape& shape, const char* isa, lookupffn_type table_type,
                             lookupffn_type projection_type, lookupffn_kernels wanted) {
   KernelChoice choice;
+  const std::string stored = shape.stored_table_type(type_name(table_type), isa);
   std::string hash_missing, gather_missing;
   if (wanted != LOOKUPFFN_PORTABLE_KERNELS) {
     hash_missing = specialise_hash(shape, isa, type_name(projection_type), choice);
@@ -160,9 +163,9 @@ KernelChoice choose_kernels(const PackedShape& shape, const char* isa, lookupffn
   if (!choice.specialised_hash) portable_hash(isa, type_name(projection_type), choice);
   choice.description += " | ";
   if (wanted != LOOKUPFFN_PORTABLE_KERNELS) {
-    gather_missing = specialise_gather(shape, isa, type_name(table_type), choice);
+    gather_missing = specialise_gather(shape, isa, stored, choice);
   }
-  if (!choice.specialised_gather) portable_gather(isa, type_name(table_type), choice);
+  if (!choice.specialised_gather) portable_gather(isa, stored, choice);
   if (wanted == LOOKUPFFN_PORTABLE_KERNELS) {
     choice.fallback = "portable kernels were asked for";
   } else {

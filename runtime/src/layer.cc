@@ -60,7 +60,7 @@ lookupffn_status lookupffn_layer_pack(const lookupffn_model* model, const char* 
     const PackedShape shape(layer_extents(weights.shape));
     KernelChoice kernels = choose_kernels(shape, isa, chosen.table_type, chosen.projection_type, chosen.kernels);
     std::unique_ptr<lookupffn_layer> result(new lookupffn_layer{
-        weights.shape.prefix, weights.shape, isa, pack_layer(weights, chosen.table_type, chosen.projection_type),
+        weights.shape.prefix, weights.shape, isa, pack_layer(weights, isa, chosen.table_type, chosen.projection_type),
         std::move(kernels), 0, {}});
     result->shape.prefix = result->prefix.c_str();
     result->pack_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

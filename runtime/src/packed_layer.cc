@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "float_types.h"
+#include "kernel_choice.h"
 
 namespace lookupffn {
 namespace {
@@ -154,7 +155,10 @@ float quantise_row(const float* row, size_t size, int8_t* packed) {
   for (size_t d = 0; d < size; ++d) largest = std::max(largest, std::fabs(row[d]));
   const float scale = largest / 127;
   // A row so small that its scale is not a normal number is nothing but zeros to a sum of rows.
-  if (scale < 1e-37f) return 0;
+  if (scale < 1e-37f) {
+    std::fill(packed, packed + size, int8_t(0));
+    return 0;
+  }
   for (size_t d = 0; d < size; ++d) {
     packed[d] = int8_t(std::lrint(std::max(-127.0f, std::min(127.0f, row[d] / scale))));
   }
@@ -166,6 +170,7 @@ void pack_tables(const LayerWeights& weights, const PackedLayer& packed) {
   const size_t rows = shape.tables << shape.bits;
   const size_t element = element_bytes(packed.table_type);
   std::vector<float> row(shape.d_out);
+  std::vector<int8_t> quantised(shape.d_out);
   for (size_t r = 0; r < rows; ++r) {
     void* to = static_cast<char*>(packed.tables.data()) + r * shape.row * element;
     if (packed.table_type == LOOKUPFFN_F32) {
@@ -176,7 +181,9 @@ void pack_tables(const LayerWeights& weights, const PackedLayer& packed) {
     if (packed.table_type == LOOKUPFFN_BF16) {
       for (size_t d = 0; d < shape.d_out; ++d) static_cast<uint16_t*>(to)[d] = f32_to_bf16(row[d]);
     } else {
-      static_cast<float*>(packed.scales.data())[r] = quantise_row(row.data(), shape.d_out, static_cast<int8_t*>(to));
+      static_cast<float*>(packed.scales.data())[r] = quantise_row(row.data(), shape.d_out, quantised.data());
+      int8_t* const bytes = static_cast<int8_t*>(to);
+      for (size_t d = 0; d < shape.d_out; ++d) bytes[packed.byte_dots ? dot_byte(d) : d] = quantised[d];
     }
   }
 }
@@ -210,14 +217,17 @@ LayerExtents layer_extents(const lookupffn_shape& shape) {
           shape.repeats};
 }
 
-PackedLayer pack_layer(const LayerWeights& weights, lookupffn_type table_type, lookupffn_type projection_type) {
+PackedLayer pack_layer(const LayerWeights& weights, const std::string& isa, lookupffn_type table_type,
+                       lookupffn_type projection_type) {
   PackedLayer packed{PackedShape(layer_extents(weights.shape)),
                      table_type,
                      projection_type,
+                     false,
                      weights.shape.layer_norm_eps,
                      0,
                      {}, {}, {}, {}, {}, {}, {}, {}};
   if (packed.shape.bh4) packed.skip = float(1.0 - double(weights.shape.decay));
+  packed.byte_dots = packed.shape.stored_table_type(type_name(table_type), isa) == "i8_dot4";
   lay_out(packed);
   pack_floats(weights.layer_norm_weight, packed.gamma);
   pack_floats(weights.layer_norm_bias, packed.beta);

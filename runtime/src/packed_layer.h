@@ -3,6 +3,7 @@
 #define LOOKUPFFN_PACKED_LAYER_H
 
 #include <cstddef>
+#include <string>
 
 #include "huge_memory.h"
 #include "layer_weights.h"
@@ -23,6 +24,7 @@ struct PackedPart {
 struct PackedLayer {
   PackedShape shape;
   lookupffn_type table_type, projection_type;
+  bool byte_dots;  // rows are stored as i8_dot4
   float eps;   // of LayerNorm
   float skip;  // BH4: 1 - decay; dense: 0
 
@@ -32,7 +34,7 @@ struct PackedLayer {
                            // bf16_place(); BH4: panel = (repeat * 4 + stage) * panels + block number,
                            // with the Hadamard transform within a block folded in, and decay into the last stage
   PackedPart offset;       // float [>= outputs]: the projection's bias, zero from tables * bits on
-  PackedPart tables;       // float, bf16 or int8 [tables, rows, row]
+  PackedPart tables;       // float, bf16 or int8 [tables, rows, row]; where byte_dots, int8 as dot_byte() says
   PackedPart scales;       // float [tables, rows] for i8 tables, else empty
   PackedPart bias;         // float [row]
 
@@ -46,7 +48,8 @@ struct PackedLayer {
 };
 
 // Throws Failure. The weights' views need to be valid during the call only.
-PackedLayer pack_layer(const LayerWeights& weights, lookupffn_type table_type, lookupffn_type projection_type);
+PackedLayer pack_layer(const LayerWeights& weights, const std::string& isa, lookupffn_type table_type,
+                       lookupffn_type projection_type);
 
 // What decides the packed shape of a layer.
 LayerExtents layer_extents(const lookupffn_shape& shape);

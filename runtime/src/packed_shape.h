@@ -30,6 +30,14 @@ constexpr Bf16Place bf16_place(size_t input, size_t inputs, size_t part, size_t 
   return {group * 16 * parts + part * distance + input % 32 % distance, input % 32 / distance};
 }
 
+// Where a column's byte is in an i8_dot4 row: of every 64 columns, column 16 q + 4 l + r is byte 16 l + 4 q + r, so that
+// shuffles within 16 bytes make words of four tables' bytes, column by column (generators/byte_dots.h).
+constexpr size_t kDotColumns = 64;
+constexpr size_t dot_byte(size_t column) {
+  const size_t within = column % kDotColumns;
+  return column - within + within / 4 % 4 * 16 + within / 16 * 4 + within % 4;
+}
+
 // What decides the layout. repeats and block as in the model file, 0 for a dense projection.
 struct LayerExtents {
   bool bh4 = false;
@@ -93,6 +101,11 @@ struct PackedShape {
     return "bits=" + std::to_string(bits) + " block=" + std::to_string(block) + " d_in=" + std::to_string(d_in) +
            " projection=" + (bh4 ? "bh4" : "dense") + " projection_type=" + projection_type +
            " repeats=" + std::to_string(call.repeats) + " tables=" + std::to_string(call.tables);
+  }
+  // How tables of a type are stored for an ISA: what kernels call their type.
+  std::string stored_table_type(const std::string& table_type, const std::string& isa) const {
+    const bool has_byte_dots = isa == "avx512_bf16" || isa == "avx512_amx";
+    return table_type == "i8" && has_byte_dots && row % kDotColumns == 0 ? "i8_dot4" : table_type;
   }
   std::string gather_problem(const std::string& table_type) const {
     return "bits=" + std::to_string(bits) + " d_out=" + std::to_string(row) + " table_type=" + table_type +

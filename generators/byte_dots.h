@@ -1,0 +1,30 @@
+// Sums of int8 rows by instructions that multiply four bytes at a time (AVX-512 VNNI).
+#ifndef LOOKUPFFN_BYTE_DOTS_H
+#define LOOKUPFFN_BYTE_DOTS_H
+
+#include <string>
+#include <vector>
+
+#include "Halide.h"
+
+namespace lookupffn {
+
+// A quad is what four tables have in a column: a word of four int8, the first table's in the low byte. Sixteen columns
+// are a vector. Rows are stored so that four rows become quads by in-lane shuffles: of every 64 columns, column
+// 16 q + 4 l + r is byte 16 l + 4 q + r (runtime/src/packed_shape.h has the same for who packs).
+constexpr int kQuadColumns = 64;  // of four rows that are made quads together
+constexpr int kQuadVectors = 4;   // of quads that they make
+constexpr int kQuadLanes = 16;
+
+// Quads 16 q + 0..15 of 64 columns, from a vector of 16 words of each of four rows. q: a constant.
+Halide::Expr quads(const std::vector<Halide::Expr>& rows, int q);
+
+// sum + the dot product of weights, four bytes from 0 to 255, and a quad.
+Halide::Expr quad_dot(const Halide::Expr& sum, const Halide::Expr& weights, const Halide::Expr& quad);
+
+// The code that these call, for a generator's externs map; it is inlined. For vectors of kQuadLanes only.
+std::string byte_dot_functions_name();
+Halide::ExternalCode byte_dot_functions(const Halide::Target& target);
+
+}  // namespace lookupffn
+#endif

@@ -1,0 +1,63 @@
+// Weights of a sum of rows as whole numbers.
+#ifndef LOOKUPFFN_QUANTISED_WEIGHTS_H
+#define LOOKUPFFN_QUANTISED_WEIGHTS_H
+
+#include <vector>
+
+#include "Halide.h"
+
+namespace lookupffn {
+
+// w[t] is about unit[t / kGroup] q[t], q from 0 to 65535: off by at most half a unit, which is the group's largest weight
+// in 65535. Weights must not be negative; one that is not finite makes its group's unit NaN.
+struct QuantisedWeights {
+  static constexpr int kGroup = 16;
+
+  Halide::Func largest{"largest"}, unit{"unit"}, units_a_weight{"units_a_weight"};  // group, n
+  Halide::Func bytes{"bytes"};                    // t, byte (0: the low one), n
+
+  QuantisedWeights(const Halide::Func& w, const Halide::Var& t, const Halide::Var& n) : w_(w), n_(n) {
+    using namespace Halide;
+    Var group("group"), byte("byte");
+    // As integers, floats from 0 on are in the same order, and what is not finite comes last.
+    std::vector<Expr> numbers;
+    for (int k = 0; k < kGroup; ++k) numbers.push_back(reinterpret<int32_t>(w(group * kGroup + k, n)));
+    for (; numbers.size() > 1; numbers.resize(numbers.size() / 2)) {
+      for (size_t k = 0; k < numbers.size() / 2; ++k) numbers[k] = max(numbers[2 * k], numbers[2 * k + 1]);
+    }
+    largest(group, n) = reinterpret<float>(numbers[0]);
+    unit(group, n) = strict_float(largest(group, n) * (1.0f / 65535));
+    // Beneath 1e-30 the quotient would overflow, and rows of such weights are nothing beside any other.
+    units_a_weight(group, n) = strict_float(select(largest(group, n) > 1e-30f, 65535.0f / largest(group, n), 0.0f));
+    Expr number = cast<uint32_t>(strict_float(w(t, n) * units_a_weight(t / kGroup, n) + 0.5f));
+    bytes(t, byte, n) = cast<uint8_t>(select(byte == 0, number, number >> 8) & 255);
+    byte_ = byte;
+    group_ = group;
+    t_ = t;
+  }
+
+  // The same byte of the numbers of tables t..t+3, in a word.
+  Halide::Expr quad(const Halide::Expr& t, int byte) const {
+    using namespace Halide;
+    Expr word = cast<uint32_t>(bytes(t, byte, n_));
+    for (int k = 1; k < 4; ++k) word = word | cast<uint32_t>(bytes(t + k, byte, n_)) << (8 * k);
+    return word;
+  }
+
+  // Computes a token's, of so many groups, inside `consumer`'s loop over `token`, on the stack.
+  void compute_at(Halide::Func consumer, const Halide::Var& token, int groups) {
+    for (Halide::Func* f : {&w_, &largest, &unit, &units_a_weight, &bytes}) {
+      f->compute_at(consumer, token).store_in(Halide::MemoryType::Register);
+    }
+    for (Halide::Func* f : {&w_, &bytes}) f->bound_extent(t_, groups * kGroup).vectorize(t_, kGroup);
+    for (Halide::Func* f : {&largest, &unit, &units_a_weight}) f->bound_extent(group_, groups);
+    bytes.unroll(byte_);
+  }
+
+ private:
+  Halide::Func w_;
+  Halide::Var n_, byte_, group_, t_;
+};
+
+}  // namespace lookupffn
+#endif
