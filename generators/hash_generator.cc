@@ -19,6 +19,9 @@ enum class Projection { kDense, kBh4 };
 
 class Hash : public Generator<Hash> {
  public:
+  // ---- the ISA, beyond Halide's target ----
+  GeneratorParam<bool> amx{"amx", false};  // multiplies matrices of bf16
+
   // ---- the problem ----
   GeneratorParam<int> d_in{"d_in", 512};
   GeneratorParam<int> tables{"tables", 64};   // of this call: a BH4 layer may be hashed one repeat at a time
@@ -27,7 +30,6 @@ class Hash : public Generator<Hash> {
   GeneratorParam<int> block{"block", 64};     // packed block (BH4) or panel (dense): outputs of one small product
   GeneratorParam<int> repeats{"repeats", 1};  // BH4: repeats of this call
   GeneratorParam<PackedType> projection_type{"projection_type", PackedType::kF32, packed_type_names()};
-  GeneratorParam<bool> amx{"amx", false};     // the ISA multiplies matrices of bf16
 
   // ---- the schedule ----
   GeneratorParam<int> token_tile{"token_tile", 24};         // tokens of a call

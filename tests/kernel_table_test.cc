@@ -1,4 +1,5 @@
 #include "kernel_table.h"
+#include "lookupffn/kernels.h"
 
 #include <gtest/gtest.h>
 
@@ -121,7 +122,8 @@ int main() { return mine_register(); }
   const ProcessResult run = run_process({directory.file("main")});
   EXPECT_EQ(run.exit_status, 6);  // LOOKUPFFN_NO_KERNEL came through
   EXPECT_EQ(run.out,
-            "mine 1 2\n"
+            "mine " + std::to_string(LOOKUPFFN_KERNEL_ABI_VERSION) +
+                " 2\n"
             "gather|avx2|bits=8 d_out=512 table_type=i8 tables=128|one|d_tile=64|" +
                 provenance +
                 "|40\n"

@@ -63,9 +63,18 @@ struct Model {
   lookupffn_shape shape = {};
 };
 
+struct Case {
+  const char *model, *table_type, *projection_type;
+};
+
 // What the layer gives for each count of tokens, on the specialised kernels registered last.
-std::vector<std::vector<float>> outputs(const Model& model, const char* isa, const std::string& provenance) {
+std::vector<std::vector<float>> outputs(const Model& model, const char* isa, const Case& with,
+                                        const std::string& provenance) {
   lookupffn_pack_options options = {};
+  options.table_type = std::string(with.table_type) == "i8" ? LOOKUPFFN_I8 : LOOKUPFFN_F32;
+  options.projection_type = std::string(with.projection_type) == "bf16"     ? LOOKUPFFN_BF16
+                            : std::string(with.projection_type) == "bf16x3" ? LOOKUPFFN_BF16X3
+                                                                            : LOOKUPFFN_F32;
   options.isa = isa;
   options.kernels = LOOKUPFFN_SPECIALISED_KERNELS;
   lookupffn_layer* layer = nullptr;
@@ -90,10 +99,11 @@ std::vector<std::vector<float>> outputs(const Model& model, const char* isa, con
   return results;
 }
 
-class SchedulePoints : public testing::TestWithParam<const char*> {};
+class SchedulePoints : public testing::TestWithParam<Case> {};
 
 TEST_P(SchedulePoints, AnyLegalScheduleGivesTheDefaultsBits) {
-  const Model model(GetParam());
+  const Case& with = GetParam();
+  const Model model(with.model);
   LayerShape shape;
   shape.projection = model.shape.projection == LOOKUPFFN_BH4 ? "bh4" : "dense";
   shape.d_in = int64_t(model.shape.d_in);
@@ -107,7 +117,7 @@ TEST_P(SchedulePoints, AnyLegalScheduleGivesTheDefaultsBits) {
 
   ScratchFolder folder;
   KernelLibraryRequest request;
-  request.specs = layer_kernels(shape, isa, "f32", "f32");
+  request.specs = layer_kernels(shape, isa, with.table_type, with.projection_type);
   request.generator = LOOKUPFFN_TEST_GENERATOR;
   request.sanitizer = LOOKUPFFN_TEST_SANITIZER;
   request.jobs = this_machine().threads;
@@ -121,7 +131,7 @@ TEST_P(SchedulePoints, AnyLegalScheduleGivesTheDefaultsBits) {
     EXPECT_TRUE(result.notes.empty()) << result.notes[0];
     EXPECT_EQ(lookupffn_load_kernels(request.directory.c_str(), nullptr), LOOKUPFFN_OK)
         << lookupffn_last_message();
-    return outputs(model, isa, provenance);
+    return outputs(model, isa, with, provenance);
   };
   // The spaces alone, so that shipped records do not decide.
   const std::string spaces = folder.file("spaces");
@@ -130,7 +140,7 @@ TEST_P(SchedulePoints, AnyLegalScheduleGivesTheDefaultsBits) {
     const std::string file = std::string("/") + kernel + ".space.json";
     std::filesystem::copy_file(LOOKUPFFN_SCHEDULES + file, spaces + file);
   }
-  const std::string suffix = "_of_" + std::string(GetParam());
+  const std::string suffix = std::string("_of_") + with.model + "_" + with.table_type + "_" + with.projection_type;
   const auto expected = build_and_run("default" + suffix, {spaces}, "[default]");
 
   std::mt19937 random(7);
@@ -153,15 +163,21 @@ TEST_P(SchedulePoints, AnyLegalScheduleGivesTheDefaultsBits) {
     const auto actual = build_and_run("sample" + std::to_string(sample) + suffix, {tuned, spaces}, "[tuned/");
     for (size_t i = 0; i < expected.size(); ++i) {
       EXPECT_EQ(std::memcmp(expected[i].data(), actual[i].data(), expected[i].size() * sizeof(float)), 0)
-          << kTokenCounts[i] << " tokens of " << GetParam() << " with\n"
+          << kTokenCounts[i] << " tokens of " << with.model << " with\n"
           << text;
     }
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, SchedulePoints,
-                         testing::Values("bh4_d256_t64_b8_repeat2", "bh4_d192_t24_b7", "dense_d512_t16_b8"),
-                         [](const auto& info) { return std::string(info.param); });
+                         testing::Values(Case{"bh4_d256_t64_b8_repeat2", "f32", "f32"}, Case{"bh4_d192_t24_b7", "f32", "f32"},
+                                         Case{"dense_d512_t16_b8", "f32", "f32"},
+                                         // On AMX and byte dot products, where this machine has them.
+                                         Case{"bh4_d256_t64_b8_repeat2", "i8", "bf16x3"},
+                                         Case{"dense_d512_t16_b8", "i8", "bf16"}),
+                         [](const auto& info) {
+                           return std::string(info.param.model) + "_" + info.param.table_type + "_" + info.param.projection_type;
+                         });
 
 }  // namespace
 }  // namespace lookupffn

@@ -112,10 +112,12 @@ TEST(TuneTargets, EachKernelOnceAtTheLargestTokensOfItsClass) {
   options.table_types = {"f32", "i8"};
   size_t hashes = 0, gathers = 0;
   for (const TuneTarget& target : tune_targets(options)) {
-    EXPECT_EQ(target.tokens, target.spec.batch_class == "one" ? 1u : 64u);
+    // 64 tokens are many for a hash and few for a gather.
+    const bool few_hashed = target.spec.kernel == "hash" && target.spec.batch_class == "small";
+    EXPECT_EQ(target.tokens, target.spec.batch_class == "one" ? 1u : few_hashed ? 8u : 64u) << describe(target.spec);
     (target.spec.kernel == "hash" ? hashes : gathers) += 1;
   }
-  EXPECT_EQ(hashes, 2u);
+  EXPECT_EQ(hashes, 3u);
   EXPECT_EQ(gathers, 4u);
 }
 

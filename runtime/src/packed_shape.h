@@ -1,5 +1,5 @@
-// How a layer's weights are laid out for the kernels, and which hash calls cover its tables. One layout serves
-// every ISA, batch class and both kinds of kernel. Header only: the kernel compiler uses it too.
+// How a layer's weights are laid out for the kernels, and which hash calls cover its tables. One layout for an ISA and
+// types serves every batch class and both kinds of kernel. Header only: the kernel compiler uses it too.
 #ifndef LOOKUPFFN_PACKED_SHAPE_H
 #define LOOKUPFFN_PACKED_SHAPE_H
 
