@@ -36,8 +36,19 @@ double spill_factor(double registers, const KernelSpec& spec) {
   return registers <= there ? 1 : 1 + 1.5 * (registers - there) / there;
 }
 
+// On AMX's tiles: the time of a token's products. `rows` tokens, in tiles of up to 16, by `columns` tiles of 16 outputs.
+double tile_products_cost(const KernelSpec& spec, const KernelWork& work, double rows, double columns) {
+  const double row_tiles = std::ceil(rows / 16), rows_of_tile = rows / row_tiles;
+  const double products = word(spec.problem, "projection_type") == "bf16x3" ? 6 : 3;
+  // A product of tiles takes 9 to 16 cycles. Loads are 8 a tile: each tile of inputs serves `columns` products, one of
+  // weights row_tiles.
+  const double cycles = std::max(9 + 7 * rows_of_tile / 16, 8 / columns + 8 / row_tiles);
+  return work.flops / 2 * products / (rows_of_tile * 16 * 32) * cycles * 0.4;
+}
+
 double hash_cost(const KernelSpec& spec, const Schedule& schedule, double tokens, const CacheSizes& caches) {
   const KernelWork work = kernel_work(spec);
+  const bool tiles = spec.isa == "avx512_amx" && word(spec.problem, "projection_type") != "f32";
   const double lanes = vector_bytes_of(spec, schedule) / 4;
   const double tile = std::max(1.0, number(schedule, "token_tile", std::min(tokens, 16.0)));
   const double rows = std::clamp(number(schedule, "token_registers", 4), 1.0, tile);
@@ -49,7 +60,8 @@ double hash_cost(const KernelSpec& spec, const Schedule& schedule, double tokens
   // Two of each start a cycle; a multiply-add takes four cycles, so fewer than eight in flight leave gaps.
   const double cycles = std::max({products / 2, loads / 2, products < 8 ? 4.0 * products / 8 : 0.0});
   const double compute =
-      work.flops / 2 / lanes * cycles / products * 0.4 * spill_factor(products + vectors + 1, spec);
+      tiles ? tile_products_cost(spec, work, rows, vectors)
+            : work.flops / 2 / lanes * cycles / products * 0.4 * spill_factor(products + vectors + 1, spec);
   // A tile that is larger than the call computes tokens that nobody asked for.
   const double waste = std::ceil(tokens / tile) * tile / tokens;
   // Weights are read once a tile; the tile's activations go through the caches once a stage.

@@ -70,6 +70,15 @@ std::string halide_target(const KernelSpec& spec, const std::string& sanitizer) 
     // A portable kernel does not know its tables' size: it may be any.
     if (elements == 0 || elements * element >= double(uint64_t{1} << 31)) target += "-large_buffers";
   }
+  if (spec.kernel == "hash") {
+    // The last word of the projection's weights, of which bf16x3 has three for two inputs.
+    const bool dense = spec.problem.at("projection") == "dense";
+    double width = dense ? number("d_in") : 16;
+    while (width < number("d_in")) width *= 2;
+    const double weights = dense ? width * number("tables") * number("bits") : 4 * number("repeats") * width * number("block");
+    const double words = weights * (spec.problem.at("projection_type") == "bf16x3" ? 1.5 : 1);
+    if (words >= double(uint64_t{1} << 31)) target += "-large_buffers";
+  }
   return target;
 }
 

@@ -17,9 +17,9 @@ std::map<std::string, std::string> parse_pairs(const std::string& text);
 struct KernelSpec {
   std::string kernel;       // the generator: "hash", "gather", ...
   std::string isa;          // "sse41", "avx2", ...
-  std::string batch_class;  // "one" (1 token), "small" (2..127) or "large" (128 and more)
-  // hash:   bits block d_in projection(bh4|dense) projection_type(f32|bf16x3|bf16) repeats tables; dense: block =
-  // repeats = 0 gather: bits d_out table_type(f32|bf16|i8) tables
+  std::string batch_class;  // "one" (1 token), "small" or "large" (runtime/src/batch_class.h)
+  // hash:   bits block d_in projection(bh4|dense) projection_type(f32|bf16x3|bf16) repeats tables; dense: repeats = 0
+  // gather: bits d_out table_type(f32|bf16|i8|i8_dot4) tables
   std::map<std::string, std::string> problem;
 
   bool operator==(const KernelSpec& other) const;

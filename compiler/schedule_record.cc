@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "atomic_file.h"
+#include "layer_kernels.h"
 
 namespace lookupffn {
 namespace {
@@ -195,6 +196,11 @@ std::string record_fault(const ScheduleRecord& record, const std::string& path, 
     return "says that it is for " + describe(record.spec) +
            ", which its file's name does not: it was renamed or edited";
   }
+  const std::string& batch = batch_class(record.spec.kernel, int64_t(record.tokens));
+  if (record.tokens > 0 && batch != record.spec.batch_class) {
+    return "was tuned at " + std::to_string(record.tokens) + " tokens, which are batch class '" + batch + "', for '" +
+           record.spec.batch_class + "': tune again";
+  }
   if (record.space_hash != space.content_hash()) {
     return "was tuned in another schedule space (" + record.space_hash + ", the space is now " +
            space.content_hash() + "): tune again";
@@ -318,8 +324,8 @@ static ChosenSchedule choose_of_isa(const std::vector<std::string>& schedules_di
   return chosen;
 }
 
-// The ISA whose records serve where a kernel has none of its own, as the two kernels are the same code: what is fast
-// for one is for the other. "" where there is none, as with what AMX multiplies.
+// The ISA whose records serve where a kernel has none of its own, as the two kernels have the same instructions: what is
+// fast for one is for the other. "" where there is none, as with what AMX multiplies.
 static std::string sibling_of(const KernelSpec& spec) {
   if (spec.isa == "avx512_bf16") return "avx512";
   const auto type = spec.problem.find("projection_type");

@@ -95,10 +95,12 @@ class Hash : public Generator<Hash> {
   }
   int blocks() const { return p() / block; }
 
-  // Whether products are of tiles: of bf16, in whole tiles. All kernels of a layer's hash say the same.
+  // Whether products are of tiles: of bf16, in whole tiles, and of a size whose parts fit a kernel's stack. All kernels of
+  // a layer's hash say the same (PackedShape::on_tiles and the definition `tiles` of the space, too).
   bool on_tiles() const {
-    const int inputs = projection == Projection::kDense ? int(d_in) : int(block);
-    return amx && weight_parts(projection_type) > 0 && inputs % (2 * kTileWords) == 0;
+    const bool dense = projection == Projection::kDense;
+    const int inputs = dense ? int(d_in) : int(block), width = dense ? int(d_in) : p();
+    return amx && weight_parts(projection_type) > 0 && inputs % (2 * kTileWords) == 0 && inputs <= 1024 && width <= 2048;
   }
 
   // Slots of three rows that one tile has, for so many tiles of weights.
@@ -255,12 +257,10 @@ class Hash : public Generator<Hash> {
     RVar word(TileProducts::kWord);
     Func g = product.sum, copied = g.in();
     if (one) {
-      // All panels' sums first: what a tile has just stored is slow to load.
-      product.result.vectorize(o, columns).unroll(o).reorder(o, low, high, n, repeat);
-      copied.compute_at(product.result, high);
+      product.result.split(o, oo, o, columns * vectors).vectorize(o, columns).unroll(o);
+      copied.compute_at(product.result, oo);
       stack(copied);
-      copied.split(o, oo, o, columns * vectors).split(o, o, column, columns).unroll(o).rename(part, row)
-          .reorder(column, row, o, group, oo, low);
+      copied.split(o, o, column, columns).unroll(o).rename(part, row).reorder(column, row, o, group);
       g.compute_at(copied, group);
       const RDom& r = product.reduction;
       g.update().split(o, o, column, columns).rename(part, row).rename(r.x, word)

@@ -9,7 +9,7 @@
 namespace lookupffn {
 
 // w[t] is about unit[t / kGroup] q[t], q from 0 to 65535: off by at most half a unit, which is the group's largest weight
-// in 65535. Weights must not be negative; one that is not finite makes its group's unit NaN.
+// in 65535. Weights must not be negative; one that is not finite makes its group's unit so.
 struct QuantisedWeights {
   static constexpr int kGroup = 16;
 
@@ -29,7 +29,8 @@ struct QuantisedWeights {
     unit(group, n) = strict_float(largest(group, n) * (1.0f / 65535));
     // Beneath 1e-30 the quotient would overflow, and rows of such weights are nothing beside any other.
     units_a_weight(group, n) = strict_float(select(largest(group, n) > 1e-30f, 65535.0f / largest(group, n), 0.0f));
-    Expr number = cast<uint32_t>(strict_float(w(t, n) * units_a_weight(t / kGroup, n) + 0.5f));
+    Expr units = units_a_weight(t / kGroup, n);
+    Expr number = cast<uint32_t>(strict_float(select(units > 0.0f, w(t, n) * units + 0.5f, 0.0f)));
     bytes(t, byte, n) = cast<uint8_t>(select(byte == 0, number, number >> 8) & 255);
     byte_ = byte;
     group_ = group;

@@ -302,6 +302,12 @@ Stmt TileProducts::visit(const For* loop) {
   return result;
 }
 
+// A tile that one branch has loaded is not there for the other.
+Stmt TileProducts::visit(const IfThenElse* branch) {
+  if (!sum_.empty() && uses(branch, sum_)) refuse(sum_, "its tiles are used under a condition");
+  return IRMutator::visit(branch);
+}
+
 Stmt TileProducts::visit(const Store* store) {
   return !sum_.empty() && fills(store, sum_) ? zeros() : IRMutator::visit(store);
 }

@@ -65,6 +65,7 @@ class TileProducts : public Halide::Internal::IRMutator {
   Halide::Internal::Stmt visit(const Halide::Internal::Free* free) override;
   Halide::Internal::Stmt visit(const Halide::Internal::For* loop) override;
   Halide::Internal::Stmt visit(const Halide::Internal::Store* store) override;
+  Halide::Internal::Stmt visit(const Halide::Internal::IfThenElse* branch) override;
 
   Halide::Internal::Stmt call(const std::string& name, const std::vector<Halide::Expr>& arguments);
   Halide::Internal::Stmt zeros();

@@ -100,7 +100,7 @@ void expect_same_bits(const lookupffn_shape& shape, lookupffn_kernels kernels,
       }
       for (const size_t count : {127, 128, 129, 255, 256, 257}) bits.expect_same(pools[0], kTokens - count, count);
       for (const Threads& threads : pools) {
-        for (const size_t count : {1, 2, 3, 5, 16, 31, 127, 128, 131, 300}) {
+        for (const size_t count : {1, 2, 3, 5, 16, 31, 32, 33, 63, 96, 127, 128, 131, 300}) {
           bits.expect_same(threads, (count * 11) % (kTokens - count + 1), count);
         }
       }

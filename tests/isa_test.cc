@@ -126,7 +126,7 @@ TEST_F(Emulated, AutomaticChoiceRuns) {
 }
 
 TEST_F(Emulated, WiderIsasAreErrors) {
-  for (const char* isa : {"avx2", "avx512", "avx512_bf16"}) {
+  for (const char* isa : {"avx2", "avx512", "avx512_bf16", "avx512_amx"}) {
     const ProcessResult result = on_nehalem(isa, {"verify", kGolden + ".model.safetensors", kGolden + ".io.safetensors"});
     EXPECT_EQ(result.end, ProcessResult::End::kExited) << isa << ": " << result.what_happened();
     EXPECT_EQ(result.exit_status, 1) << isa;

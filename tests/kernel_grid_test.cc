@@ -25,7 +25,7 @@ constexpr size_t kWidths[] = {1, 2, 3, 7, 8, 15, 16, 17, 31, 32, 33, 48, 63, 64,
 constexpr size_t kOutputs[] = {1, 5, 15, 16, 17, 31, 33, 64, 100, 128, 129, 144, 512};
 constexpr size_t kLargestTables = size_t(1) << 20;  // floats of a random case's tables
 // No tokens, one, both sides of register tiles and of the batch classes, and the tail of a second tile.
-const std::vector<size_t> kCounts = {0, 1, 2, 3, 7, 8, 9, 17, 64, 127, 128, 130, 257};
+const std::vector<size_t> kCounts = {0, 1, 2, 3, 7, 8, 9, 17, 31, 32, 33, 64, 127, 128, 130, 257};
 
 // Every `kStep`-th case with a sanitizer, whose code is ten times slower.
 constexpr size_t kStep = kSanitized ? 4 : 1;

@@ -23,7 +23,7 @@ namespace {
 
 using checks::LayerCase;
 
-const std::vector<size_t> kCounts = {0, 1, 2, 3, 7, 8, 9, 17, 64, 127, 128, 130, 257};
+const std::vector<size_t> kCounts = {0, 1, 2, 3, 7, 8, 9, 17, 31, 32, 33, 64, 127, 128, 130, 257};
 
 void check_on_all_isas(const lookupffn_shape& shape, uint64_t seed, const std::vector<lookupffn_type>& table_types,
                        lookupffn_type projection_type) {

@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "batch_class.h"
 #include "kernel_bench.h"
 #include "last_words.h"
 #include "machine.h"
@@ -111,8 +112,10 @@ MeasureOptions parse_options(int argc, char** argv) {
 // Another count of the same batch class, so that tails are run as well.
 size_t other_count(size_t tokens) {
   if (tokens == 1) return 1;
-  if (tokens < 32 || (tokens > 32 && tokens < 128)) return tokens == 2 ? 3 : tokens - 1;
-  return tokens + 5;
+  const size_t less = tokens - 1;
+  const bool same_classes = less > 1 && hash_batch_class(less) == hash_batch_class(tokens) &&
+                            gather_batch_class(less) == gather_batch_class(tokens);
+  return same_classes && tokens < 128 ? less : tokens == 2 ? 3 : tokens + 5;
 }
 
 void check_reference(const MeasureOptions& options, const reference::Layer& layer, const MeasureInput& input,

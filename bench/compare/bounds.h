@@ -69,7 +69,7 @@ class Bounds {
 };
 
 size_t bytes_of(lookupffn_type type);
-const char* name_of(lookupffn_type type);  // "f32", "bf16", "i8"
+const char* name_of(lookupffn_type type);  // "f32", "bf16", "i8", "bf16x3"
 
 }  // namespace lookupffn::bench
 #endif

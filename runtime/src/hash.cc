@@ -102,8 +102,8 @@ void hash_specialised(const lookupffn_layer& layer, BatchClass batch, const Inpu
       hash_tile(layer.packed, kernels, kernel_rows(shape, x, first, tile, copy.x),
                 codes.code + first * codes.stride, codes.score + first * codes.stride, codes.stride);
     }
-    // A token by itself costs about two of a tile: from half a tile on, a tile filled up with zeros is cheaper.
-    if (kind == kSmall && 2 * count > tile) {
+    // A tile filled up with zeros can be cheaper than tokens one by one.
+    if (kind == kSmall && count >= layer.kernels.fill_from) {
       const size_t row = round_up(shape.d_in, kInputMultiple);
       for (size_t n = 0; n < tile; ++n) {
         float* to = copy.x + n * row;

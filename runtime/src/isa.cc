@@ -39,16 +39,25 @@ unsigned long long saved_state() {
   return (static_cast<unsigned long long>(edx) << 32) | eax;
 }
 
-// Linux gives a process the 8 KB of tiles only when asked. Granted for all its threads, those to come included; refused
-// where a thread's alternative signal stack is too small for them.
-bool tiles_permitted() {
 #if defined(__linux__)
-  constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
-  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
-#else
-  return false;
-#endif
+constexpr long kTileData = 18;  // XFEATURE_XTILEDATA
+bool tiles_offered() {
+  constexpr long kGetSupported = 0x1021;  // ARCH_GET_XCOMP_SUPP
+  unsigned long long features = 0;
+  return syscall(SYS_arch_prctl, kGetSupported, &features) == 0 && (features >> kTileData & 1) != 0;
 }
+
+// Linux gives a process the 8 KB of tiles only when asked, for all its threads, those to come included. From then on their
+// alternative signal stacks must have room for tiles: where one has not, it refuses. So a process that does not
+// use tiles is not to ask.
+bool tiles_granted() {
+  constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+#else
+bool tiles_offered() { return false; }
+bool tiles_granted() { return false; }
+#endif
 
 Missing detect() {
   unsigned a, b, c, d, b7 = 0, c7 = 0, d7 = 0, a71 = 0, ecx1 = 0;
@@ -81,11 +90,13 @@ Missing detect() {
   missing[4] = *missing[3]                     ? missing[3]
                : !(has(d7, 24) && has(d7, 22)) ? "the CPU has no AMX tiles of bf16"
                : !tiles                        ? "the operating system does not save AMX tiles"
-               : !tiles_permitted()            ? "the operating system refuses AMX tiles (arch_prctl ARCH_REQ_XCOMP_PERM)"
+               : !tiles_offered()              ? "the operating system does not offer AMX tiles"
                                                : "";
   return missing;
 }
 #else
+bool tiles_granted() { return false; }
+
 Missing detect() {
   Missing missing;
   missing.fill("this is not an x86-64 machine");
@@ -151,7 +162,18 @@ size_t active() {
 size_t isa_count() { return kIsaCount; }
 const Isa& isa_at(size_t index) { return kIsas[index]; }
 const char* isa_missing(size_t index) { return missing_features()[index]; }
-size_t require_isa(const char* name) { return name ? checked(name, "") : active(); }
+
+size_t require_isa(const char* name) {
+  const size_t index = name ? checked(name, "") : active();
+  if (std::strcmp(kIsas[index].name, "avx512_amx") != 0 || tiles_granted()) return index;
+  const bool automatic = !name && forced.load(std::memory_order_acquire) == kAutomatic && !environment_choice();
+  for (size_t i = index; automatic && i-- > 0;) {
+    if (!*isa_missing(i) && portable_kernels_built_for(kIsas[i].name)) return i;
+  }
+  throw Failure(LOOKUPFFN_UNSUPPORTED_ISA,
+                "ISA 'avx512_amx': the operating system refuses AMX tiles to this process (arch_prctl ARCH_REQ_XCOMP_PERM); "
+                "a thread's alternative signal stack (sigaltstack) is too small for them, or choose avx512_bf16");
+}
 
 }  // namespace lookupffn
 

@@ -15,10 +15,11 @@ struct Isa {
 size_t isa_count();
 const Isa& isa_at(size_t index);
 
-// What this CPU or operating system lacks for the ISA, "" where it runs it. Asked of CPUID and XGETBV once.
+// What this CPU or operating system lacks for the ISA, "" where it runs it. Asked of CPUID, XGETBV and arch_prctl once.
 const char* isa_missing(size_t index);
 
-// Index of an ISA that is built in and runnable; NULL means the active one. Throws Failure
+// Index of an ISA that is built in and runnable, for kernels to run on; NULL means the active one, or the next narrower where
+// the operating system refuses its registers to this process. Asks for AMX's tiles where they are needed. Throws Failure
 // (LOOKUPFFN_UNSUPPORTED_ISA) that says what is wrong with the name.
 size_t require_isa(const char* name);
 

@@ -1,5 +1,6 @@
 #include "kernel_choice.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -83,6 +84,12 @@ std::string specialise_hash(const PackedShape& shape, const char* isa, const std
     }
   }
   if (shape.shared_calls.size() > 1) choice.shared_hash = hash_kernels(shape, shape.shared_calls, isa, type, kOne, &missing);
+  if (!choice.hash[kSmall].empty()) {
+    // A token by itself costs about two of a tile. On AMX, whose tiles one token does not fill, it costs three with weights
+    // of one part, and ten with weights of three.
+    const size_t half = choice.hash[kSmall].front().token_tile / 2 + 1;
+    choice.fill_from = !shape.on_tiles(type, isa) ? half : std::min<size_t>(half, type == "bf16x3" ? 2 : 3);
+  }
   choice.specialised_hash = true;
   choice.description += "hash specialised, " + description.substr(2);
   return "";
@@ -103,7 +110,8 @@ std::string specialise_gather(const PackedShape& shape, const char* isa, const s
   if (!found[0]) return missing_text("gather", isa, problem);
   for (int batch = 0; batch < kBatchClasses; ++batch) {
     choice.gather[batch] = gather_kernel(*found[batch]);
-    if (shape.row % choice.gather[batch].d_tile != 0) {
+    const size_t d_tile = choice.gather[batch].d_tile;
+    if (shape.row % d_tile != 0 || (type == "i8_dot4" && d_tile % kDotColumns != 0)) {
       throw Failure(LOOKUPFFN_INCOMPATIBLE_KERNELS,
                     std::string("a gather kernel's d_tile does not divide rows of ") + std::to_string(shape.row) +
                         " floats: '" + found[batch]->schedule + "'");

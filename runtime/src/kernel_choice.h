@@ -38,6 +38,7 @@ struct KernelChoice {
   bool specialised_hash = false, specialised_gather = false;
   std::vector<HashKernel> hash[kBatchClasses];  // one of each of shape.calls, where specialised; class "one" always has a tile of 1
   std::vector<HashKernel> shared_hash;          // one of each of shape.shared_calls, tile 1, or empty: a token is hashed by one thread
+  size_t fill_from = 0;                         // so many tokens are hashed as one small tile, fewer one by one
   PortableHash portable_hash;                   // where not
   GatherKernel gather[kBatchClasses];
   GatherKernel gather_rest[kBatchClasses];      // portable: what is left of a row beyond a multiple of d_tile

@@ -68,7 +68,9 @@ class ProjectionWriter {
     float rest = float(value);
     for (size_t part = 0; part < parts_; ++part) {
       const Bf16Place place = bf16_place(in, inputs_, part, parts_);
-      const uint16_t bf16 = f32_to_bf16(rest);
+      uint16_t bf16 = f32_to_bf16(rest);
+      // The largest floats would be rounded to infinity: what is cut off of them is left for the next part.
+      if (std::isinf(bf16_to_f32(bf16)) && !std::isinf(rest)) --bf16;
       static_cast<uint16_t*>(data_)[((panel * words_ + place.word) * block_ + out) * 2 + place.half] = bf16;
       rest -= bf16_to_f32(bf16);
     }

@@ -102,6 +102,13 @@ struct PackedShape {
            " projection=" + (bh4 ? "bh4" : "dense") + " projection_type=" + projection_type +
            " repeats=" + std::to_string(call.repeats) + " tables=" + std::to_string(call.tables);
   }
+  // Whether specialised hash kernels multiply on AMX's tiles, whose parts must fit a kernel's stack. (The generator and the
+  // schedule space have the same condition.)
+  bool on_tiles(const std::string& projection_type, const std::string& isa) const {
+    const size_t inputs = panel_inputs();
+    return isa == "avx512_amx" && projection_type != "f32" && inputs % 32 == 0 && inputs <= 1024 && width <= 2048;
+  }
+
   // How tables of a type are stored for an ISA: what kernels call their type.
   std::string stored_table_type(const std::string& table_type, const std::string& isa) const {
     const bool has_byte_dots = isa == "avx512_bf16" || isa == "avx512_amx";

@@ -10,7 +10,7 @@ extern "C" {
 #endif
 
 /* Changes whenever a kernel's arguments, the packed layout or these structures do. */
-#define LOOKUPFFN_KERNEL_ABI_VERSION 2
+#define LOOKUPFFN_KERNEL_ABI_VERSION 3
 
 /* One kernel. Texts are canonical: "name=value" pairs sorted by name, one space between two. */
 typedef struct lookupffn_kernel {

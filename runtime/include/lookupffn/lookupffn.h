@@ -116,7 +116,8 @@ typedef struct lookupffn_layer lookupffn_layer;
 typedef enum lookupffn_type {
   LOOKUPFFN_F32 = 0,
   LOOKUPFFN_BF16 = 1,
-  LOOKUPFFN_I8 = 2,    /* tables only: symmetric, one scale a row, max|row| = 127 scale */
+  LOOKUPFFN_I8 = 2,    /* tables only: symmetric, one scale a row, max|row| = 127 scale. From avx512_bf16 on, score
+                        * times scale is rounded too, to a 131070th of the largest of 16 tables */
   LOOKUPFFN_BF16X3 = 3 /* projections only: f32 values as sums of three bf16, for AMX to multiply */
 } lookupffn_type;
 
@@ -137,7 +138,8 @@ typedef struct lookupffn_pack_options {
 
 /* Reads the layer with this prefix ("" or NULL: the model's only layer, whatever its prefix) and packs
  * it for an ISA and for types: weights converted, the Hadamard transform folded into the block matrices,
- * rows padded and aligned, in huge pages where the system offers them. On success *layer is the caller's,
+ * rows padded and aligned, in huge pages where the system offers them. Packing for avx512_amx asks Linux for AMX's tiles, for
+ * the whole process: alternative signal stacks (sigaltstack) then need room for them, some 11 KiB. On success *layer is the caller's,
  * to be freed; it is immutable and may be shared between threads. options may be NULL. */
 LOOKUPFFN_API lookupffn_status lookupffn_layer_pack(const lookupffn_model *model, const char *prefix,
                                                     const lookupffn_pack_options *options,
@@ -200,7 +202,7 @@ enum { LOOKUPFFN_ADD_RESIDUAL = 1 }; /* y = x + layer(x); needs d_in = d_out */
  * LOOKUPFFN_ADD_RESIDUAL. A token's bits depend neither on the batch that it came in nor on the threads.
  * A row of x that is not finite gives a row of y that is not finite and touches no other row.
  * Thread-safe; allocates nothing once as many forwards as run at a time have run. Kernels need up to
- * 512 KiB of the calling thread's stack. */
+ * 768 KiB of the calling thread's stack. */
 LOOKUPFFN_API lookupffn_status lookupffn_forward(const lookupffn_layer *layer, lookupffn_threads *threads,
                                                  const float *x, ptrdiff_t x_stride, float *y,
                                                  ptrdiff_t y_stride, size_t tokens, unsigned flags);
