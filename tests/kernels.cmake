@@ -77,6 +77,9 @@ endif()
 
 # ---- the program
 lookupffn_test(isa_test isa_test.cc LIBRARIES lookupffn_layer_check)
+if(NOT LOOKUPFFN_SANITIZE) # sanitizers have alternative signal stacks of their own
+  lookupffn_test(tile_permission_test tile_permission_test.cc LIBRARIES lookupffn_layer_check)
+endif()
 lookupffn_test(tool_test tool_test.cc LIBRARIES lookupffn_reference lookupffn_compiler nlohmann_json::nlohmann_json)
 foreach(name isa_test tool_test)
   add_dependencies(${name} lookupffn_tool)
