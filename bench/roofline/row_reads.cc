@@ -131,6 +131,10 @@ std::vector<ReadOrder> RowReads::orders(size_t tokens, size_t threads) const {
   std::vector<size_t> slices = {row_bytes_};
   if (row_bytes_ > 1024) slices.push_back(row_bytes_ / 2);
   std::vector<ReadOrder> all;
+  // A token's rows in many short visits keep more lines on their way at a time than long rows do, on some CPUs.
+  for (size_t slice = row_bytes_ / 4; slice >= 256 && slice % 64 == 0; slice /= 2) {
+    for (size_t ahead : {0, 2}) all.push_back({0, slice, ahead, false});
+  }
   for (size_t pass : passes) {
     if (pass >= tables_) continue;
     for (size_t slice : slices) {
