@@ -45,6 +45,7 @@ class Gather : public Generator<Gather> {
   }
 
   void generate() {
+    table_count = tables > 0 ? Expr(int(tables)) : code.dim(0).extent();
     if (dots()) {
       generate_dots();
     } else {
@@ -72,15 +73,17 @@ class Gather : public Generator<Gather> {
   }
 
  private:
+  // The row that table t's code picks. A code is below rows by construction; saying so bounds it for Halide.
+  Expr row_of(const Expr& t) {
+    Expr rows = bits > 0 ? Expr(1 << int(bits)) : table.dim(1).extent();
+    return unsafe_promise_clamped(cast<int>(code(t, n)), 0, rows - 1);
+  }
+
   // ---- rows as floats ----
 
   void generate_floats() {
-    table_count = tables > 0 ? Expr(int(tables)) : code.dim(0).extent();
     t = RDom(0, table_count, "t");
-    Expr rows = bits > 0 ? Expr(1 << int(bits)) : table.dim(1).extent();
-
-    // A code is below rows by construction; saying so bounds the table's row for Halide.
-    Expr row = unsafe_promise_clamped(cast<int>(code(t, n)), 0, rows - 1);
+    Expr row = row_of(t);
     // i8 rows carry one scale each, folded into the score.
     Expr weight = table_type == PackedType::kI8 ? score(t, n) * scale(row, t) : score(t, n);
 
@@ -114,13 +117,10 @@ class Gather : public Generator<Gather> {
   // ---- rows as bytes, four tables at a time ----
 
   void generate_dots() {
-    table_count = tables > 0 ? Expr(int(tables)) : code.dim(0).extent();
-    Expr rows = bits > 0 ? Expr(1 << int(bits)) : table.dim(1).extent();
-    const auto row = [=](const Expr& of) { return unsafe_promise_clamped(cast<int>(code(of, n)), 0, rows - 1); };
     // A row's scale is folded into the score. Behind the last table are tables of no weight.
     Func score_in_scale("score_in_scale");
     Expr last = min(t_, table_count - 1);
-    Expr weight = strict_float(score(last, n) * scale(row(last), last));
+    Expr weight = strict_float(score(last, n) * scale(row_of(last), last));
     // A hash gives no negative score. What cannot be represented is made to show.
     Expr not_a_number = reinterpret<float>(cast<uint32_t>(Expr(0x7fc00000)));
     score_in_scale(t_, n) = strict_float(select(t_ >= table_count, 0.0f, weight >= 0.0f, weight, not_a_number));
@@ -130,7 +130,7 @@ class Gather : public Generator<Gather> {
     group = RDom(0, (table_count + (kGroup - 1)) / kGroup, "group");
     const auto words = [&](const Expr& t) {
       Expr clamped = min(t, table_count - 1);
-      return table(chunk * kQuadLanes + lane, row(clamped), clamped);
+      return table(chunk * kQuadLanes + lane, row_of(clamped), clamped);
     };
     Expr of_q[kQuadVectors];
     for (int k = 0; k < kQuadVectors; ++k) {

@@ -122,81 +122,82 @@ class Hash : public Generator<Hash> {
   // multiplies matrices.
   template <class Value>
   Func product(const std::string& name, int inputs, const Expr& panel, const Value& input, const std::vector<Var>& of_words) {
-    Product product;
+    products.push_back(on_tiles() ? product_of_parts(name, inputs, panel, input, of_words)
+                                  : product_of_floats(name, inputs, panel, input));
+    return products.back().result;
+  }
+
+  template <class Value>
+  Product product_of_floats(const std::string& name, int inputs, const Expr& panel, const Value& input) {
     Func sum(name);
-    if (!on_tiles()) {
-      RDom r(0, packed_inputs(inputs, projection_type), name + "_i");
-      sum(o, low, high, n, repeat) = zero();
-      sum(o, low, high, n, repeat) =
-          add(sum(o, low, high, n, repeat),
-              unpacked_weight(weight, o, r, panel, inputs, projection_type) * input(packed_input(r, inputs, projection_type)), inputs);
-      product.reduction = r;
-      product.sum = product.result = sum;
-    } else {
-      // An input is the sum of its parts, and so may a weight be. Products of parts are added up a tile's 32 inputs after
-      // the other. Of products as small as the last bit of a float none is made.
-      struct Term {
-        int of_input, of_weight;
-      };
-      const std::vector<Term> terms = weight_parts(projection_type) == 1
-                                          ? std::vector<Term>{{2, 0}, {1, 0}, {0, 0}}
-                                          : std::vector<Term>{{2, 0}, {1, 0}, {1, 1}, {0, 1}, {0, 2}, {0, 0}};
-      const int steps = inputs / (2 * kTileWords), parts = weight_parts(projection_type);
-      const bool one = token_tile == 1;
-      // One token's parts are the rows of a tile, in as many slots as fit: a slot for every tile of weights that is added to
-      // the sum's tile. A slot's tile of words has zeros in the other slots' rows: it is a window on a band of zeros with
-      // the parts in the middle.
-      const int slots = one ? most_slots(steps * parts) : 1, band = kBf16Parts * (slots - 1);
-      Func words(name + "_words");
-      Expr first = input(k / 16 * 32 + k % 16), second = input(k / 16 * 32 + k % 16 + 16);  // see packed_types.h
-      Expr word_of_part = cast<uint32_t>(0);
-      for (int p = 0; p < kBf16Parts; ++p) word_of_part = select(part == band + p, bf16_part_word(first, second, p), word_of_part);
-      words(of_words) = word_of_part;
-      const auto word = [&](const Expr& of, const Expr& row) {
-        std::vector<Expr> arguments(of_words.begin(), of_words.end());
-        arguments[0] = of;
-        arguments[1] = row;
-        return words(arguments);
-      };
-      if (!one) {
-        std::vector<Expr> of_input, of_weight;
-        for (const Term& term : terms) {
-          of_input.push_back(term.of_input);
-          of_weight.push_back(term.of_weight);
-        }
-        RDom r(0, kTileWords, 0, int(terms.size()), 0, steps, name + "_i");
-        sum(o, low, high, n, repeat) = 0.0f;
-        sum(o, low, high, n, repeat) =
-            bf16_dot(sum(o, low, high, n, repeat), word(r.z * kTileWords + r.x, mux(r.y, of_input)),
-                     weight(o, (r.z * parts + mux(r.y, of_weight)) * kTileWords + r.x, panel));
-        product.reduction = r;
-        product.sum = product.result = sum;
-      } else {
-        RDom r(0, kTileWords, 0, slots, name + "_i");
-        Expr tile = group * slots + r.y;
-        sum(o, part, group, low, high, n, repeat) = 0.0f;
-        sum(o, part, group, low, high, n, repeat) =
-            bf16_dot(sum(o, part, group, low, high, n, repeat), word(tile / parts * kTileWords + r.x, part + band - kBf16Parts * r.y),
-                     weight(o, tile * kTileWords + r.x, panel));
-        // Added up as the tile of many tokens would have.
-        Expr total;
-        for (int s = 0; s < steps; ++s) {
-          for (const Term& term : terms) {
-            const int t = s * parts + term.of_weight;
-            Expr added = sum(o, t % slots * kBf16Parts + term.of_input, t / slots, low, high, n, repeat);
-            total = total.defined() ? strict_float(total + added) : added;
-          }
-        }
-        Func added(name + "_added");
-        added(o, low, high, n, repeat) = total;
-        product.reduction = r;
-        product.sum = sum;
-        product.result = added;
+    RDom r(0, packed_inputs(inputs, projection_type), name + "_i");
+    sum(o, low, high, n, repeat) = zero();
+    sum(o, low, high, n, repeat) =
+        add(sum(o, low, high, n, repeat),
+            unpacked_weight(weight, o, r, panel, inputs, projection_type) * input(packed_input(r, inputs, projection_type)), inputs);
+    return {Func(), sum, sum, r};
+  }
+
+  // An input is the sum of its parts, and so may a weight be. Products of parts are added up a tile's 32 inputs after
+  // the other. Of products as small as the last bit of a float none is made.
+  template <class Value>
+  Product product_of_parts(const std::string& name, int inputs, const Expr& panel, const Value& input,
+                           const std::vector<Var>& of_words) {
+    struct Term {
+      int of_input, of_weight;
+    };
+    const std::vector<Term> terms = weight_parts(projection_type) == 1
+                                        ? std::vector<Term>{{2, 0}, {1, 0}, {0, 0}}
+                                        : std::vector<Term>{{2, 0}, {1, 0}, {1, 1}, {0, 1}, {0, 2}, {0, 0}};
+    const int steps = inputs / (2 * kTileWords), parts = weight_parts(projection_type);
+    const bool one = token_tile == 1;
+    // One token's parts are the rows of a tile, in as many slots as fit: a slot for every tile of weights that is added to
+    // the sum's tile. A slot's tile of words has zeros in the other slots' rows: it is a window on a band of zeros with
+    // the parts in the middle.
+    const int slots = one ? most_slots(steps * parts) : 1, band = kBf16Parts * (slots - 1);
+    Func words(name + "_words");
+    Expr first = input(k / 16 * 32 + k % 16), second = input(k / 16 * 32 + k % 16 + 16);  // see packed_types.h
+    Expr word_of_part = cast<uint32_t>(0);
+    for (int p = 0; p < kBf16Parts; ++p) word_of_part = select(part == band + p, bf16_part_word(first, second, p), word_of_part);
+    words(of_words) = word_of_part;
+    const auto word = [&](const Expr& of, const Expr& row) {
+      std::vector<Expr> arguments(of_words.begin(), of_words.end());
+      arguments[0] = of;
+      arguments[1] = row;
+      return words(arguments);
+    };
+    Func sum(name);
+    if (!one) {
+      std::vector<Expr> of_input, of_weight;
+      for (const Term& term : terms) {
+        of_input.push_back(term.of_input);
+        of_weight.push_back(term.of_weight);
       }
-      product.words = words;
+      RDom r(0, kTileWords, 0, int(terms.size()), 0, steps, name + "_i");
+      sum(o, low, high, n, repeat) = 0.0f;
+      sum(o, low, high, n, repeat) =
+          bf16_dot(sum(o, low, high, n, repeat), word(r.z * kTileWords + r.x, mux(r.y, of_input)),
+                   weight(o, (r.z * parts + mux(r.y, of_weight)) * kTileWords + r.x, panel));
+      return {words, sum, sum, r};
     }
-    products.push_back(product);
-    return product.result;
+    RDom r(0, kTileWords, 0, slots, name + "_i");
+    Expr tile = group * slots + r.y;
+    sum(o, part, group, low, high, n, repeat) = 0.0f;
+    sum(o, part, group, low, high, n, repeat) =
+        bf16_dot(sum(o, part, group, low, high, n, repeat), word(tile / parts * kTileWords + r.x, part + band - kBf16Parts * r.y),
+                 weight(o, tile * kTileWords + r.x, panel));
+    // Added up as the tile of many tokens would have.
+    Expr total;
+    for (int s = 0; s < steps; ++s) {
+      for (const Term& term : terms) {
+        const int t = s * parts + term.of_weight;
+        Expr added = sum(o, t % slots * kBf16Parts + term.of_input, t / slots, low, high, n, repeat);
+        total = total.defined() ? strict_float(total + added) : added;
+      }
+    }
+    Func added(name + "_added");
+    added(o, low, high, n, repeat) = total;
+    return {words, sum, added, r};
   }
 
   // z = W h + b, in panels of `block` outputs

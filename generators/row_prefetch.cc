@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "inlined_functions.h"
+#include "lowered_loops.h"
 
 namespace lookupffn {
 namespace {
@@ -98,11 +99,8 @@ class LoadsToFetches : public IRMutator {
       const bool starts_line = bytes_seen_ % kCacheLine == 0;
       bytes_seen_ += bytes;
       for (int offset = 0; offset < (starts_line ? std::max(bytes, kCacheLine) : 0); offset += kCacheLine) {
-        // The buffer's name is a variable that holds its address.
-        Expr start = reinterpret<uint64_t>(Variable::make(type_of<void*>(), buffer_));
         Expr byte = cast<int64_t>(first) * load.type.element_of().bytes() + offset;
-        Expr address = reinterpret(type_of<void*>(), start + cast<uint64_t>(byte));
-        Stmt fetch = Evaluate::make(Call::make(Int(32), prefetch_function_name(), {address}, Call::Extern));
+        Stmt fetch = Evaluate::make(Call::make(Int(32), prefetch_function_name(), {address_of(buffer_, byte)}, Call::Extern));
         fetches = fetches.defined() ? Block::make(fetches, fetch) : fetch;
       }
     }
@@ -115,15 +113,11 @@ class LoadsToFetches : public IRMutator {
   int bytes_seen_ = 0;
 };
 
-bool ends_with(const std::string& text, const std::string& end) {
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
-
 }  // namespace
 
 Stmt RowPrefetch::visit(const For* loop) {
   const For* outer = around_;
-  if (ends_with(loop->name, variable_)) around_ = loop;
+  if (is_loop_over(loop, variable_)) around_ = loop;
   Stmt result;
   Contents contents(buffer_);
   loop->body.accept(&contents);

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "inlined_functions.h"
+#include "lowered_loops.h"
 
 namespace lookupffn {
 
@@ -16,13 +17,9 @@ constexpr const char* kDot = "lookupffn_bf16_dot";
 constexpr const char* kPrefix = "lookupffn_tile_";
 constexpr int kWordBytes = 4, kRowBytes = 64;  // a row of any tile
 
-bool ends_with(const std::string& text, const std::string& end) {
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
-
 bool is_tile_loop(const For* loop) {
-  return ends_with(loop->name, TileProducts::kWord) || ends_with(loop->name, TileProducts::kRow) ||
-         ends_with(loop->name, TileProducts::kColumn);
+  return is_loop_over(loop, TileProducts::kWord) || is_loop_over(loop, TileProducts::kRow) ||
+         is_loop_over(loop, TileProducts::kColumn);
 }
 
 const Call* as_dot(const Expr& value) {
@@ -104,11 +101,7 @@ int64_t constant(const Expr& value, const std::string& sum, const char* what) {
   return *number;
 }
 
-Expr address_of(const std::string& buffer, const Expr& element) {
-  // The buffer's name is a variable that holds its address.
-  const Expr start = reinterpret<uint64_t>(Variable::make(type_of<void*>(), buffer));
-  return reinterpret(type_of<void*>(), start + cast<uint64_t>(cast<int64_t>(element) * kWordBytes));
-}
+Expr word_address(const std::string& buffer, const Expr& word) { return address_of(buffer, cast<int64_t>(word) * kWordBytes); }
 
 Stmt in_sequence(const Stmt& first, const Stmt& second) {
   return !first.defined() ? second : !second.defined() ? first : Block::make(first, second);
@@ -160,7 +153,7 @@ struct TileProducts::Nest {
   // How far an index goes with an iteration of the loop of a name; 0 without such a loop.
   int64_t step(const Expr& index, const char* loop_name, const std::string& sum) const {
     for (const For* loop : loops) {
-      if (!ends_with(loop->name, loop_name)) continue;
+      if (!is_loop_over(loop, loop_name)) continue;
       const Expr here = without_lets(index);
       const Expr next = substitute(loop->name, Variable::make(Int(32), loop->name) + 1, here);
       return constant(simplify(next - here), sum, "a step of a tile's loop");
@@ -170,7 +163,7 @@ struct TileProducts::Nest {
 
   int64_t extent(const char* loop_name, const std::string& sum) const {
     for (const For* loop : loops) {
-      if (ends_with(loop->name, loop_name)) return constant(loop->extent, sum, "the extent of a tile's loop");
+      if (is_loop_over(loop, loop_name)) return constant(loop->extent, sum, "the extent of a tile's loop");
     }
     return 1;
   }
@@ -348,7 +341,7 @@ Stmt TileProducts::load(std::vector<Operand>& held, size_t most, const Nest& nes
     held.erase(held.begin());
   }
   held.push_back({buffer, first, *tile});
-  return call("load_" + std::to_string(*tile), {address_of(buffer, nest.computed_first(from->index)), make_const(Int(64), stride * kWordBytes)});
+  return call("load_" + std::to_string(*tile), {word_address(buffer, nest.computed_first(from->index)), make_const(Int(64), stride * kWordBytes)});
 }
 
 Stmt TileProducts::product(const Nest& nest) {
@@ -380,7 +373,7 @@ Stmt TileProducts::copy(const Nest& nest) {
     refuse(sum_, "it is copied in other pieces than its tiles");
   }
   return call("store_" + std::to_string(sum_tile(nest.first(from->index))),
-              {address_of(nest.store->name, nest.computed_first(nest.store->index)),
+              {word_address(nest.store->name, nest.computed_first(nest.store->index)),
                make_const(Int(64), nest.step(nest.store->index, kRow, sum_) * kWordBytes)});
 }
 

@@ -51,22 +51,16 @@ TEST_P(SpecialisedShapes, AgreeWithTheReference) {
 INSTANTIATE_TEST_SUITE_P(Shapes, SpecialisedShapes, testing::ValuesIn(std::begin(kTestShapes), std::end(kTestShapes)),
                          [](const testing::TestParamInfo<std::string>& info) { return std::to_string(info.index); });
 
-class SpecialisedBf16x3Projection : public testing::TestWithParam<std::string> {};
-
-TEST_P(SpecialisedBf16x3Projection, AgreesWithTheReference) {
-  ASSERT_EQ(test_bf16_kernels_register(), LOOKUPFFN_OK) << lookupffn_last_message();
-  check_on_all_isas(checks::shape_from(GetParam()), 602, {LOOKUPFFN_F32}, LOOKUPFFN_BF16X3);
-}
-
-INSTANTIATE_TEST_SUITE_P(Shapes, SpecialisedBf16x3Projection,
-                         testing::ValuesIn(std::begin(kBf16TestShapes), std::end(kBf16TestShapes)),
-                         [](const testing::TestParamInfo<std::string>& info) { return std::to_string(info.index); });
-
 class SpecialisedBf16Projection : public testing::TestWithParam<std::string> {};
 
 TEST_P(SpecialisedBf16Projection, AgreesWithTheReferenceOfRoundedWeights) {
   ASSERT_EQ(test_bf16_kernels_register(), LOOKUPFFN_OK) << lookupffn_last_message();
   check_on_all_isas(checks::shape_from(GetParam()), 601, {LOOKUPFFN_F32}, LOOKUPFFN_BF16);
+}
+
+TEST_P(SpecialisedBf16Projection, AgreesWithTheReferenceInThreeParts) {
+  ASSERT_EQ(test_bf16_kernels_register(), LOOKUPFFN_OK) << lookupffn_last_message();
+  check_on_all_isas(checks::shape_from(GetParam()), 602, {LOOKUPFFN_F32}, LOOKUPFFN_BF16X3);
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, SpecialisedBf16Projection,

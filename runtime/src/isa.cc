@@ -147,13 +147,20 @@ size_t checked(const char* name, const std::string& origin) {
                 "there is no ISA '" + std::string(name) + "'" + origin + "; choose one of: " + runnable_names());
 }
 
+// The widest ISA that runs here of those narrower than the one at `end`; kIsaCount: none.
+size_t widest_before(size_t end) {
+  for (size_t i = end; i-- > 0;) {
+    if (!*isa_missing(i) && portable_kernels_built_for(kIsas[i].name)) return i;
+  }
+  return kIsaCount;
+}
+
 size_t active() {
   const int index = forced.load(std::memory_order_acquire);
   if (index != kAutomatic) return size_t(index);
   if (const char* name = environment_choice()) return checked(name, " of the environment variable LOOKUPFFN_ISA");
-  for (size_t i = kIsaCount; i-- > 0;) {
-    if (!*isa_missing(i) && portable_kernels_built_for(kIsas[i].name)) return i;
-  }
+  const size_t widest = widest_before(kIsaCount);
+  if (widest < kIsaCount) return widest;
   throw Failure(LOOKUPFFN_UNSUPPORTED_ISA, "this machine runs no ISA that is built into this library; SSE 4.1 is the least");
 }
 
@@ -167,9 +174,8 @@ size_t require_isa(const char* name) {
   const size_t index = name ? checked(name, "") : active();
   if (std::strcmp(kIsas[index].name, "avx512_amx") != 0 || tiles_granted()) return index;
   const bool automatic = !name && forced.load(std::memory_order_acquire) == kAutomatic && !environment_choice();
-  for (size_t i = index; automatic && i-- > 0;) {
-    if (!*isa_missing(i) && portable_kernels_built_for(kIsas[i].name)) return i;
-  }
+  const size_t narrower = widest_before(index);
+  if (automatic && narrower < kIsaCount) return narrower;
   throw Failure(LOOKUPFFN_UNSUPPORTED_ISA,
                 "ISA 'avx512_amx': the operating system refuses AMX tiles to this process (arch_prctl ARCH_REQ_XCOMP_PERM); "
                 "a thread's alternative signal stack (sigaltstack) is too small for them, or choose avx512_bf16");
