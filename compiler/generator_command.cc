@@ -6,6 +6,7 @@
 #include <cctype>
 
 #include "isa_target.h"
+#include "kernel_cache.h"
 #include "subprocess.h"
 
 namespace lookupffn {
@@ -38,6 +39,13 @@ GeneratedKernel generate_kernel(const std::string& generator_exe, const KernelSp
                                 const Schedule& schedule, const std::string& function_name,
                                 const std::string& out_dir, const std::string& sanitizer,
                                 double time_limit_seconds, const std::atomic<bool>* cancelled) {
+  const KernelCache cache(generator_arguments(generator_exe, spec, schedule, function_name, "", sanitizer));
+  if (const std::string object = out_dir + "/" + function_name + ".o"; cache.fetch(object)) {
+    GeneratedKernel kernel;
+    kernel.ok = true;
+    kernel.object = object;
+    return kernel;
+  }
   ProcessOptions options;
   options.time_limit_seconds = time_limit_seconds;
   options.cancelled = cancelled;
@@ -50,6 +58,7 @@ GeneratedKernel generate_kernel(const std::string& generator_exe, const KernelSp
   struct stat status;
   const bool there = stat(kernel.object.c_str(), &status) == 0 && status.st_size > 0;
   kernel.ok = process.ok() && there;
+  if (kernel.ok) cache.store(kernel.object);
   if (!kernel.ok) {
     const std::string words = last_words(process.err.empty() ? process.out : process.err);
     kernel.error = "cannot generate " + describe(spec) + " with schedule " + canonical_text(schedule) + ": " +
