@@ -7,6 +7,7 @@
 #include <string>
 
 #include "isa_target.h"
+#include "weight_types.h"
 
 namespace lookupffn {
 namespace {
@@ -22,7 +23,7 @@ std::string word(const std::map<std::string, std::string>& pairs, const std::str
   return it == pairs.end() ? "" : it->second;
 }
 
-double type_bytes(const std::string& type) { return type == "i8" || type == "i8_dot4" ? 1 : type == "bf16" ? 2 : type == "bf16x3" ? 6 : 4; }
+double type_bytes(const std::string& type) { return weight_bytes(weight_type_of(type), 1); }
 
 double vector_bytes_of(const KernelSpec& spec, const Schedule& schedule) {
   const double widest = isa_target(spec.isa).vector_bytes;
@@ -39,7 +40,8 @@ double spill_factor(double registers, const KernelSpec& spec) {
 // On AMX's tiles: the time of a token's products. `rows` tokens, in tiles of up to 16, by `columns` tiles of 16 outputs.
 double tile_products_cost(const KernelSpec& spec, const KernelWork& work, double rows, double columns) {
   const double row_tiles = std::ceil(rows / 16), rows_of_tile = rows / row_tiles;
-  const double products = word(spec.problem, "projection_type") == "bf16x3" ? 6 : 3;
+  // Each bf16 part of a weight is multiplied with the parts of the input that it does not lose itself in.
+  const double products = weight_type_of(word(spec.problem, "projection_type")).parts > 1 ? 6 : 3;
   // A product of tiles takes 9 to 16 cycles. Loads are 8 a tile: each tile of inputs serves `columns` products, one of
   // weights row_tiles.
   const double cycles = std::max(9 + 7 * rows_of_tile / 16, 8 / columns + 8 / row_tiles);
@@ -48,7 +50,7 @@ double tile_products_cost(const KernelSpec& spec, const KernelWork& work, double
 
 double hash_cost(const KernelSpec& spec, const Schedule& schedule, double tokens, const CacheSizes& caches) {
   const KernelWork work = kernel_work(spec);
-  const bool tiles = spec.isa == "avx512_amx" && word(spec.problem, "projection_type") != "f32";
+  const bool tiles = (used_capabilities(spec) & kTiles) != 0;
   const double lanes = vector_bytes_of(spec, schedule) / 4;
   const double tile = std::max(1.0, number(schedule, "token_tile", std::min(tokens, 16.0)));
   const double rows = std::clamp(number(schedule, "token_registers", 4), 1.0, tile);

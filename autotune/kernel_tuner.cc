@@ -13,6 +13,7 @@
 #include "layer_kernels.h"
 #include "measured_gain.h"
 #include "search.h"
+#include "weight_types.h"
 
 namespace lookupffn {
 namespace {
@@ -92,8 +93,9 @@ KernelOutcome outcome_from_json(const nlohmann::json& object) {
   return outcome;
 }
 
-KernelTuner::KernelTuner(TuneRun& run, const TuneTarget& target, const ScheduleSpace& space)
-    : run_(run), target_(target), space_(space), default_schedule_(space.default_schedule(target.spec)) {
+KernelTuner::KernelTuner(TuneRun& run, const TuneTarget& target, const ScheduleSpaces& spaces)
+    : run_(run), target_(target), spaces_(spaces), space_(spaces.of(target.spec.kernel)),
+      default_schedule_(space_.default_schedule(target.spec)) {
   for (const Trial& trial : run.trials) {
     if (trial.spec == target.spec && trial.tokens == target.tokens) trials_.push_back(trial);
   }
@@ -200,8 +202,8 @@ Trial KernelTuner::measure(const Candidate& candidate, double incumbent_cost,
   return trial;
 }
 
-// The hash kernels of class "one" of the layer that a hash kernel of another class hashes.
-static std::vector<KernelSpec> one_token_kernels(const KernelSpec& spec) {
+// The hash kernels for one token of the layer that a hash kernel of another class hashes.
+static std::vector<KernelSpec> one_token_kernels(const ScheduleSpaces& spaces, const KernelSpec& spec) {
   LayerShape layer;
   const auto number = [&](const char* name) { return std::stoll(spec.problem.at(name)); };
   layer.projection = spec.problem.at("projection");
@@ -212,8 +214,8 @@ static std::vector<KernelSpec> one_token_kernels(const KernelSpec& spec) {
   layer.block = number("block");
   layer.repeats = number("repeats");
   std::vector<KernelSpec> kernels;
-  for (const KernelSpec& kernel : layer_kernels(layer, spec.isa, "f32", spec.problem.at("projection_type"))) {
-    if (kernel.kernel == "hash" && kernel.batch_class == "one") kernels.push_back(kernel);
+  for (const KernelSpec& kernel : layer_kernels(spaces, layer, spec.isa, "f32", weight_type_of(spec.problem.at("projection_type")).name)) {
+    if (kernel.kernel == "hash" && kernel.max_tokens == 1) kernels.push_back(kernel);
   }
   return kernels;
 }
@@ -225,8 +227,8 @@ BuiltPair KernelTuner::link(const BuiltKernel& incumbent, const BuiltKernel& can
 // The default against itself: shows that all works, how long things take and how much they vary.
 bool KernelTuner::start(KernelOutcome* outcome) {
   default_kernel_ = run_.build.generate(target_.spec, default_schedule_, compile_limit_);
-  if (target_.spec.kernel == "hash" && target_.spec.batch_class != "one" && default_kernel_.ok) {
-    for (const KernelSpec& one : one_token_kernels(target_.spec)) {
+  if (target_.spec.kernel == "hash" && target_.spec.max_tokens > 1 && default_kernel_.ok) {
+    for (const KernelSpec& one : one_token_kernels(spaces_, target_.spec)) {
       companions_.push_back(run_.build.generate(one, space_.default_schedule(one), compile_limit_));
       if (!companions_.back().ok) default_kernel_ = companions_.back();
     }

@@ -13,7 +13,7 @@
 #include "progress.h"
 #include "runner.h"
 #include "schedule_record.h"
-#include "schedule_space.h"
+#include "schedule_spaces.h"
 #include "transfer.h"
 #include "trial_log.h"
 #include "tune.h"
@@ -43,7 +43,7 @@ struct TuneRun {
 
 class KernelTuner {
  public:
-  KernelTuner(TuneRun& run, const TuneTarget& target, const ScheduleSpace& space);
+  KernelTuner(TuneRun& run, const TuneTarget& target, const ScheduleSpaces& spaces);
 
   // Tries schedules until `deadline` (none: until the trials or the points end), confirms the best and writes
   // its record. Throws std::runtime_error where the run cannot go on at all.
@@ -70,6 +70,7 @@ class KernelTuner {
 
   TuneRun& run_;
   TuneTarget target_;
+  const ScheduleSpaces& spaces_;
   const ScheduleSpace& space_;
   Schedule default_schedule_;
   BuiltKernel default_kernel_, incumbent_;

@@ -46,7 +46,7 @@ std::string text_of(const std::vector<TuneTarget>& targets) {
 }
 
 nlohmann::json log_header(const TuneOptions& options, const std::vector<TuneTarget>& targets,
-                          const std::map<std::string, ScheduleSpace>& spaces, const Machine& machine,
+                          const ScheduleSpaces& spaces, const Machine& machine,
                           const CacheSizes& caches) {
   nlohmann::json identity = {
       {"machine",
@@ -56,8 +56,9 @@ nlohmann::json log_header(const TuneOptions& options, const std::vector<TuneTarg
       {"threads", options.threads},
       {"shape", text_of(targets)},
   };
-  for (const auto& [kernel, space] : spaces) {
-    identity["schedule space of " + kernel] = space.content_hash();
+  for (const TuneTarget& target : targets) {
+    const std::string& kernel = target.spec.kernel;
+    identity["schedule space of " + kernel] = spaces.of(kernel).content_hash();
     identity["generator of " + kernel] = generator_hash(kernel);
   }
   const std::time_t now = std::time(nullptr);
@@ -72,20 +73,20 @@ nlohmann::json log_header(const TuneOptions& options, const std::vector<TuneTarg
 
 }  // namespace
 
-std::vector<TuneTarget> tune_targets(const TuneOptions& options) {
+std::vector<TuneTarget> tune_targets(const TuneOptions& options, const ScheduleSpaces& spaces) {
   // Of each class the largest count stands for all: there the kernel's own time is the most of a call's.
   std::vector<TuneTarget> targets;
   std::set<KernelSpec> seen;
   for (const std::string& kernel : options.kernels) {
     std::map<std::string, size_t> tokens_of_class;
     for (const size_t tokens : options.tokens) {
-      size_t& largest = tokens_of_class[batch_class(kernel, static_cast<int64_t>(tokens))];
+      size_t& largest = tokens_of_class[spaces.of(kernel).batch_class_of(tokens).name];
       largest = std::max(largest, tokens);
     }
     for (const LayerShape& shape : options.shapes) {
       for (const std::string& table_type : options.table_types) {
         for (const KernelSpec& spec :
-             layer_kernels(shape, options.isa, table_type, options.projection_type)) {
+             layer_kernels(spaces, shape, options.isa, table_type, options.projection_type)) {
           const auto tokens = tokens_of_class.find(spec.batch_class);
           if (spec.kernel != kernel || tokens == tokens_of_class.end() || !seen.insert(spec).second) continue;
           targets.push_back({spec, tokens->second});
@@ -100,18 +101,9 @@ TuneResult tune(const TuneOptions& options, std::FILE* out) {
   const auto start = TuneClock::now();
   options.tools.check();
   const Runner runner(options.runner);
-  const std::vector<TuneTarget> targets = tune_targets(options);
+  const ScheduleSpaces spaces(options.schedules_dirs);
+  const std::vector<TuneTarget> targets = tune_targets(options, spaces);
   if (targets.empty()) throw std::runtime_error("there is nothing to tune: no kernel for these --tokens");
-  std::map<std::string, ScheduleSpace> spaces;
-  for (const TuneTarget& target : targets) {
-    const std::string& kernel = target.spec.kernel;
-    for (size_t i = 0; i < options.schedules_dirs.size() && spaces.count(kernel) == 0; ++i) {
-      if (!fs::exists(options.schedules_dirs[i] + "/" + kernel + ".space.json")) continue;
-      spaces.emplace(kernel, ScheduleSpace::load(options.schedules_dirs[i], kernel));
-    }
-    if (spaces.count(kernel) == 0)
-      throw std::runtime_error("no schedules directory has " + kernel + ".space.json");
-  }
   check_writable(options.out);
 
   const Machine machine = this_machine();
@@ -192,7 +184,7 @@ TuneResult tune(const TuneOptions& options, std::FILE* out) {
         }
         deadline = TuneClock::now() + seconds(left / static_cast<double>(targets.size() - i));
       }
-      outcome = KernelTuner(run, target, spaces.at(target.spec.kernel)).tune(deadline);
+      outcome = KernelTuner(run, target, spaces).tune(deadline);
     }
     char gain[64];
     std::snprintf(gain, sizeof gain, "%.2fx in %zu trials", outcome.gain, outcome.trials);

@@ -42,7 +42,7 @@ struct TuneTarget {
   KernelSpec spec;
   size_t tokens;
 };
-std::vector<TuneTarget> tune_targets(const TuneOptions& options);
+std::vector<TuneTarget> tune_targets(const TuneOptions& options, const ScheduleSpaces& spaces);
 
 struct TuneResult {
   std::vector<KernelOutcome> outcomes;

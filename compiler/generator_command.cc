@@ -31,7 +31,6 @@ std::vector<std::string> generator_arguments(const std::string& generator_exe, c
       function_name, "-o", out_dir,     "-e", "object",      "target=" + halide_target(spec, sanitizer)};
   for (const auto& [name, value] : spec.problem) arguments.push_back(name + "=" + value);
   for (const auto& [name, value] : schedule) arguments.push_back(name + "=" + value);
-  if (spec.kernel == "hash" && spec.isa == "avx512_amx") arguments.push_back("amx=true");
   return arguments;
 }
 

@@ -3,7 +3,6 @@
 #define LOOKUPFFN_ISA_TARGET_H
 
 #include <string>
-#include <vector>
 
 #include "kernel_spec.h"
 
@@ -19,9 +18,6 @@ struct IsaTarget {
 // sanitizer: "", "address", "thread" or "undefined" (for which Halide has no instrumentation).
 // Throws std::runtime_error for a name that is not known, with those that are.
 IsaTarget isa_target(const std::string& name, const std::string& sanitizer = "");
-
-// From the plainest to the widest.
-const std::vector<std::string>& isa_names();
 
 // The Halide target for one kernel: its ISA's, with large_buffers where its tables pass 2 GiB.
 std::string halide_target(const KernelSpec& spec, const std::string& sanitizer = "");

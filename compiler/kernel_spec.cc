@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <tuple>
 
+#include "weight_types.h"
+
 namespace lookupffn {
 
 std::string canonical_text(const std::map<std::string, std::string>& pairs) {
@@ -41,6 +43,14 @@ bool KernelSpec::operator==(const KernelSpec& other) const {
 bool KernelSpec::operator<(const KernelSpec& other) const {
   return std::tie(kernel, isa, batch_class, problem) <
          std::tie(other.kernel, other.isa, other.batch_class, other.problem);
+}
+
+unsigned used_capabilities(const KernelSpec& spec) {
+  unsigned used = 0;
+  for (const auto& [name, value] : spec.problem) {
+    if (const Storage* storage = find_storage(value)) used |= storage->needs;
+  }
+  return used;
 }
 
 std::string problem_key(const KernelSpec& spec) {

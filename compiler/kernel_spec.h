@@ -2,6 +2,7 @@
 #ifndef LOOKUPFFN_KERNEL_SPEC_H
 #define LOOKUPFFN_KERNEL_SPEC_H
 
+#include <cstdint>
 #include <map>
 #include <string>
 
@@ -17,14 +18,20 @@ std::map<std::string, std::string> parse_pairs(const std::string& text);
 struct KernelSpec {
   std::string kernel;       // the generator: "hash", "gather", ...
   std::string isa;          // "sse41", "avx2", ...
-  std::string batch_class;  // "one" (1 token), "small" or "large" (runtime/src/batch_class.h)
-  // hash:   bits block d_in projection(bh4|dense) projection_type(f32|bf16x3|bf16) repeats tables; dense: repeats = 0
-  // gather: bits d_out table_type(f32|bf16|i8|i8_dot4) tables
+  std::string batch_class;  // one of its schedule space's: "one", "small", "large", ...
+  // hash:   bits block d_in projection(bh4|dense) projection_type repeats tables; dense: repeats = 0
+  // gather: bits d_out table_type tables
+  // Types are those of registry/weight_types.def and storages.def.
   std::map<std::string, std::string> problem;
+
+  uint32_t min_tokens = 0, max_tokens = UINT32_MAX;  // of the batch class; follow from it, so comparisons leave them out
 
   bool operator==(const KernelSpec& other) const;
   bool operator<(const KernelSpec& other) const;
 };
+
+// The capabilities of the ISA that the kernel's stored types need: it has instructions that other ISAs lack.
+unsigned used_capabilities(const KernelSpec& spec);
 
 // The problem in a form for file and function names: numbers with their names, words alone, as in
 // "bits8-block64-din512-bh4-f32-repeats2-tables128".

@@ -53,12 +53,12 @@ std::string kernel_table_source(const std::string& library, const std::vector<Ke
   source += "\nstatic const lookupffn_kernel kernels[] = {\n";
   for (const KernelTableEntry& entry : entries) {
     source += "  {" + quoted(entry.spec.kernel) + ", " + quoted(entry.spec.isa) + ",\n   " +
-              quoted(canonical_text(entry.spec.problem)) + ",\n   " + quoted(entry.spec.batch_class) +
-              ",\n   " + quoted(canonical_text(entry.schedule)) + ",\n   " + quoted(entry.provenance) + ", " +
+              quoted(canonical_text(entry.spec.problem)) + ",\n   " + quoted(entry.spec.batch_class) + ", " +
+              std::to_string(entry.spec.min_tokens) + "u, " + std::to_string(entry.spec.max_tokens) + "u" + ",\n   " + quoted(canonical_text(entry.schedule)) + ",\n   " + quoted(entry.provenance) + ", " +
               entry.function_name + "_argv},\n";
   }
   // C has no empty arrays.
-  if (entries.empty()) source += "  {0, 0, 0, 0, 0, 0, 0}\n";
+  if (entries.empty()) source += "  {0, 0, 0, 0, 0, 0, 0, 0, 0}\n";
   source +=
       "};\n\n"
       "#ifdef LOOKUPFFN_KERNEL_MODULE\n"

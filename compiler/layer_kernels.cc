@@ -6,9 +6,9 @@
 #include <stdexcept>
 #include <tuple>
 
-#include "batch_class.h"
 #include "condition.h"
 #include "packed_shape.h"
+#include "weight_types.h"
 
 namespace lookupffn {
 namespace {
@@ -96,27 +96,17 @@ std::string describe(const LayerShape& shape) {
   return text;
 }
 
-const std::vector<std::string>& batch_classes() {
-  static const std::vector<std::string> names(std::begin(kBatchClassNames), std::end(kBatchClassNames));
-  return names;
-}
-
 const std::vector<std::string>& table_types() {
-  static const std::vector<std::string> names = {"f32", "bf16", "i8"};
+  static const std::vector<std::string> names = weight_type_names(WeightRole::kTables);
   return names;
 }
 
 const std::vector<std::string>& projection_types() {
-  static const std::vector<std::string> names = {"f32", "bf16x3", "bf16"};
+  static const std::vector<std::string> names = weight_type_names(WeightRole::kProjections);
   return names;
 }
 
-const std::string& batch_class(const std::string& kernel, int64_t tokens) {
-  const size_t count = size_t(std::max<int64_t>(tokens, 0));
-  return batch_classes()[kernel == "hash" ? hash_batch_class(count) : gather_batch_class(count)];
-}
-
-std::vector<KernelSpec> layer_kernels(const LayerShape& shape, const std::string& isa,
+std::vector<KernelSpec> layer_kernels(const ScheduleSpaces& spaces, const LayerShape& shape, const std::string& isa,
                                       const std::string& table_type, const std::string& projection_type) {
   LayerExtents extents;
   extents.bh4 = shape.projection == "bh4";
@@ -127,18 +117,20 @@ std::vector<KernelSpec> layer_kernels(const LayerShape& shape, const std::string
   extents.block = size_t(shape.block);
   extents.repeats = size_t(shape.repeats);
   const PackedShape packed(extents);
+  const std::string stored_projection = packed.stored_projection_type(projection_type, isa_row(isa));
 
   std::vector<KernelSpec> specs;
-  for (const std::string& name : batch_classes()) {
+  for (const ScheduleSpace::BatchClass& batch : spaces.of("hash").batch_classes()) {
     std::set<std::string> problems;  // calls of one size share their kernels
-    for (const HashCall& call : packed.calls) problems.insert(packed.hash_problem(call, projection_type));
-    if (name == "one") {
-      for (const HashCall& call : packed.shared_calls) problems.insert(packed.hash_problem(call, projection_type));
+    for (const HashCall& call : packed.calls) problems.insert(packed.hash_problem(call, stored_projection));
+    if (batch.max_tokens == 1) {  // threads may share a single token
+      for (const HashCall& call : packed.shared_calls) problems.insert(packed.hash_problem(call, stored_projection));
     }
-    for (const std::string& problem : problems) specs.push_back({"hash", isa, name, parse_pairs(problem)});
+    for (const std::string& problem : problems) specs.push_back({"hash", isa, batch.name, parse_pairs(problem), batch.min_tokens, batch.max_tokens});
   }
-  for (const std::string& name : batch_classes()) {
-    specs.push_back({"gather", isa, name, parse_pairs(packed.gather_problem(packed.stored_table_type(table_type, isa)))});
+  for (const ScheduleSpace::BatchClass& batch : spaces.of("gather").batch_classes()) {
+    specs.push_back({"gather", isa, batch.name, parse_pairs(packed.gather_problem(stored_type(table_type, isa_row(isa), packed.row))),
+                     batch.min_tokens, batch.max_tokens});
   }
   return specs;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernel_spec.h"
+#include "schedule_spaces.h"
 
 namespace lookupffn {
 
@@ -31,16 +32,12 @@ LayerShape parse_layer_shape(const std::string& text);
 // "d_in=512 d_out=512 tables=128 bits=8 projection=bh4 block=64", which parse_layer_shape reads.
 std::string describe(const LayerShape& shape);
 
-const std::vector<std::string>& batch_classes();     // one, small, large
-const std::vector<std::string>& table_types();       // f32, bf16, i8
-const std::vector<std::string>& projection_types();  // f32, bf16x3, bf16
-
-// The class of a kernel's ("hash" or "gather") call with this many tokens (at least 1).
-const std::string& batch_class(const std::string& kernel, int64_t tokens);
+const std::vector<std::string>& table_types();       // registry/weight_types.def
+const std::vector<std::string>& projection_types();  // likewise
 
 // Specs of the specialised kernels of a layer, each once: hash (of each size of call that it is split into) and
-// gather, for every batch class. Their problems are those of the packed layer (runtime/src/packed_shape.h).
-std::vector<KernelSpec> layer_kernels(const LayerShape& shape, const std::string& isa,
+// gather, for every batch class of their spaces. Their problems are those of the packed layer (runtime/src/packed_shape.h).
+std::vector<KernelSpec> layer_kernels(const ScheduleSpaces& spaces, const LayerShape& shape, const std::string& isa,
                                       const std::string& table_type, const std::string& projection_type);
 
 }  // namespace lookupffn

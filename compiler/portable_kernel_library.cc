@@ -11,7 +11,9 @@
 #include "atomic_file.h"
 #include "generator_command.h"
 #include "kernel_table.h"
+#include "schedule_spaces.h"
 #include "subprocess.h"
+#include "weight_types.h"
 
 namespace lookupffn {
 namespace {
@@ -23,8 +25,34 @@ std::map<std::string, std::string> pairs_of(const nlohmann::json& object) {
   return pairs;
 }
 
-bool names(const nlohmann::json& list, const std::string& name) {
-  return std::find(list.begin(), list.end(), name) != list.end();
+// The problems that a kernel of the file is made for: one without parameters, or one for each type or stored form of weights.
+std::vector<std::map<std::string, std::string>> problems_of(const nlohmann::json& kernel, const std::string& isa) {
+  if (!kernel.contains("for_each")) return {{}};
+  const std::string each = kernel.at("for_each");
+  std::vector<std::map<std::string, std::string>> problems;
+  if (each == "table_storage") {
+    for (const Storage& storage : kStorages) {
+      if (weight_type_of(storage.type).for_tables && isa_has(isa, storage.needs)) problems.push_back({{"table_type", storage.name}});
+    }
+    return problems;
+  }
+  if (each != "table_type" && each != "projection_type") throw std::runtime_error("for_each cannot be '" + each + "'");
+  for (const std::string& type : weight_type_names(each == "table_type" ? WeightRole::kTables : WeightRole::kProjections)) {
+    problems.push_back({{each, type}});
+  }
+  return problems;
+}
+
+// The tokens of a kernel: those that it names, else those of the batch class of this name in the kernel's space.
+void set_tokens(const nlohmann::json& kernel, const ScheduleSpaces& spaces, KernelSpec* spec) {
+  if (kernel.contains("class_of")) {
+    const ScheduleSpace::BatchClass& batch = spaces.of(kernel.at("class_of")).batch_class(spec->batch_class);
+    spec->min_tokens = batch.min_tokens;
+    spec->max_tokens = batch.max_tokens;
+    return;
+  }
+  spec->min_tokens = kernel.value("min_tokens", spec->min_tokens);
+  spec->max_tokens = kernel.value("max_tokens", spec->max_tokens);
 }
 
 std::vector<KernelTableEntry> portable_entries(const PortableKernelBuild& build) {
@@ -32,14 +60,15 @@ std::vector<KernelTableEntry> portable_entries(const PortableKernelBuild& build)
   std::ifstream file(path);
   if (!file) throw std::runtime_error("cannot read " + path);
   std::vector<KernelTableEntry> entries;
+  const ScheduleSpaces spaces({build.schedules_dir});
   try {
     const nlohmann::json registry = nlohmann::json::parse(file);
     for (const std::string& isa : build.isas) {
       for (const nlohmann::json& kernel : registry.at("kernels")) {
-        if (kernel.contains("isas") && !names(kernel.at("isas"), isa)) continue;
-        for (const nlohmann::json& problem : kernel.at("problems")) {
+        for (const std::map<std::string, std::string>& problem : problems_of(kernel, isa)) {
           KernelTableEntry entry;
-          entry.spec = {kernel.at("kernel"), isa, kernel.at("batch_class"), pairs_of(problem)};
+          entry.spec = {kernel.at("kernel"), isa, kernel.at("batch_class"), problem, 0, UINT32_MAX};
+          set_tokens(kernel, spaces, &entry.spec);
           entry.schedule = pairs_of(kernel.at("schedule"));
           entry.provenance = "default";
           entry.function_name = kernel_function_name("lookupffn", entry.spec);

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "atomic_file.h"
+#include "isas.h"
 #include "layer_kernels.h"
 
 namespace lookupffn {
@@ -196,14 +197,10 @@ std::string record_fault(const ScheduleRecord& record, const std::string& path, 
     return "says that it is for " + describe(record.spec) +
            ", which its file's name does not: it was renamed or edited";
   }
-  const std::string& batch = batch_class(record.spec.kernel, int64_t(record.tokens));
+  const std::string& batch = space.batch_class_of(uint64_t(record.tokens)).name;
   if (record.tokens > 0 && batch != record.spec.batch_class) {
     return "was tuned at " + std::to_string(record.tokens) + " tokens, which are batch class '" + batch + "', for '" +
            record.spec.batch_class + "': tune again";
-  }
-  if (record.space_hash != space.content_hash()) {
-    return "was tuned in another schedule space (" + record.space_hash + ", the space is now " +
-           space.content_hash() + "): tune again";
   }
   std::string why;
   try {
@@ -324,13 +321,14 @@ static ChosenSchedule choose_of_isa(const std::vector<std::string>& schedules_di
   return chosen;
 }
 
-// The ISA whose records serve where a kernel has none of its own, as the two kernels have the same instructions: what is
-// fast for one is for the other. "" where there is none, as with what AMX multiplies.
+// The ISA whose records serve where a kernel has none of its own: the one that its ISA extends, where the kernel uses no more
+// than that one has. Then both kernels have the same instructions, and what is fast for one is for the other. "": there is none.
 static std::string sibling_of(const KernelSpec& spec) {
-  if (spec.isa == "avx512_bf16") return "avx512";
-  const auto type = spec.problem.find("projection_type");
-  if (spec.isa == "avx512_amx" && (type == spec.problem.end() || type->second == "f32")) return "avx512_bf16";
-  return "";
+  const IsaRow* extended = extended_isa(isa_row(spec.isa));
+  if (!extended) return "";
+  const IsaRow& isa = isa_row(spec.isa);
+  const bool same_vectors = isa.vector_bytes == extended->vector_bytes && isa.vector_registers == extended->vector_registers;
+  return same_vectors && (used_capabilities(spec) & ~isa_capabilities(*extended)) == 0 ? extended->name : "";
 }
 
 ChosenSchedule choose_schedule(const std::vector<std::string>& schedules_dirs, const KernelSpec& spec,

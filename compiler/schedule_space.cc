@@ -11,6 +11,7 @@
 #include "atomic_file.h"
 #include "content_hash.h"
 #include "isa_target.h"
+#include "isas.h"
 
 namespace lookupffn {
 namespace {
@@ -66,7 +67,50 @@ void check_names(const Condition& condition, const std::set<std::string>& unknow
   }
 }
 
+std::vector<ScheduleSpace::BatchClass> batch_classes_from(const Json& json) {
+  std::vector<ScheduleSpace::BatchClass> classes;
+  if (!json.contains("classes")) return {{"any", 0, std::numeric_limits<uint32_t>::max()}};
+  uint64_t next = 1;
+  for (const Json& entry : member(json, "classes", Json::value_t::array)) {
+    ScheduleSpace::BatchClass batch;
+    batch.name = text_member(entry, "name");
+    const auto number = [&entry](const char* name, uint32_t otherwise) {
+      if (!entry.contains(name)) return otherwise;
+      const uint64_t value = member(entry, name, Json::value_t::number_unsigned).get<uint64_t>();
+      if (value > std::numeric_limits<uint32_t>::max()) throw std::runtime_error(std::string(name) + " is too large");
+      return uint32_t(value);
+    };
+    batch.min_tokens = number("min_tokens", 1);
+    batch.max_tokens = number("max_tokens", std::numeric_limits<uint32_t>::max());
+    if (batch.min_tokens != next || batch.max_tokens < batch.min_tokens) {
+      throw std::runtime_error("batch class '" + batch.name + "' does not begin where the one before ends");
+    }
+    next = uint64_t(batch.max_tokens) + 1;
+    classes.push_back(batch);
+  }
+  if (classes.empty() || next <= std::numeric_limits<uint32_t>::max()) {
+    throw std::runtime_error("its batch classes do not cover all numbers of tokens");
+  }
+  return classes;
+}
+
 }  // namespace
+
+const ScheduleSpace::BatchClass& ScheduleSpace::batch_class_of(uint64_t tokens) const {
+  for (const BatchClass& batch : batch_classes_) {
+    if (tokens <= batch.max_tokens) return batch;
+  }
+  return batch_classes_.back();
+}
+
+const ScheduleSpace::BatchClass& ScheduleSpace::batch_class(const std::string& name) const {
+  std::string names;
+  for (const BatchClass& batch : batch_classes_) {
+    if (batch.name == name) return batch;
+    names += (names.empty() ? "" : ", ") + batch.name;
+  }
+  throw std::runtime_error("kernel '" + kernel_ + "' has no batch class '" + name + "'; there are " + names);
+}
 
 ScheduleSpace ScheduleSpace::load(const std::string& schedules_dir, const std::string& kernel) {
   const std::string path = schedules_dir + "/" + kernel + ".space.json";
@@ -92,6 +136,7 @@ ScheduleSpace ScheduleSpace::parse(const std::string& json_text, const std::stri
     space.kernel_ = text_member(json, "kernel");
     Json essence = {{"schema", kSpaceSchema}, {"kernel", space.kernel_}};  // what content_hash covers
 
+    space.batch_classes_ = batch_classes_from(json);
     std::set<std::string> parameter_names;
     for (const Json& entry : member(json, "parameters", Json::value_t::array)) {
       Parameter parameter;
@@ -193,6 +238,12 @@ Variables ScheduleSpace::fixed_variables(const KernelSpec& spec) const {
   variables["class"] = text(spec.batch_class);
   variables["isa_vector_bytes"] = Value::from_number(target.vector_bytes);
   variables["isa_vector_registers"] = Value::from_number(target.vector_registers);
+  const IsaRow& isa = isa_row(spec.isa);
+  const unsigned used = used_capabilities(spec);
+  for (const CapabilityRow& row : kCapabilities) {
+    variables[std::string("isa_has_") + row.name] = Value::from_number(isa_has(isa, row.capability));
+    variables[std::string("uses_") + row.name] = Value::from_number((used & row.capability) != 0);
+  }
   variables["true"] = Value::from_number(1);
   variables["false"] = Value::from_number(0);
   return variables;

@@ -1,6 +1,7 @@
 // The schedules that a kernel can be generated with, read from schedules/KERNEL.space.json:
 //
 //   {"schema": 1, "kernel": "gather",
+//    "classes":     [{"name": "one", "max_tokens": 1}, {"name": "many", "min_tokens": 2}],
 //    "parameters":  [{"name": "d_tile", "doc": "...", "values": [16, 32, 64]}, ...],
 //    "definitions": [{"name": "row_floats", "expr": "round_up(d_out, 16)"}, ...],        each may use earlier
 //    ones "conditions":  [{"expr": "row_floats % d_tile == 0", "if_not_message": "d_tile divides the padded
@@ -8,10 +9,12 @@
 //    ...}}, ...,
 //                    {"when": "true", "schedule": {...}}]}
 //
+// A batch class is a range of numbers of tokens that has a kernel of its own; without "classes" there is one, "any".
 // A parameter with "needs_threads": true is not searched on one thread; one with "step": 8 is given up last where
 // a default is not legal, see default_schedule().
 // Variables in expressions: the parameters, the definitions, the problem's parameters, kernel, isa, class,
-// isa_vector_bytes, isa_vector_registers, true and false. "when" sees all of them but the parameters.
+// isa_vector_bytes, isa_vector_registers, isa_has_NAME and uses_NAME
+// (the kernel itself does: used_capabilities()) for each of registry/capabilities.def, true and false. "when" sees all of them but the parameters.
 #ifndef LOOKUPFFN_SCHEDULE_SPACE_H
 #define LOOKUPFFN_SCHEDULE_SPACE_H
 
@@ -37,6 +40,11 @@ class ScheduleSpace {
     uint64_t step = 1;                // how far a neighbouring value is, see default_schedule()
   };
 
+  struct BatchClass {
+    std::string name;
+    uint32_t min_tokens = 0, max_tokens = UINT32_MAX;  // both included
+  };
+
   // Throws std::runtime_error naming the file and what is wrong with it.
   static ScheduleSpace load(const std::string& schedules_dir, const std::string& kernel);
   // The same for a file's text; `name` stands for the file in messages.
@@ -44,6 +52,13 @@ class ScheduleSpace {
 
   const std::string& kernel() const { return kernel_; }
   const std::vector<Parameter>& parameters() const { return parameters_; }
+
+  // From the fewest tokens to the most; every number of tokens from 1 on is in one of them.
+  const std::vector<BatchClass>& batch_classes() const { return batch_classes_; }
+  // The class of so many tokens (0 are in the first).
+  const BatchClass& batch_class_of(uint64_t tokens) const;
+  // The class of a name. Throws std::runtime_error.
+  const BatchClass& batch_class(const std::string& name) const;
 
   // Every parameter has one of its values, none is missing, none is unknown, every condition holds.
   // Where not, *why (may be null) says which and how, in one line.
@@ -88,6 +103,7 @@ class ScheduleSpace {
   bool complete(const Schedule& schedule, std::string* why) const;
 
   std::string name_, kernel_, content_hash_;
+  std::vector<BatchClass> batch_classes_;
   std::vector<Parameter> parameters_;
   std::vector<Definition> definitions_;
   std::vector<Rule> rules_;

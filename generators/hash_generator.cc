@@ -19,9 +19,6 @@ enum class Projection { kDense, kBh4 };
 
 class Hash : public Generator<Hash> {
  public:
-  // ---- the ISA, beyond Halide's target ----
-  GeneratorParam<bool> amx{"amx", false};  // multiplies matrices of bf16
-
   // ---- the problem ----
   GeneratorParam<int> d_in{"d_in", 512};
   GeneratorParam<int> tables{"tables", 64};   // of this call: a BH4 layer may be hashed one repeat at a time
@@ -95,14 +92,6 @@ class Hash : public Generator<Hash> {
   }
   int blocks() const { return p() / block; }
 
-  // Whether products are of tiles: of bf16, in whole tiles, and of a size whose parts fit a kernel's stack. All kernels of
-  // a layer's hash say the same (PackedShape::on_tiles and the definition `tiles` of the space, too).
-  bool on_tiles() const {
-    const bool dense = projection == Projection::kDense;
-    const int inputs = dense ? int(d_in) : int(block), width = dense ? int(d_in) : p();
-    return amx && weight_parts(projection_type) > 0 && inputs % (2 * kTileWords) == 0 && inputs <= 1024 && width <= 2048;
-  }
-
   // Slots of three rows that one tile has, for so many tiles of weights.
   static int most_slots(int weight_tiles) {
     int slots = kTileRows / kBf16Parts;
@@ -122,7 +111,7 @@ class Hash : public Generator<Hash> {
   // multiplies matrices.
   template <class Value>
   Func product(const std::string& name, int inputs, const Expr& panel, const Value& input, const std::vector<Var>& of_words) {
-    products.push_back(on_tiles() ? product_of_parts(name, inputs, panel, input, of_words)
+    products.push_back(lookupffn::on_tiles(projection_type) ? product_of_parts(name, inputs, panel, input, of_words)
                                   : product_of_floats(name, inputs, panel, input));
     return products.back().result;
   }
@@ -354,7 +343,7 @@ void Hash::schedule() {
   stack(norm->h);
   norm->schedule_statistics(norm->h, norm->n, lanes);
 
-  if (on_tiles()) {
+  if (lookupffn::on_tiles(projection_type)) {
     get_pipeline().add_custom_lowering_pass(new TileProducts(get_target(), get_externs_map()));
   }
 
@@ -371,7 +360,7 @@ void Hash::schedule() {
       out.compute_at(kept, repeat);
     }
     stack(out.reorder_storage(o, n, low, high, repeat));
-    if (on_tiles()) {
+    if (lookupffn::on_tiles(projection_type)) {
       schedule_tiles(products[s], stack);
       if (s > 0) {
         products[s].words.compute_at(kept, repeat);
@@ -386,7 +375,7 @@ void Hash::schedule() {
     bool in_registers = false;
     if (s == 3) {
       v.compute_root();
-    } else if (on_tiles()) {
+    } else if (lookupffn::on_tiles(projection_type)) {
       // What a vector of words is made of, in all blocks.
       v.compute_at(products[s + 1].words, Var("ko"));
       in_registers = true;

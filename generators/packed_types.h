@@ -9,13 +9,14 @@
 
 namespace lookupffn {
 
-// kI8Dot4: int8 rows as byte_dots.h takes them, in words of four columns' bytes.
-enum class PackedType { kF32, kBF16, kBF16x3, kI8, kI8Dot4 };
+// The names are those of registry/weight_types.def and storages.def. kI8Dot4: int8 rows as byte_dots.h takes them, in words of
+// four columns' bytes. kBF16Tiles, kBF16x3Tiles: packed as kBF16 and kBF16x3 are, and multiplied by tile_products.h.
+enum class PackedType { kF32, kBF16, kBF16x3, kI8, kI8Dot4, kBF16Tiles, kBF16x3Tiles };
 
 inline const std::map<std::string, PackedType>& packed_type_names() {
   static const std::map<std::string, PackedType> names = {
       {"f32", PackedType::kF32}, {"bf16", PackedType::kBF16}, {"bf16x3", PackedType::kBF16x3}, {"i8", PackedType::kI8},
-      {"i8_dot4", PackedType::kI8Dot4}};
+      {"i8_dot4", PackedType::kI8Dot4}, {"bf16_tiles", PackedType::kBF16Tiles}, {"bf16x3_tiles", PackedType::kBF16x3Tiles}};
   return names;
 }
 
@@ -44,7 +45,18 @@ inline Halide::Expr unpacked(const Halide::Expr& stored, PackedType type) {
 // outputs. Of every 32 inputs, 32 g + j and 32 g + 16 + j share the word j of 16, the first in its low half; t inputs left
 // over at the end are paired at a distance of (t + 1) / 2. Words of a group's first parts come before those of its second
 // parts. (runtime/src/packed_shape.h has the same for who packs.)
-inline int weight_parts(PackedType type) { return type == PackedType::kBF16x3 ? 3 : type == PackedType::kBF16 ? 1 : 0; }
+inline int weight_parts(PackedType type) {
+  switch (type) {
+    case PackedType::kBF16:
+    case PackedType::kBF16Tiles: return 1;
+    case PackedType::kBF16x3:
+    case PackedType::kBF16x3Tiles: return 3;
+    default: return 0;
+  }
+}
+
+// Whether products with such weights go to tiles.
+inline bool on_tiles(PackedType type) { return type == PackedType::kBF16Tiles || type == PackedType::kBF16x3Tiles; }
 
 inline Halide::Type packed_weight_type_of(PackedType type) {
   return weight_parts(type) > 0 ? Halide::UInt(32) : packed_type_of(type);

@@ -46,7 +46,7 @@ class KernelLibrary : public testing::Test {
   KernelLibrary() {
     request.name = "mine";
     request.directory = directory.file("out");
-    request.specs = layer_kernels(parse_layer_shape("d_in=64 tables=4"), "avx2", "f32", "f32");
+    request.specs = layer_kernels(ScheduleSpaces({LOOKUPFFN_SCHEDULES}), parse_layer_shape("d_in=64 tables=4"), "avx2", "f32", "f32");
     request.origin = "a test";
     request.schedules_dirs = {LOOKUPFFN_SCHEDULES};
     request.jobs = 2;

@@ -8,6 +8,7 @@
 #include "atomic_file.h"
 #include "generator_command.h"
 #include "isa_target.h"
+#include "isas.h"
 #include "scratch_folder.h"
 #include "subprocess.h"
 
@@ -45,7 +46,8 @@ TEST(IsaTarget, LargeBuffersWhereTablesPassTwoGiB) {
 }
 
 TEST(IsaTarget, Names) {
-  for (const std::string& name : isa_names()) {
+  for (const IsaRow& row : kIsas) {
+    const std::string name = row.name;
     const std::string target = isa_target(name).halide_target;
     for (const char* feature :
          {"x86-64-linux-", "-sse41", "-no_asserts", "-no_bounds_query", "-no_runtime"}) {

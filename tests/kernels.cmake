@@ -29,7 +29,7 @@ set(test_bf16_shapes
   "d_in=700 d_out=16 tables=12 bits=8 projection=bh4 block=32"
   "d_in=256 d_out=16 tables=3 bits=5 projection=bh4 block=256"
   "d_in=224 d_out=16 tables=7 bits=5 projection=dense")
-lookupffn_add_kernels(test_kernels SHAPES ${test_shapes} ISAS ${LOOKUPFFN_ISAS} TABLE_TYPES f32 bf16 i8)
+lookupffn_add_kernels(test_kernels SHAPES ${test_shapes} ISAS ${LOOKUPFFN_ISAS} TABLE_TYPES ${LOOKUPFFN_TABLE_TYPES})
 lookupffn_add_kernels(test_bf16_kernels SHAPES ${test_bf16_shapes} ISAS ${LOOKUPFFN_ISAS} PROJECTION_TYPES bf16 bf16x3)
 lookupffn_add_kernels(test_huge_kernels SHAPES "d_in=1 d_out=1024 tables=9 bits=16 projection=dense" ISAS avx2)
 

@@ -250,7 +250,7 @@ TEST(KernelLibraries, FailingAndNonsensicalKernels) {
   const std::vector<uint8_t> bytes = reference::model_bytes(layer, "", ElementType::kF32);
   const Model model(bytes.data(), bytes.size());
   const char* problem = "bits=3 d_out=16 table_type=f32 tables=2";
-  static lookupffn_kernel gather = {"gather", nullptr, nullptr, "one", "d_tile=16", "default", failing_kernel};
+  static lookupffn_kernel gather = {"gather", nullptr, nullptr, "one", 1, 1, "d_tile=16", "default", failing_kernel};
   gather.isa = strdup(isa.c_str());
   gather.problem = problem;
   static const lookupffn_kernel_library library = {LOOKUPFFN_KERNEL_ABI_VERSION, 1, "failing", &gather};

@@ -39,7 +39,7 @@ std::set<std::string> generator_parameters(const std::string& kernel, const std:
 
 TEST(ScheduleSpaces, HaveTheGeneratorsParameters) {
   for (const KernelSpec& spec :
-       layer_kernels(parse_layer_shape("d_in=512 tables=128"), "avx2", "f32", "f32")) {
+       layer_kernels(ScheduleSpaces({LOOKUPFFN_SCHEDULES}), parse_layer_shape("d_in=512 tables=128"), "avx2", "f32", "f32")) {
     const ScheduleSpace space = ScheduleSpace::load(LOOKUPFFN_SCHEDULES, spec.kernel);
     std::set<std::string> in_space, in_problem;
     for (const auto& parameter : space.parameters()) in_space.insert(parameter.name);
@@ -117,7 +117,7 @@ TEST_P(SchedulePoints, AnyLegalScheduleGivesTheDefaultsBits) {
 
   ScratchFolder folder;
   KernelLibraryRequest request;
-  request.specs = layer_kernels(shape, isa, with.table_type, with.projection_type);
+  request.specs = layer_kernels(ScheduleSpaces({LOOKUPFFN_SCHEDULES}), shape, isa, with.table_type, with.projection_type);
   request.generator = LOOKUPFFN_TEST_GENERATOR;
   request.sanitizer = LOOKUPFFN_TEST_SANITIZER;
   request.jobs = this_machine().threads;

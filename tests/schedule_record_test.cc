@@ -65,7 +65,7 @@ class Records : public testing::Test {
   ScratchFolder schedules;
   Machine machine;
   ScheduleRecord record;
-  const KernelSpec spec = layer_kernels(parse_layer_shape("d_in=512 tables=128"), "avx512", "f32", "f32")[5];  // gather, small
+  const KernelSpec spec = layer_kernels(ScheduleSpaces({LOOKUPFFN_SCHEDULES}), parse_layer_shape("d_in=512 tables=128"), "avx512", "f32", "f32")[5];  // gather, small
 };
 
 TEST_F(Records, SaveAndLoad) {

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "isa_target.h"
+#include "isas.h"
 #include "layer_kernels.h"
 
 namespace lookupffn {
@@ -131,7 +132,7 @@ TEST(ScheduleSpace, ErrorsNameFileAndFault) {
 
 std::vector<KernelSpec> shipped(const std::string& shape, const std::string& isa,
                                 const std::string& table_type = "f32") {
-  return layer_kernels(parse_layer_shape(shape), isa, table_type, "f32");
+  return layer_kernels(ScheduleSpaces({LOOKUPFFN_SCHEDULES}), parse_layer_shape(shape), isa, table_type, "f32");
 }
 
 TEST(ShippedSpaces, HaveEnoughToTune) {
@@ -150,7 +151,8 @@ TEST(ShippedSpaces, EveryShapeHasADefault) {
         "d_in=1 d_out=8191 tables=3 bits=1 projection=dense",
         "d_in=8191 d_out=17 tables=4093 bits=16 projection=dense",
         "d_in=192 d_out=48 tables=24 bits=7 block=32"}) {
-    for (const std::string& isa : isa_names()) {
+    for (const IsaRow& row : kIsas) {
+      const std::string isa = row.name;
       for (const std::string& type : table_types()) {
         for (const KernelSpec& spec : shipped(shape, isa, type)) {
           const ScheduleSpace space = ScheduleSpace::load(LOOKUPFFN_SCHEDULES, spec.kernel);
@@ -165,7 +167,7 @@ TEST(ShippedSpaces, EveryShapeHasADefault) {
 // Small blocks have fewer vectors, not narrower ones.
 TEST(ShippedSpaces, DefaultsKeepTheWidestVectors) {
   const ScheduleSpace space = ScheduleSpace::load(LOOKUPFFN_SCHEDULES, "hash");
-  for (const KernelSpec& spec : layer_kernels(parse_layer_shape("d_in=64 tables=8 bits=4 block=16"), "avx512", "f32", "f32")) {
+  for (const KernelSpec& spec : layer_kernels(ScheduleSpaces({LOOKUPFFN_SCHEDULES}), parse_layer_shape("d_in=64 tables=8 bits=4 block=16"), "avx512", "f32", "f32")) {
     if (spec.kernel == "hash") {
       EXPECT_EQ(space.default_schedule(spec).at("vector_bytes"), "64") << describe(spec);
     }
@@ -174,7 +176,8 @@ TEST(ShippedSpaces, DefaultsKeepTheWidestVectors) {
 
 TEST(ShippedSpaces, DefaultsAreWrittenOutForTheUsualShapes) {
   // Where the nearest legal schedule had to stand in, a default would be luck.
-  for (const std::string& isa : isa_names()) {
+  for (const IsaRow& row : kIsas) {
+      const std::string isa = row.name;
     for (const KernelSpec& spec : shipped("d_in=512 tables=128", isa)) {
       const ScheduleSpace space = ScheduleSpace::load(LOOKUPFFN_SCHEDULES, spec.kernel);
       const int bytes = isa_target(isa).vector_bytes;

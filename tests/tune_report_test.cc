@@ -111,7 +111,7 @@ TEST(TuneTargets, EachKernelOnceAtTheLargestTokensOfItsClass) {
   options.tokens = {1, 8, 64};
   options.table_types = {"f32", "i8"};
   size_t hashes = 0, gathers = 0;
-  for (const TuneTarget& target : tune_targets(options)) {
+  for (const TuneTarget& target : tune_targets(options, ScheduleSpaces({LOOKUPFFN_SCHEDULES}))) {
     // 64 tokens are many for a hash and few for a gather.
     const bool few_hashed = target.spec.kernel == "hash" && target.spec.batch_class == "small";
     EXPECT_EQ(target.tokens, target.spec.batch_class == "one" ? 1u : few_hashed ? 8u : 64u) << describe(target.spec);

@@ -80,12 +80,14 @@ void build(const BuildOptions& options) {
   for (const std::string& text : options.shapes) shapes.push_back(parse_layer_shape(text));
 
   KernelLibraryRequest request;
+  request.schedules_dirs = find_schedules(options.schedules);
+  const ScheduleSpaces spaces(request.schedules_dirs);
   std::set<KernelSpec> seen;  // layers share kernels, and types share the kernels that do not depend on them
   for (const std::string& isa : resolve_isas(options.isas)) {
     for (const LayerShape& shape : shapes) {
       for (const std::string& table_type : options.table_types) {
         for (const std::string& projection_type : options.projection_types) {
-          for (const KernelSpec& spec : layer_kernels(shape, isa, table_type, projection_type)) {
+          for (const KernelSpec& spec : layer_kernels(spaces, shape, isa, table_type, projection_type)) {
             if (seen.insert(spec).second) request.specs.push_back(spec);
           }
         }
@@ -98,7 +100,6 @@ void build(const BuildOptions& options) {
   for (const std::string& shape : options.shapes) {
     request.origin += (request.origin.empty() ? "" : "; ") + describe(parse_layer_shape(shape));
   }
-  request.schedules_dirs = find_schedules(options.schedules);
   request.generator = find_generator(options.generator);
   request.sanitizer = options.sanitizer;
   request.jobs = options.jobs > 0 ? options.jobs : this_machine().threads;

@@ -1,6 +1,6 @@
 #include "layer_options.h"
 
-#include "kernel_choice.h"
+#include "weight_types.h"
 
 namespace lookupffn {
 
@@ -10,10 +10,10 @@ void LayerOptions::add_to(CLI::App& command) {
   command.add_option("--kernels", kernels, "portable, specialised, or any: specialised where there are some")
       ->check(CLI::IsMember({"any", "portable", "specialised"}))->capture_default_str();
   command.add_option("--library", library, "Directory of a kernel library made by lookupffn build");
-  command.add_option("--table-type", table_type, "How tables are stored: f32, bf16 or i8 with a scale a row")
-      ->check(CLI::IsMember({"f32", "bf16", "i8"}))->capture_default_str();
-  command.add_option("--projection-type", projection_type, "How projection weights are stored: f32; bf16x3, the same values for AMX; bf16, which may flip codes")
-      ->check(CLI::IsMember({"f32", "bf16x3", "bf16"}))->capture_default_str();
+  command.add_option("--table-type", table_type, "How tables are stored (see lookupffn types)")
+      ->check(CLI::IsMember(weight_type_names(WeightRole::kTables)))->capture_default_str();
+  command.add_option("--projection-type", projection_type, "How projection weights are stored (see lookupffn types)")
+      ->check(CLI::IsMember(weight_type_names(WeightRole::kProjections)))->capture_default_str();
   command.add_option("--threads", threads, "Threads to run on; 0: as many as this process may use")
       ->check(CLI::Range(0, 4096))->capture_default_str();
 }
@@ -25,10 +25,8 @@ Layer LayerOptions::pack(const Model& model, const std::string& layer_prefix) co
   options.kernels = kernels == "portable"      ? LOOKUPFFN_PORTABLE_KERNELS
                     : kernels == "specialised" ? LOOKUPFFN_SPECIALISED_KERNELS
                                                : LOOKUPFFN_ANY_KERNELS;
-  options.table_type = table_type == "bf16" ? LOOKUPFFN_BF16 : table_type == "i8" ? LOOKUPFFN_I8 : LOOKUPFFN_F32;
-  options.projection_type = projection_type == "bf16"     ? LOOKUPFFN_BF16
-                            : projection_type == "bf16x3" ? LOOKUPFFN_BF16X3
-                                                          : LOOKUPFFN_F32;
+  options.table_type = weight_type_of(table_type, WeightRole::kTables).type;
+  options.projection_type = weight_type_of(projection_type, WeightRole::kProjections).type;
   return Layer(model, layer_prefix, options);
 }
 

@@ -15,8 +15,8 @@ struct LayerOptions {
   std::string isa;                      // "": the active one
   std::string kernels = "any";          // any, portable, specialised
   std::string library;                  // directory of a kernel library; "": none
-  std::string table_type = "f32";       // f32, bf16, i8
-  std::string projection_type = "f32";  // f32, bf16x3, bf16
+  std::string table_type = "f32";       // registry/weight_types.def
+  std::string projection_type = "f32";  // likewise
   size_t threads = 0;                   // 0: the default
 
   void add_to(CLI::App& command);

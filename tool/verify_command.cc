@@ -100,7 +100,7 @@ Result compare(const LayerWeights& weights, const Layer& layer, const Threads& t
 
   const bool exact_projection = options.projection_type != "bf16";
   result.codes_judged = exact_projection;
-  const double share = options.table_type == "bf16" ? std::ldexp(1.0, -8) : options.table_type == "i8" ? 0.5 / 127 : 0;
+  const double share = weight_type_of(options.table_type).rounding;
   const std::vector<float> largest = share > 0 ? largest_of_rows(weights) : std::vector<float>();
   for (size_t n = 0; n < tokens; ++n) {
     bool flipped = false;

@@ -12,7 +12,6 @@
 #include <stdexcept>
 #include <string>
 
-#include "batch_class.h"
 #include "kernel_bench.h"
 #include "last_words.h"
 #include "machine.h"
@@ -20,6 +19,7 @@
 #include "reference/tolerance.h"
 #include "result_line.h"
 #include "sampling.h"
+#include "weight_types.h"
 
 extern "C" {
 extern const lookupffn_kernel_library incumbent_kernel_library, candidate_kernel_library;
@@ -61,14 +61,6 @@ double now_seconds() {
   return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
 }
 
-lookupffn_type type_of(const std::string& name) {
-  if (name == "f32") return LOOKUPFFN_F32;
-  if (name == "bf16") return LOOKUPFFN_BF16;
-  if (name == "i8" || name == "i8_dot4") return LOOKUPFFN_I8;
-  if (name == "bf16x3") return LOOKUPFFN_BF16X3;
-  throw std::runtime_error("'" + name + "' is no type");
-}
-
 // NAME=VALUE words, as measurement.cc writes them.
 MeasureOptions parse_options(int argc, char** argv) {
   std::map<std::string, std::string> pairs;
@@ -95,8 +87,8 @@ MeasureOptions parse_options(int argc, char** argv) {
   const size_t block = number("block");
   options.shape = take("projection") == "bh4" ? reference::bh4_shape(d_in, d_out, tables, bits, block)
                                               : reference::dense_shape(d_in, d_out, tables, bits);
-  options.table_type = type_of(take("table_type"));
-  options.projection_type = type_of(take("projection_type"));
+  options.table_type = weight_type_of(take("table_type")).type;
+  options.projection_type = weight_type_of(take("projection_type")).type;
   options.tokens = std::max<size_t>(1, number("tokens"));
   options.threads = std::max<size_t>(1, number("threads"));
   options.seed = number("seed");
@@ -113,9 +105,8 @@ MeasureOptions parse_options(int argc, char** argv) {
 size_t other_count(size_t tokens) {
   if (tokens == 1) return 1;
   const size_t less = tokens - 1;
-  const bool same_classes = less > 1 && hash_batch_class(less) == hash_batch_class(tokens) &&
-                            gather_batch_class(less) == gather_batch_class(tokens);
-  return same_classes && tokens < 128 ? less : tokens == 2 ? 3 : tokens + 5;
+  const lookupffn_kernel& kernel = candidate_kernel_library.kernels[0];
+  return less >= std::max(2u, kernel.min_tokens) ? less : tokens + 1;
 }
 
 void check_reference(const MeasureOptions& options, const reference::Layer& layer, const MeasureInput& input,

@@ -17,19 +17,6 @@ std::string rounded(double value) {
 
 }  // namespace
 
-size_t bytes_of(lookupffn_type type) {
-  return type == LOOKUPFFN_BF16X3 ? 6 : type == LOOKUPFFN_F32 ? 4 : type == LOOKUPFFN_BF16 ? 2 : 1;
-}
-
-const char* name_of(lookupffn_type type) {
-  switch (type) {
-    case LOOKUPFFN_BF16: return "bf16";
-    case LOOKUPFFN_I8: return "i8";
-    case LOOKUPFFN_BF16X3: return "bf16x3";
-    default: return "f32";
-  }
-}
-
 Bounds::Bounds(const Setting& setting, size_t tokens) : setting_(setting), tokens_(tokens) {
   for (Arithmetic arithmetic : runnable_arithmetic()) {
     const size_t threads = setting.threads;
@@ -43,7 +30,7 @@ void Bounds::add_rows(lookupffn_type type) {
   if (rows.reads != nullptr) return;
   const Workload& workload = setting_.layer.workload;
   const TokenRing& ring = setting_.ring;
-  rows.reads = std::make_unique<RowReads>(workload.tables, workload.rows(), workload.d * bytes_of(type),
+  rows.reads = std::make_unique<RowReads>(workload.tables, workload.rows(), size_t(double(workload.d) * bytes_of(type)),
                                           ring.code.data(), ring.tokens);
   // The faster of two tries decides which order of each family goes on to the rounds.
   const double a_token =
@@ -144,7 +131,7 @@ std::vector<std::string> Bounds::describe() const {
   if (!peaks_.empty()) lines.push_back(peaks.substr(0, peaks.size() - 1));
   const Workload& workload = setting_.layer.workload;
   for (const auto& [type, rows] : rows_) {
-    const double bytes = static_cast<double>(workload.tables) * workload.d * bytes_of(type);
+    const double bytes = static_cast<double>(workload.tables * workload.d) * bytes_of(type);
     for (const RowLoop& loop : rows.loops) {
       const double us = loop.meter->median();
       lines.push_back(std::string("row reads, ") + name_of(type) + ", " +

@@ -12,6 +12,7 @@
 #include "meter.h"
 #include "peak_rate.h"
 #include "row_reads.h"
+#include "weight_types.h"
 
 namespace lookupffn::bench {
 
@@ -68,8 +69,9 @@ class Bounds {
   std::map<size_t, Weights> weights_;
 };
 
-size_t bytes_of(lookupffn_type type);
-const char* name_of(lookupffn_type type);  // "f32", "bf16", "i8", "bf16x3"
+// Bytes of an element, its scale not counted.
+inline double bytes_of(lookupffn_type type) { return weight_bytes(weight_type(type), 1); }
+inline const char* name_of(lookupffn_type type) { return weight_type(type).name; }
 
 }  // namespace lookupffn::bench
 #endif

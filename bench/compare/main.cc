@@ -23,13 +23,16 @@ struct Options {
   size_t threads = 1, samples = 11;
 };
 
-lookupffn_type type_of_name(const std::string& name, bool tables) {
-  if (name == "f32") return LOOKUPFFN_F32;
-  if (name == "bf16") return LOOKUPFFN_BF16;
-  if (name == "i8" && tables) return LOOKUPFFN_I8;
-  if (name == "bf16x3" && !tables) return LOOKUPFFN_BF16X3;
-  throw std::invalid_argument(tables ? "unknown table type '" + name + "'; there are f32, bf16, i8"
-                                     : "unknown projection type '" + name + "'; there are f32, bf16x3, bf16");
+// "avx512 f32": the arithmetic on floats of the widest of an ISA and those that it extends.
+std::string f32_arithmetic_of(const std::string& isa) {
+  std::string widest;
+  for (const IsaRow* row : isa_lineage(isa_row(isa))) {
+    const std::string name = std::string(row->name) + " f32";
+    for (const Arithmetic arithmetic : runnable_arithmetic()) {
+      if (name == name_of(arithmetic)) widest = name;
+    }
+  }
+  return widest;
 }
 
 std::vector<ContenderKind> choose_contenders(const std::vector<std::string>& names) {
@@ -71,7 +74,7 @@ std::vector<Entrant> make_entrants(const std::vector<ContenderKind>& kinds, cons
     }
     for (const std::string& projection : options.projection_types) {
       for (const std::string& table : options.table_types) {
-        const Types types = {type_of_name(table, true), type_of_name(projection, false)};
+        const Types types = {weight_type_of(table, WeightRole::kTables).type, weight_type_of(projection, WeightRole::kProjections).type};
         entrants.push_back({&kind, types, kind.make(setting, types)});
       }
     }
@@ -98,14 +101,14 @@ Bounds::Needs needs_of(const Entrant& entrant, Part part, const Workload& worklo
   }
   const std::string isa = entrant.contender->isa();
   const bool ours = entrant.kind->takes_types;
-  if (ours) needs.f32_arithmetic = isa == "avx512_bf16" || isa == "avx512_amx" ? "avx512 f32" : isa + " f32";
+  if (ours) needs.f32_arithmetic = f32_arithmetic_of(isa);
   needs.hash_arithmetic = needs.f32_arithmetic;
   if (part != Part::kGather) {
     needs.hash_flops = workload.hash_flops();
     needs.weights = workload.projection_bytes(bytes_of(entrant.types.projection));
     // vdpbf16ps is not faster than an f32 FMA on every CPU; a kernel may use either. On tiles see the AMX
     // rate.
-    if (isa == "avx512_amx" && entrant.types.projection != LOOKUPFFN_F32) needs.hash_arithmetic = "amx bf16";
+    if (isa_has(isa, kTiles) && weight_type(entrant.types.projection).parts > 0) needs.hash_arithmetic = "amx bf16";
   }
   if (part != Part::kHash) {
     needs.f32_flops = workload.gather_flops();

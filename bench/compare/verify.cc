@@ -34,14 +34,14 @@ void compare(const std::string& what, size_t token, const float* got, const std:
 // What the table type may add to the error of y: half a bf16 step, half an i8 step.
 double table_error(const SyntheticLayer& layer, const int32_t* code, const double* score,
                    lookupffn_type type) {
-  if (type == LOOKUPFFN_F32) return 0;
+  if (weight_type(type).rounding == 0) return 0;
   const Workload& workload = layer.workload;
   double error = 0;
   for (size_t t = 0; t < workload.tables; ++t) {
     const float* row = &layer.table[(t * workload.rows() + code[t]) * workload.d];
     float largest = 0;
     for (size_t i = 0; i < workload.d; ++i) largest = std::max(largest, std::fabs(row[i]));
-    error += score[t] * largest * (type == LOOKUPFFN_BF16 ? 1.0 / 256 : 1.0 / 127 / 2);
+    error += score[t] * largest * weight_type(type).rounding;
   }
   return error;
 }

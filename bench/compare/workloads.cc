@@ -47,11 +47,11 @@ double Workload::gather_flops() const { return 2.0 * tables * d; }
 
 double Workload::dense_ffn_flops() const { return 2.0 * 2 * d * 4 * d; }
 
-double Workload::projection_bytes(size_t element_bytes) const {
+double Workload::projection_bytes(double element_bytes) const {
   return hash_flops() / 2 * element_bytes;  // each weight is used in one product a token
 }
 
-double Workload::row_bytes_a_token(size_t element_bytes) const {
+double Workload::row_bytes_a_token(double element_bytes) const {
   return static_cast<double>(tables) * (d * element_bytes + (element_bytes == 1 ? sizeof(float) : 0));
 }
 

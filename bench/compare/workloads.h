@@ -29,8 +29,8 @@ struct Workload {
 
   // Weights that the formula reads, `element_bytes` each: projection weights once a call, table rows (and a
   // scale a row where elements are bytes) once a token.
-  double projection_bytes(size_t element_bytes) const;
-  double row_bytes_a_token(size_t element_bytes) const;
+  double projection_bytes(double element_bytes) const;
+  double row_bytes_a_token(double element_bytes) const;
   double dense_ffn_bytes(size_t element_bytes) const;
 };
 

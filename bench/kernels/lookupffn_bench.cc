@@ -22,16 +22,11 @@ constexpr size_t kTokens[] = {1, 8, 64, 512, 2048};
 constexpr size_t kLargestCall = 2048;
 const char* const kParts[] = {"all", "hash", "gather"};
 
-struct NamedType {
-  const char* name;
-  lookupffn_type type;
-};
-constexpr NamedType kTableTypes[] = {{"f32", LOOKUPFFN_F32}, {"bf16", LOOKUPFFN_BF16}, {"i8", LOOKUPFFN_I8}};
 
 struct Case {
   const Workload* workload;
   std::string part, isa;
-  NamedType table_type;
+  TypeInfo table_type;
 };
 
 // What a case runs on. Benchmarks run in the order of their registration, so the last one made is kept: a
@@ -126,7 +121,8 @@ void register_cases() {
     for (size_t i = 0; i < lookupffn_isa_count(); ++i) {
       lookupffn_isa_info isa;
       if (lookupffn_isa_at(i, &isa) != LOOKUPFFN_OK || !isa.built_in || !isa.runnable) continue;
-      for (const NamedType& type : kTableTypes) {
+      for (const TypeInfo& type : types()) {
+            if (!type.for_tables) continue;
         for (const char* part : kParts) {
           // The hash does not touch the tables.
           if (type.type != LOOKUPFFN_F32 && std::strcmp(part, "hash") == 0) continue;

@@ -38,6 +38,15 @@ struct Options {
 };
 
 // An option that takes one of the names in `choices`; the first is the default.
+// The types that serve as one or the other.
+std::vector<std::pair<std::string, lookupffn_type>> types_for(int lookupffn::TypeInfo::*role) {
+  std::vector<std::pair<std::string, lookupffn_type>> types;
+  for (const lookupffn::TypeInfo& info : lookupffn::types()) {
+    if (info.*role) types.emplace_back(info.name, info.type);
+  }
+  return types;
+}
+
 template <class Choice>
 void add_choice(CLI::App* app, const std::string& option, const std::string& description,
                 const std::vector<std::pair<std::string, Choice>>& choices, Choice* chosen) {
@@ -67,10 +76,10 @@ void add_options(CLI::App* app, Options* options) {
                   "Threads, for LookupFFN and all else [all that this process may use]")
       ->check(CLI::Range(size_t{1}, size_t{1024}));
   add_choice(app, "--table-type", "Type of the packed tables",
-             {{"f32", LOOKUPFFN_F32}, {"bf16", LOOKUPFFN_BF16}, {"i8", LOOKUPFFN_I8}},
+             types_for(&lookupffn::TypeInfo::for_tables),
              &options->pack.table_type);
   add_choice(app, "--projection-type", "Type of the packed projection",
-             {{"f32", LOOKUPFFN_F32}, {"bf16", LOOKUPFFN_BF16}, {"bf16x3", LOOKUPFFN_BF16X3}},
+             types_for(&lookupffn::TypeInfo::for_projections),
              &options->pack.projection_type);
   app->add_option("--isa", options->isa,
                   "Instruction set of the LookupFFN kernels [the widest that runs here]");
@@ -118,8 +127,8 @@ std::vector<TypeLoss> compare_types(const std::string& path, lookupffn::PackOpti
                                     const EvaluationText& text, const lookupffn::Threads& threads,
                                     ThreadPool* pool) {
   std::vector<TypeLoss> losses;
-  for (const lookupffn_type projection_type : {LOOKUPFFN_F32, LOOKUPFFN_BF16X3, LOOKUPFFN_BF16}) {
-    for (const lookupffn_type table_type : {LOOKUPFFN_F32, LOOKUPFFN_BF16, LOOKUPFFN_I8}) {
+  for (const auto& [projection_name, projection_type] : types_for(&lookupffn::TypeInfo::for_projections)) {
+    for (const auto& [table_name, table_type] : types_for(&lookupffn::TypeInfo::for_tables)) {
       pack.table_type = table_type;
       pack.projection_type = projection_type;
       std::vector<lookupffn::LayerInfo> infos;

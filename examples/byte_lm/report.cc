@@ -60,8 +60,8 @@ void print_types(const std::vector<TypeLoss>& types, std::ostream* out) {
   *out << "\ntables   projection       loss   change of loss\n";
   for (const TypeLoss& type : types) {
     char line[128];
-    std::snprintf(line, sizeof(line), "%-8s %-10s %10.6f      %+.6f%s\n", type_name(type.table_type),
-                  type_name(type.projection_type), type.loss, type.change,
+    std::snprintf(line, sizeof(line), "%-8s %-10s %10.6f      %+.6f%s\n", lookupffn_type_name(type.table_type),
+                  lookupffn_type_name(type.projection_type), type.loss, type.change,
                   type.change < kTypeTolerance ? "" : "  too much");
     *out << line;
   }
@@ -79,25 +79,11 @@ bool Report::as_expected() const {
   return std::all_of(models.begin(), models.end(), [](const ModelReport& m) { return m.as_expected(); });
 }
 
-const char* type_name(lookupffn_type type) {
-  switch (type) {
-    case LOOKUPFFN_F32:
-      return "f32";
-    case LOOKUPFFN_BF16:
-      return "bf16";
-    case LOOKUPFFN_I8:
-      return "i8";
-    case LOOKUPFFN_BF16X3:
-      return "bf16x3";
-  }
-  return "unknown";
-}
-
 void print_tables(const Report& report, std::ostream* out) {
   *out << "LookupFFN layers, " << report.threads << (report.threads == 1 ? " thread\n" : " threads\n");
   for (const lookupffn::LayerInfo& info : report.layers) {
     *out << "  " << info.shape.prefix << "  " << info.isa << ", " << kernel_kind(info) << " kernels, "
-         << type_name(info.table_type) << " tables, " << type_name(info.projection_type) << " projection, "
+         << lookupffn_type_name(info.table_type) << " tables, " << lookupffn_type_name(info.projection_type) << " projection, "
          << format("%.1f", static_cast<double>(info.packed_bytes) / 1e6) << " MB\n      " << info.kernels
          << '\n';
     if (*info.fallback) *out << "      not specialised: " << info.fallback << '\n';
@@ -122,8 +108,8 @@ void print_json(const Report& report, std::ostream* out) {
                                 {"specialised", info.specialised != 0},
                                 {"fallback", info.fallback},
                                 {"kernels", info.kernels},
-                                {"table_type", type_name(info.table_type)},
-                                {"projection_type", type_name(info.projection_type)},
+                                {"table_type", lookupffn_type_name(info.table_type)},
+                                {"projection_type", lookupffn_type_name(info.projection_type)},
                                 {"packed_bytes", info.packed_bytes}});
   }
   for (const ModelReport& model : report.models) {
@@ -141,8 +127,8 @@ void print_json(const Report& report, std::ostream* out) {
                                     {"time_share", shares}};
   }
   for (const TypeLoss& type : report.types) {
-    result["types"].push_back({{"table_type", type_name(type.table_type)},
-                               {"projection_type", type_name(type.projection_type)},
+    result["types"].push_back({{"table_type", lookupffn_type_name(type.table_type)},
+                               {"projection_type", lookupffn_type_name(type.projection_type)},
                                {"loss", type.loss},
                                {"change", type.change}});
   }

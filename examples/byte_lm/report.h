@@ -39,7 +39,6 @@ struct Report {
   bool as_expected() const;
 };
 
-const char* type_name(lookupffn_type type);
 void print_tables(const Report& report, std::ostream* out);
 void print_json(const Report& report, std::ostream* out);
 

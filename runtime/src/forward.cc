@@ -59,7 +59,7 @@ class Batch {
   // y NULL: hash only. Otherwise hash and gather, or gather only where the caller fills codes().
   Batch(const lookupffn_layer& layer, lookupffn_threads& threads, size_t tokens, const OutputRows* y)
       : layer_(layer), threads_(threads), shape_(layer.packed.shape), tokens_(tokens),
-        hash_class_(hash_batch_class(tokens)), gather_class_(gather_batch_class(tokens)), lease_(layer.scratch) {
+        lease_(layer.scratch) {
     parts_ = std::min(threads.count, std::max<size_t>(tokens, 1));
     const size_t sharers = std::max(parts_, tokens == 1 ? threads.count : parts_);
     const size_t hash_bytes = round_up(hash_scratch_bytes(layer), 64);
@@ -90,24 +90,24 @@ class Batch {
     }
     run_tasks(threads_, parts_, [&](size_t i) {
       const Share share = token_share(i);
-      hash_tokens(layer_, hash_class_, x, share.first, share.count, codes_, hash_scratch(i));
+      hash_tokens(layer_, tokens_, x, share.first, share.count, codes_, hash_scratch(i));
     });
   }
 
   void gather(const OutputRows& y) {
     if (shares_rows()) {
-      const size_t grain = gather_grain(layer_, gather_class_);
+      const size_t grain = gather_grain(layer_, tokens_);
       const size_t parts = std::min(threads_.count, (shape_.row + grain - 1) / grain);
       run_tasks(threads_, parts, [&](size_t i) {
         const Share floats(shape_.row, parts, i, grain);
         if (floats.count == 0) return;
-        gather_tokens(layer_, gather_class_, codes_, 0, tokens_, floats.first, floats.first + floats.count, y, gather_scratch(i));
+        gather_tokens(layer_, tokens_, codes_, 0, tokens_, floats.first, floats.first + floats.count, y, gather_scratch(i));
       });
       return;
     }
     run_tasks(threads_, parts_, [&](size_t i) {
       const Share share = token_share(i);
-      gather_tokens(layer_, gather_class_, codes_, share.first, share.count, 0, shape_.row, y, gather_scratch(i));
+      gather_tokens(layer_, tokens_, codes_, share.first, share.count, 0, shape_.row, y, gather_scratch(i));
     });
   }
 
@@ -121,8 +121,8 @@ class Batch {
     // the rows drive each other out of the second-level cache.
     run_tasks(threads_, parts_, [&](size_t i) {
       const Share share = token_share(i);
-      hash_tokens(layer_, hash_class_, x, share.first, share.count, codes_, hash_scratch(i));
-      gather_tokens(layer_, gather_class_, codes_, share.first, share.count, 0, shape_.row, y, gather_scratch(i));
+      hash_tokens(layer_, tokens_, x, share.first, share.count, codes_, hash_scratch(i));
+      gather_tokens(layer_, tokens_, codes_, share.first, share.count, 0, shape_.row, y, gather_scratch(i));
     });
   }
 
@@ -133,13 +133,13 @@ class Batch {
   }
   bool shares_rows() const {
     if (threads_.count < 2) return false;
-    return tokens_ == 1 ? shares_one_token() : layer_.kernels.gather[gather_class_].over_slices;
+    return tokens_ == 1 ? shares_one_token() : layer_.kernels.gather[layer_.kernels.gather.index(tokens_)].wide.over_slices;
   }
 
   // Shares end at whole tiles of the class's hash kernel, so that few tokens are left to the smaller ones.
   Share token_share(size_t i) const {
-    const auto& kernels = layer_.kernels.hash[hash_class_];
-    size_t grain = layer_.kernels.specialised_hash ? (kernels.empty() ? 1 : kernels.front().token_tile)
+    const auto& hash = layer_.kernels.hash;
+    size_t grain = layer_.kernels.specialised_hash ? hash[hash.index(tokens_)].front().token_tile
                                                    : layer_.kernels.portable_hash.product_tokens;
     if (tokens_ < grain * parts_) grain = 1;
     return Share(tokens_, parts_, i, grain);
@@ -152,7 +152,6 @@ class Batch {
   lookupffn_threads& threads_;
   const PackedShape& shape_;
   const size_t tokens_;
-  const BatchClass hash_class_, gather_class_;
   ScratchPool::Lease lease_;
   size_t parts_;
   size_t task_bytes_, gather_at_;

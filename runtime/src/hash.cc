@@ -89,21 +89,20 @@ struct TileCopy {
   }
 };
 
-void hash_specialised(const lookupffn_layer& layer, BatchClass batch, const InputRows& x, size_t first, size_t count,
+void hash_specialised(const lookupffn_layer& layer, size_t batch, const InputRows& x, size_t first, size_t count,
                       const CodeRows& codes, char* scratch) {
   const PackedShape& shape = layer.packed.shape;
   const TileCopy copy(shape, scratch);
   // Whole tiles of the largest kernel that fits, then of the next smaller.
-  for (int kind = batch; kind >= 0 && count > 0; --kind) {
-    const std::vector<HashKernel>& kernels = layer.kernels.hash[kind];
-    if (kernels.empty()) continue;
+  for (size_t range = layer.kernels.hash.index(batch) + 1; range-- > 0 && count > 0;) {
+    const std::vector<HashKernel>& kernels = layer.kernels.hash[range];
     const size_t tile = kernels.front().token_tile;
     for (; count >= tile; first += tile, count -= tile) {
       hash_tile(layer.packed, kernels, kernel_rows(shape, x, first, tile, copy.x),
                 codes.code + first * codes.stride, codes.score + first * codes.stride, codes.stride);
     }
     // A tile filled up with zeros can be cheaper than tokens one by one.
-    if (kind == kSmall && count >= layer.kernels.fill_from) {
+    if (range == 1 && count >= layer.kernels.fill_from) {
       const size_t row = round_up(shape.d_in, kInputMultiple);
       for (size_t n = 0; n < tile; ++n) {
         float* to = copy.x + n * row;
@@ -264,7 +263,7 @@ size_t hash_scratch_bytes(const lookupffn_layer& layer) {
              : PortableTile(shape, layer.kernels.portable_hash.product_tokens).end * sizeof(float);
 }
 
-void hash_tokens(const lookupffn_layer& layer, BatchClass batch, const InputRows& x, size_t first, size_t count,
+void hash_tokens(const lookupffn_layer& layer, size_t batch, const InputRows& x, size_t first, size_t count,
                  const CodeRows& codes, char* scratch) {
   if (layer.kernels.specialised_hash) {
     hash_specialised(layer, batch, x, first, count, codes, scratch);

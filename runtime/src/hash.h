@@ -29,9 +29,9 @@ inline size_t code_stride(const PackedShape& shape) { return round_up(shape.tabl
 // Bytes that hash_tokens works in.
 size_t hash_scratch_bytes(const lookupffn_layer& layer);
 
-// Hashes tokens first..first+count-1 of x with the kernels of a batch class (whose choice changes no bit) into
+// Hashes tokens first..first+count-1 of x with the kernels for a batch of `batch` tokens (whose choice changes no bit) into
 // the same rows of `codes`. scratch: hash_scratch_bytes, aligned to 64. Throws Failure where a kernel fails.
-void hash_tokens(const lookupffn_layer& layer, BatchClass batch, const InputRows& x, size_t first, size_t count,
+void hash_tokens(const lookupffn_layer& layer, size_t batch, const InputRows& x, size_t first, size_t count,
                  const CodeRows& codes, char* scratch);
 
 // One token, one of shape.shared_calls: several threads can share a token's hash. Specialised kernels only.

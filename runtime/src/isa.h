@@ -5,17 +5,11 @@
 #include <cstddef>
 #include <string>
 
+#include "isas.h"
+
 namespace lookupffn {
 
-struct Isa {
-  const char* name;
-  const char* description;
-};
-
-size_t isa_count();
-const Isa& isa_at(size_t index);
-
-// What this CPU or operating system lacks for the ISA, "" where it runs it. Asked of CPUID, XGETBV and arch_prctl once.
+// What this CPU or operating system lacks for the ISA, "" where it runs it. Asked of the CPU and the system once.
 const char* isa_missing(size_t index);
 
 // Index of an ISA that is built in and runnable, for kernels to run on; NULL means the active one, or the next narrower where

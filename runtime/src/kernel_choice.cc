@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 
 #include "failure.h"
 #include "kernel_registry.h"
@@ -47,19 +48,29 @@ std::string missing_text(const char* kernel, const char* isa, const std::string&
          (libraries.empty() ? "any registered library (none is registered)" : "the registered libraries (" + libraries + ")");
 }
 
-// One kernel for each of the calls, of one tile of tokens; none where one is missing, whose problem is then told.
+std::vector<const lookupffn_kernel*> kernels_of(const std::vector<RegisteredKernel>& registered) {
+  std::vector<const lookupffn_kernel*> kernels;
+  for (const RegisteredKernel& one : registered) kernels.push_back(one.kernel);
+  return kernels;
+}
+
+// One kernel for each of the calls, of one tile of tokens, meant for so many tokens; none where one is missing, whose problem
+// is then told.
 std::vector<HashKernel> hash_kernels(const PackedShape& shape, const std::vector<HashCall>& calls, const char* isa,
-                                     const std::string& type, BatchClass batch, std::string* missing) {
+                                     const std::string& type, size_t tokens, std::string* missing) {
   std::vector<HashKernel> kernels;
   for (const HashCall& call : calls) {
     const std::string problem = shape.hash_problem(call, type);
-    const RegisteredKernel found = find_registered_kernel("hash", isa, problem, kBatchClassNames[batch]);
+    RegisteredKernel found;
+    for (const RegisteredKernel& candidate : registered_kernels("hash", isa, problem)) {
+      if (!found.kernel && is_for(*candidate.kernel, tokens)) found = candidate;
+    }
     if (!found.kernel) {
       *missing = problem;
       return {};
     }
     const HashKernel hash{found.kernel, schedule_number(*found.kernel, "token_tile", 0)};
-    if (hash.token_tile == 0 || (batch == kOne && hash.token_tile != 1)) {
+    if (hash.token_tile == 0 || (tokens == 1 && hash.token_tile != 1)) {
       throw Failure(LOOKUPFFN_INCOMPATIBLE_KERNELS, std::string("kernel library ") + found.library->name +
                                                         ": a hash kernel's schedule has no usable token_tile: '" +
                                                         found.kernel->schedule + "'");
@@ -74,21 +85,24 @@ std::vector<HashKernel> hash_kernels(const PackedShape& shape, const std::vector
 // Fills choice.hash and choice.shared_hash; "" or what is missing.
 std::string specialise_hash(const PackedShape& shape, const char* isa, const std::string& type, KernelChoice& choice) {
   std::string description, missing;
-  for (const BatchClass batch : {kOne, kSmall, kLarge}) {
-    choice.hash[batch] = hash_kernels(shape, shape.calls, isa, type, batch, &missing);
-    if (!choice.hash[batch].empty()) {
-      description += "; " + describe(*choice.hash[batch].front().kernel);
-    } else if (batch == kOne) {
+  std::set<size_t> starts = range_starts(kernels_of(registered_kernels("hash", isa, shape.hash_problem(shape.calls.front(), type))));
+  starts.insert(1);
+  for (const size_t tokens : starts) {
+    std::vector<HashKernel> kernels = hash_kernels(shape, shape.calls, isa, type, tokens, &missing);
+    if (!kernels.empty()) {
+      description += "; " + describe(*kernels.front().kernel);
+      choice.hash.add(tokens, std::move(kernels));
+    } else if (tokens == 1) {
       // Only the kernels for one token must be there: they can hash any number of them.
       return missing_text("hash", isa, missing);
     }
   }
-  if (shape.shared_calls.size() > 1) choice.shared_hash = hash_kernels(shape, shape.shared_calls, isa, type, kOne, &missing);
-  if (!choice.hash[kSmall].empty()) {
+  if (shape.shared_calls.size() > 1) choice.shared_hash = hash_kernels(shape, shape.shared_calls, isa, type, 1, &missing);
+  if (choice.hash.size() > 1) {
     // A token by itself costs about two of a tile. On AMX, whose tiles one token does not fill, it costs three with weights
     // of one part, and ten with weights of three.
-    const size_t half = choice.hash[kSmall].front().token_tile / 2 + 1;
-    choice.fill_from = !shape.on_tiles(type, isa) ? half : std::min<size_t>(half, type == "bf16x3" ? 2 : 3);
+    const size_t half = choice.hash[1].front().token_tile / 2 + 1;
+    choice.fill_from = !find_storage(type) ? half : std::min<size_t>(half, weight_type_of(type).parts > 1 ? 2 : 3);
   }
   choice.specialised_hash = true;
   choice.description += "hash specialised, " + description.substr(2);
@@ -97,26 +111,21 @@ std::string specialise_hash(const PackedShape& shape, const char* isa, const std
 
 std::string specialise_gather(const PackedShape& shape, const char* isa, const std::string& type, KernelChoice& choice) {
   const std::string problem = shape.gather_problem(type);
+  const std::vector<const lookupffn_kernel*> kernels = kernels_of(registered_kernels("gather", isa, problem));
+  if (kernels.empty()) return missing_text("gather", isa, problem);
+  const Storage* storage = find_storage(type);
   std::string description;
-  const lookupffn_kernel* found[kBatchClasses];
-  for (int batch = 0; batch < kBatchClasses; ++batch) {
-    found[batch] = find_registered_kernel("gather", isa, problem, kBatchClassNames[batch]).kernel;
-    // Any class's kernel gathers any number of tokens.
-    if (!found[batch] && batch > 0) found[batch] = found[batch - 1];
-  }
-  for (int batch = kBatchClasses - 2; batch >= 0; --batch) {
-    if (!found[batch]) found[batch] = found[batch + 1];
-  }
-  if (!found[0]) return missing_text("gather", isa, problem);
-  for (int batch = 0; batch < kBatchClasses; ++batch) {
-    choice.gather[batch] = gather_kernel(*found[batch]);
-    const size_t d_tile = choice.gather[batch].d_tile;
-    if (shape.row % d_tile != 0 || (type == "i8_dot4" && d_tile % kDotColumns != 0)) {
+  // Any kernel gathers any number of tokens, so it is no matter where the first range begins.
+  for (const size_t tokens : range_starts(kernels)) {
+    const auto found = std::find_if(kernels.begin(), kernels.end(), [&](const lookupffn_kernel* kernel) { return is_for(*kernel, tokens); });
+    const GatherKernel gather = gather_kernel(**found);
+    if (shape.row % gather.d_tile != 0 || (storage && gather.d_tile % storage->multiple != 0)) {
       throw Failure(LOOKUPFFN_INCOMPATIBLE_KERNELS,
                     std::string("a gather kernel's d_tile does not divide rows of ") + std::to_string(shape.row) +
-                        " floats: '" + found[batch]->schedule + "'");
+                        " floats: '" + (*found)->schedule + "'");
     }
-    description += "; " + describe(*found[batch]);
+    choice.gather.add(tokens, {gather, gather});
+    description += "; " + describe(**found);
   }
   choice.specialised_gather = true;
   choice.description += "gather specialised, " + description.substr(2);
@@ -124,51 +133,47 @@ std::string specialise_gather(const PackedShape& shape, const char* isa, const s
 }
 
 void portable_hash(const char* isa, const std::string& type, KernelChoice& choice) {
+  const auto only = [&](const char* kernel) { return portable_kernels(kernel, isa, "").front(); };
   PortableHash& hash = choice.portable_hash;
-  const std::string problem = "projection_type=" + type;
-  hash.layer_norm = &portable_kernel("portable_layer_norm", isa, "", "any");
-  hash.product_one = &portable_kernel("portable_product", isa, problem, "one");
-  hash.product = &portable_kernel("portable_product", isa, problem, "large");
+  hash.layer_norm = only("portable_layer_norm");
+  for (const lookupffn_kernel* product : portable_kernels("portable_product", isa, "projection_type=" + type)) {
+    (is_for(*product, 1) ? hash.product_one : hash.product) = product;
+  }
   hash.product_tokens = schedule_number(*hash.product, "token_registers", 1);
-  hash.butterfly = &portable_kernel("portable_butterfly", isa, "", "any");
-  hash.code_and_score = &portable_kernel("portable_code_and_score", isa, "", "any");
+  hash.butterfly = only("portable_butterfly");
+  hash.code_and_score = only("portable_code_and_score");
   choice.description += "hash portable, product " + describe(*hash.product);
 }
 
 void portable_gather(const char* isa, const std::string& type, KernelChoice& choice) {
-  const std::string problem = "table_type=" + type;
+  const std::vector<const lookupffn_kernel*> kernels = portable_kernels("gather", isa, "table_type=" + type);
+  const auto narrower = [](const lookupffn_kernel* a, const lookupffn_kernel* b) {
+    return gather_kernel(*a).d_tile < gather_kernel(*b).d_tile;
+  };
   std::string description;
-  for (int batch = 0; batch < kBatchClasses; ++batch) {
-    const lookupffn_kernel& kernel = portable_kernel("gather", isa, problem, kBatchClassNames[batch]);
-    choice.gather[batch] = gather_kernel(kernel);
-    // Rows of i8_dot4 are whole tiles.
-    choice.gather_rest[batch] =
-        type == "i8_dot4" ? choice.gather[batch] : gather_kernel(portable_kernel("gather", isa, problem, "rest"));
-    description += "; " + describe(kernel);
+  for (const size_t tokens : range_starts(kernels)) {
+    std::vector<const lookupffn_kernel*> fitting;
+    std::copy_if(kernels.begin(), kernels.end(), std::back_inserter(fitting),
+                 [&](const lookupffn_kernel* kernel) { return is_for(*kernel, tokens); });
+    const lookupffn_kernel* wide = *std::max_element(fitting.begin(), fitting.end(), narrower);
+    const lookupffn_kernel* rest = *std::min_element(fitting.begin(), fitting.end(), narrower);
+    choice.gather.add(tokens, {gather_kernel(*wide), gather_kernel(*rest)});
+    description += "; " + describe(*wide);
   }
   choice.description += "gather portable, " + description.substr(2);
 }
 
 }  // namespace
 
-const char* type_name(lookupffn_type type) {
-  switch (type) {
-    case LOOKUPFFN_BF16: return "bf16";
-    case LOOKUPFFN_I8: return "i8";
-    case LOOKUPFFN_BF16X3: return "bf16x3";
-    default: return "f32";
-  }
-}
-
 KernelChoice choose_kernels(const PackedShape& shape, const char* isa, lookupffn_type table_type,
                             lookupffn_type projection_type, lookupffn_kernels wanted) {
   KernelChoice choice;
-  const std::string stored = shape.stored_table_type(type_name(table_type), isa);
+  const std::string stored = stored_type(weight_type(table_type).name, isa_row(isa), shape.row);
   std::string hash_missing, gather_missing;
   if (wanted != LOOKUPFFN_PORTABLE_KERNELS) {
-    hash_missing = specialise_hash(shape, isa, type_name(projection_type), choice);
+    hash_missing = specialise_hash(shape, isa, shape.stored_projection_type(weight_type(projection_type).name, isa_row(isa)), choice);
   }
-  if (!choice.specialised_hash) portable_hash(isa, type_name(projection_type), choice);
+  if (!choice.specialised_hash) portable_hash(isa, weight_type(projection_type).name, choice);
   choice.description += " | ";
   if (wanted != LOOKUPFFN_PORTABLE_KERNELS) {
     gather_missing = specialise_gather(shape, isa, stored, choice);

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "batch_class.h"
 #include "lookupffn/kernels.h"
 #include "lookupffn/lookupffn.h"
 #include "packed_shape.h"
+#include "token_ranges.h"
 
 namespace lookupffn {
 
@@ -25,6 +25,11 @@ struct GatherKernel {
   bool over_slices = false; // threads share out d_out rather than tokens
 };
 
+// What gathers a row of y.
+struct GatherKernels {
+  GatherKernel wide, rest;  // rest: what is left of a row beyond a multiple of wide's d_tile
+};
+
 struct PortableHash {
   const lookupffn_kernel* layer_norm = nullptr;
   const lookupffn_kernel* product_one = nullptr;  // any number of tokens
@@ -36,21 +41,18 @@ struct PortableHash {
 
 struct KernelChoice {
   bool specialised_hash = false, specialised_gather = false;
-  std::vector<HashKernel> hash[kBatchClasses];  // one of each of shape.calls, where specialised; class "one" always has a tile of 1
-  std::vector<HashKernel> shared_hash;          // one of each of shape.shared_calls, tile 1, or empty: a token is hashed by one thread
-  size_t fill_from = 0;                         // so many tokens are hashed as one small tile, fewer one by one
-  PortableHash portable_hash;                   // where not
-  GatherKernel gather[kBatchClasses];
-  GatherKernel gather_rest[kBatchClasses];      // portable: what is left of a row beyond a multiple of d_tile
-  std::string description;                      // for lookupffn_layer_info.kernels
-  std::string fallback;                         // why something is portable that could be specialised, or ""
+  TokenRanges<std::vector<HashKernel>> hash;  // one of each of shape.calls, where specialised; the first range has a tile of 1
+  std::vector<HashKernel> shared_hash;        // one of each of shape.shared_calls, tile 1, or empty: a token is hashed by one thread
+  size_t fill_from = 0;                       // so many tokens are hashed as one tile of the second range, fewer one by one
+  PortableHash portable_hash;                 // where not
+  TokenRanges<GatherKernels> gather;
+  std::string description;                    // for lookupffn_layer_info.kernels
+  std::string fallback;                       // why something is portable that could be specialised, or ""
 };
 
 // Throws Failure (LOOKUPFFN_NO_KERNEL) where specialised kernels are required and missing.
 KernelChoice choose_kernels(const PackedShape& shape, const char* isa, lookupffn_type table_type,
                             lookupffn_type projection_type, lookupffn_kernels wanted);
-
-const char* type_name(lookupffn_type type);
 
 }  // namespace lookupffn
 #endif

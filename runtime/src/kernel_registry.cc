@@ -60,20 +60,19 @@ std::vector<std::string> modules_of(const char* directory) {
 
 }  // namespace
 
-RegisteredKernel find_registered_kernel(const char* kernel, const char* isa, const std::string& problem,
-                                        const char* batch_class) {
+std::vector<RegisteredKernel> registered_kernels(const char* kernel, const char* isa, const std::string& problem) {
   std::lock_guard<std::mutex> lock(registry().mutex);
   const auto& libraries = registry().libraries;
+  std::vector<RegisteredKernel> found;
   for (auto library = libraries.rbegin(); library != libraries.rend(); ++library) {
     for (uint32_t i = 0; i < (*library)->kernel_count; ++i) {
       const lookupffn_kernel& candidate = (*library)->kernels[i];
-      if (std::strcmp(candidate.kernel, kernel) == 0 && std::strcmp(candidate.isa, isa) == 0 &&
-          problem == candidate.problem && std::strcmp(candidate.batch_class, batch_class) == 0) {
-        return {&candidate, *library};
+      if (std::strcmp(candidate.kernel, kernel) == 0 && std::strcmp(candidate.isa, isa) == 0 && problem == candidate.problem) {
+        found.push_back({&candidate, *library});
       }
     }
   }
-  return {};
+  return found;
 }
 
 std::string registered_library_names() {

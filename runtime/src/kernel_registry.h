@@ -3,6 +3,7 @@
 #define LOOKUPFFN_KERNEL_REGISTRY_H
 
 #include <string>
+#include <vector>
 
 #include "lookupffn/kernels.h"
 
@@ -13,9 +14,8 @@ struct RegisteredKernel {
   const lookupffn_kernel_library* library = nullptr;  // that holds it
 };
 
-// The kernel of the latest registered library that has one for this problem. Thread-safe.
-RegisteredKernel find_registered_kernel(const char* kernel, const char* isa, const std::string& problem,
-                                        const char* batch_class);
+// The kernels for a problem of all registered libraries, those of the latest first. Thread-safe.
+std::vector<RegisteredKernel> registered_kernels(const char* kernel, const char* isa, const std::string& problem);
 
 // The names of the registered libraries, for messages; "" where there is none.
 std::string registered_library_names();

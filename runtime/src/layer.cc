@@ -23,17 +23,18 @@ int number_of(const Enumeration& value) {
   return number;
 }
 
+void check_type(const char* option, int type, WeightRole role) {
+  const WeightType* row = find_weight_type(type);
+  if (row && serves(*row, role)) return;
+  throw Failure(LOOKUPFFN_INVALID_ARGUMENT, std::string("lookupffn_layer_pack: ") + option + " is " +
+                                                (row ? row->name : std::to_string(type)) + "; it is one of " + weight_type_list(role));
+}
+
 void check_types(const lookupffn_pack_options& options) {
   const int table_type = number_of(options.table_type), projection_type = number_of(options.projection_type);
   const int kernels = number_of(options.kernels);
-  if (table_type != LOOKUPFFN_F32 && table_type != LOOKUPFFN_BF16 && table_type != LOOKUPFFN_I8) {
-    throw Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_layer_pack: table_type is " + std::to_string(table_type) +
-                                                  "; it is LOOKUPFFN_F32, LOOKUPFFN_BF16 or LOOKUPFFN_I8");
-  }
-  if (projection_type != LOOKUPFFN_F32 && projection_type != LOOKUPFFN_BF16 && projection_type != LOOKUPFFN_BF16X3) {
-    throw Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_layer_pack: projection_type is " + std::to_string(projection_type) +
-                                                  "; it is LOOKUPFFN_F32, LOOKUPFFN_BF16 or LOOKUPFFN_BF16X3");
-  }
+  check_type("table_type", table_type, WeightRole::kTables);
+  check_type("projection_type", projection_type, WeightRole::kProjections);
   if (kernels < LOOKUPFFN_ANY_KERNELS || kernels > LOOKUPFFN_SPECIALISED_KERNELS) {
     throw Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_layer_pack: kernels is " + std::to_string(kernels) +
                                                   "; it is LOOKUPFFN_ANY_KERNELS, LOOKUPFFN_PORTABLE_KERNELS or "
@@ -53,7 +54,7 @@ lookupffn_status lookupffn_layer_pack(const lookupffn_model* model, const char* 
     *layer = nullptr;
     const lookupffn_pack_options chosen = options ? *options : lookupffn_pack_options{};
     check_types(chosen);
-    const char* isa = isa_at(require_isa(chosen.isa)).name;
+    const char* isa = kIsas[require_isa(chosen.isa)].name;
     const LayerWeights& weights = find_layer(model, prefix);
 
     const auto start = std::chrono::steady_clock::now();

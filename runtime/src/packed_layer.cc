@@ -15,8 +15,6 @@ namespace {
 // Room behind a part: kernels may read a vector past its last element.
 constexpr size_t kBehind = 256;
 
-size_t element_bytes(lookupffn_type type) { return type == LOOKUPFFN_F32 ? 4 : type == LOOKUPFFN_BF16 ? 2 : 1; }
-
 // A tensor as floats, at the start of a part; the rest of it stays zero.
 void pack_floats(const TensorView& tensor, const PackedPart& part) {
   read_floats(tensor, 0, tensor.elements(), static_cast<float*>(part.data()));
@@ -170,11 +168,10 @@ float quantise_row(const float* row, size_t size, int8_t* packed) {
 void pack_tables(const LayerWeights& weights, const PackedLayer& packed) {
   const PackedShape& shape = packed.shape;
   const size_t rows = shape.tables << shape.bits;
-  const size_t element = element_bytes(packed.table_type);
   std::vector<float> row(shape.d_out);
   std::vector<int8_t> quantised(shape.d_out);
   for (size_t r = 0; r < rows; ++r) {
-    void* to = static_cast<char*>(packed.tables.data()) + r * shape.row * element;
+    void* to = static_cast<char*>(packed.tables.data()) + r * packed.row_bytes();
     if (packed.table_type == LOOKUPFFN_F32) {
       read_floats(weights.tables, r * shape.d_out, shape.d_out, static_cast<float*>(to));
       continue;
@@ -194,9 +191,9 @@ void pack_tables(const LayerWeights& weights, const PackedLayer& packed) {
 void lay_out(PackedLayer& packed) {
   const PackedShape& shape = packed.shape;
   const size_t rows = shape.tables << shape.bits;
-  packed.tables.size = rows * shape.row * element_bytes(packed.table_type);
+  packed.tables.size = rows * packed.row_bytes();
   packed.projection.size = shape.all_panels() * packed.panel_words() * shape.block * sizeof(uint32_t);
-  packed.scales.size = packed.table_type == LOOKUPFFN_I8 ? rows * sizeof(float) : 0;
+  packed.scales.size = weight_type(packed.table_type).row_scales ? rows * sizeof(float) : 0;
   packed.gamma.size = packed.beta.size = shape.input() * sizeof(float);
   packed.offset.size = std::max(shape.outputs, round_up(shape.tables, kLaneMultiple) * shape.bits) * sizeof(float);
   packed.bias.size = shape.row * sizeof(float);
@@ -229,7 +226,7 @@ PackedLayer pack_layer(const LayerWeights& weights, const std::string& isa, look
                      0,
                      {}, {}, {}, {}, {}, {}, {}, {}};
   if (packed.shape.bh4) packed.skip = float(1.0 - double(weights.shape.decay));
-  packed.byte_dots = packed.shape.stored_table_type(type_name(table_type), isa) == "i8_dot4";
+  packed.byte_dots = stored_type(weight_type(table_type).name, isa_row(isa), packed.shape.row) != weight_type(table_type).name;
   lay_out(packed);
   pack_floats(weights.layer_norm_weight, packed.gamma);
   pack_floats(weights.layer_norm_bias, packed.beta);

@@ -39,7 +39,10 @@ struct PackedLayer {
   PackedPart bias;         // float [row]
 
   // How many bf16 a weight of the projection is the sum of; 0: it is a float.
-  size_t weight_parts() const { return projection_type == LOOKUPFFN_BF16 ? 1 : projection_type == LOOKUPFFN_BF16X3 ? 3 : 0; }
+  size_t weight_parts() const { return size_t(weight_type(projection_type).parts); }
+
+  // Of a packed row of a table.
+  size_t row_bytes() const { return size_t(weight_bytes(weight_type(table_type), double(shape.row))); }
 
   // 32-bit words that one output of a panel has in `projection`.
   size_t panel_words() const {

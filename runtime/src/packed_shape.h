@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "weight_types.h"
+
 namespace lookupffn {
 
 // x rows, gamma and beta are padded with zeros to a multiple of this many floats.
@@ -102,18 +104,11 @@ struct PackedShape {
            " projection=" + (bh4 ? "bh4" : "dense") + " projection_type=" + projection_type +
            " repeats=" + std::to_string(call.repeats) + " tables=" + std::to_string(call.tables);
   }
-  // Whether specialised hash kernels multiply on AMX's tiles, whose parts must fit a kernel's stack. (The generator and the
-  // schedule space have the same condition.)
-  bool on_tiles(const std::string& projection_type, const std::string& isa) const {
-    const size_t inputs = panel_inputs();
-    return isa == "avx512_amx" && projection_type != "f32" && inputs % 32 == 0 && inputs <= 1024 && width <= 2048;
+  // What specialised hash kernels call a projection type on an ISA. Parts that go to tiles must fit a kernel's stack.
+  std::string stored_projection_type(const std::string& type, const IsaRow& isa) const {
+    return panel_inputs() <= 1024 && width <= 2048 ? stored_type(type, isa, panel_inputs()) : type;
   }
 
-  // How tables of a type are stored for an ISA: what kernels call their type.
-  std::string stored_table_type(const std::string& table_type, const std::string& isa) const {
-    const bool has_byte_dots = isa == "avx512_bf16" || isa == "avx512_amx";
-    return table_type == "i8" && has_byte_dots && row % kDotColumns == 0 ? "i8_dot4" : table_type;
-  }
   std::string gather_problem(const std::string& table_type) const {
     return "bits=" + std::to_string(bits) + " d_out=" + std::to_string(row) + " table_type=" + table_type +
            " tables=" + std::to_string(tables);

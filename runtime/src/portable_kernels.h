@@ -3,6 +3,7 @@
 #define LOOKUPFFN_PORTABLE_KERNELS_H
 
 #include <string>
+#include <vector>
 
 #include "lookupffn/kernels.h"
 
@@ -13,10 +14,9 @@ namespace lookupffn {
 
 bool portable_kernels_built_for(const char* isa);
 
-// The kernel of that generator and problem ("" or a type, as in lookupffn/kernels.h) for an ISA and a batch
-// class. Throws Failure (LOOKUPFFN_INTERNAL) where it is not in the library.
-const lookupffn_kernel& portable_kernel(const char* kernel, const char* isa, const std::string& problem,
-                                        const char* batch_class);
+// The kernels of a generator and problem ("" or a type, as in lookupffn/kernels.h) for an ISA, at least one. Throws Failure
+// (LOOKUPFFN_INTERNAL) where there is none in the library.
+std::vector<const lookupffn_kernel*> portable_kernels(const char* kernel, const char* isa, const std::string& problem);
 
 }  // namespace lookupffn
 #endif

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "weight_types.h"
+
 namespace lookupffn::reference {
 namespace {
 
@@ -31,8 +33,8 @@ double row_tolerance(const double* row, size_t size) {
 
 double table_type_allowance(const Layer& layer, const int32_t* code, const double* score,
                             lookupffn_type table_type) {
-  if (table_type == LOOKUPFFN_F32) return 0;
-  const double step = table_type == LOOKUPFFN_BF16 ? 0x1p-8 : 0.5 / 127;
+  const double step = weight_type(table_type).rounding;
+  if (step == 0) return 0;
   const size_t d_out = layer.shape.d_out;
   double allowance = 0;
   for (size_t t = 0; t < layer.shape.tables; ++t) {

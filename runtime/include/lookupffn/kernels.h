@@ -10,7 +10,7 @@ extern "C" {
 #endif
 
 /* Changes whenever a kernel's arguments, the packed layout or these structures do. */
-#define LOOKUPFFN_KERNEL_ABI_VERSION 3
+#define LOOKUPFFN_KERNEL_ABI_VERSION 4
 
 /* One kernel. Texts are canonical: "name=value" pairs sorted by name, one space between two. */
 typedef struct lookupffn_kernel {
@@ -18,7 +18,8 @@ typedef struct lookupffn_kernel {
   const char *isa;         /* the ISA that it was compiled for */
   const char *problem;     /* hash:   "bits=8 block=64 d_in=512 projection=bh4 projection_type=f32 repeats=2 tables=128"
                               gather: "bits=8 d_out=512 table_type=f32 tables=128" */
-  const char *batch_class; /* "one", "small" or "large": lookupffn's batch_class.h says which tokens */
+  const char *batch_class; /* a name for the tokens that it is meant for: */
+  uint32_t min_tokens, max_tokens; /* of a call; both included, UINT32_MAX: no end. It computes any number correctly */
   const char *schedule;    /* the schedule parameters that it was generated with; the runtime reads tiles from it */
   const char *provenance;  /* "default", or the schedule record: "tuned/avx512/NAME.json (this CPU)" */
   int (*function)(void **arguments); /* Halide's argv convention: one pointer an argument, 0 on success */

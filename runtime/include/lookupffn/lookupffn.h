@@ -121,6 +121,21 @@ typedef enum lookupffn_type {
   LOOKUPFFN_BF16X3 = 3 /* projections only: f32 values as sums of three bf16, for AMX to multiply */
 } lookupffn_type;
 
+typedef struct lookupffn_type_info {
+  lookupffn_type type;
+  const char *name;        /* "f32", "bf16", ... static */
+  const char *description; /* static */
+  int bits;                /* of an element */
+  int for_tables, for_projections;
+} lookupffn_type_info;
+
+/* The types that weights can be packed as. Thread-safe. */
+LOOKUPFFN_API size_t lookupffn_type_count(void);
+LOOKUPFFN_API lookupffn_status lookupffn_type_at(size_t index, lookupffn_type_info *info);
+
+/* "f32", ... ; "unknown" for a number that is no type. A static string, never NULL. */
+LOOKUPFFN_API const char *lookupffn_type_name(lookupffn_type type);
+
 typedef enum lookupffn_kernels {
   LOOKUPFFN_ANY_KERNELS = 0,        /* specialised where registered, else portable */
   LOOKUPFFN_PORTABLE_KERNELS = 1,   /* portable even where specialised ones are registered */

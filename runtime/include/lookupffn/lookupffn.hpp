@@ -63,6 +63,19 @@ inline void force_isa(const std::string& name) { check(lookupffn_force_isa(name.
 // Returns to the automatic choice.
 inline void unforce_isa() { check(lookupffn_force_isa(nullptr)); }
 
+// ---- types ----
+
+using TypeInfo = lookupffn_type_info;  // its strings are static
+
+// The types that weights can be packed as.
+inline std::vector<TypeInfo> types() {
+  std::vector<TypeInfo> all(lookupffn_type_count());
+  for (size_t i = 0; i < all.size(); ++i) check(lookupffn_type_at(i, &all[i]));
+  return all;
+}
+
+inline const char* type_name(lookupffn_type type) { return lookupffn_type_name(type); }
+
 // ---- models ----
 
 // A model file, mapped and checked. Movable, not copyable; safe to read from several threads. A
