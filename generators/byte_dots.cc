@@ -56,8 +56,11 @@ ExternalCode byte_dot_functions(const Target& target) {
            << interleaved("%quads", "%ab_pairs", "%cd_pairs", 2, q % 2) << "  %result = bitcast " << halves << " %quads to "
            << vector << "\n  ret " << vector << " %result\n}\n";
   }
+  // A target whose CPU LLVM does not know to have the instruction gets it spelt out.
+  const bool known = target.has_feature(Target::AVX512_SapphireRapids);
+  const std::string product = known ? " @llvm.x86.avx512.vpdpbusd.512(" : " asm \"vpdpbusd $3, $2, $0\", \"=v,0,v,v\"(";
   source << "define weak_odr " << vector << " @" << kDot << "x16(" << vector << " %sum, " << vector << " %weights, " << vector
-         << " %quad) alwaysinline readnone {\n  %result = call " << vector << " @llvm.x86.avx512.vpdpbusd.512(" << vector
+         << " %quad) alwaysinline readnone {\n  %result = call " << vector << product << vector
          << " %sum, " << vector << " %weights, " << vector << " %quad)\n  ret " << vector << " %result\n}\n"
          << "declare " << vector << " @llvm.x86.avx512.vpdpbusd.512(" << vector << ", " << vector << ", " << vector << ")\n";
   return inlined_functions(target, byte_dot_functions_name(), source.str());
