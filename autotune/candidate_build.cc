@@ -1,12 +1,10 @@
 #include "candidate_build.h"
 
-#include <signal.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <stdexcept>
 
@@ -21,7 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uintmax_t kLeastSpace = 16 << 20;
-const std::string kDirectoryPrefix = "lookupffn-tune-";
 
 std::string last_line(const std::string& text) {
   const size_t end = text.find_last_not_of(" \t\r\n");
@@ -31,16 +28,9 @@ std::string last_line(const std::string& text) {
                      std::min<size_t>(end - (start == std::string::npos ? 0 : start + 1) + 1, 300));
 }
 
-// Directories of tuners that were killed: their names say whose they were.
-void remove_orphans(const fs::path& parent) {
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(parent, ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (name.compare(0, kDirectoryPrefix.size(), kDirectoryPrefix) != 0) continue;
-    const long owner = std::strtol(name.c_str() + kDirectoryPrefix.size(), nullptr, 10);
-    if (owner > 0 && kill(static_cast<pid_t>(owner), 0) != 0 && errno == ESRCH)
-      fs::remove_all(entry.path(), ignored);
-  }
+fs::path temporary_folder() {
+  const char* parent = std::getenv("TMPDIR");
+  return parent != nullptr && *parent != '\0' ? parent : "/tmp";
 }
 
 }  // namespace
@@ -64,24 +54,14 @@ void TuneTools::check() const {
   }
 }
 
-CandidateBuild::CandidateBuild(const TuneTools& tools) : tools_(tools) {
-  const char* parent = std::getenv("TMPDIR");
-  const fs::path folder = parent != nullptr && *parent != '\0' ? parent : "/tmp";
-  remove_orphans(folder);
-  std::string name = (folder / (kDirectoryPrefix + std::to_string(getpid()) + "-XXXXXX")).string();
-  if (mkdtemp(name.data()) == nullptr) {
-    throw std::runtime_error("cannot make a directory in " + folder.string() + ": " + std::strerror(errno) +
-                             "; name another with the environment variable TMPDIR");
-  }
-  directory_ = name;
+CandidateBuild::CandidateBuild(const TuneTools& tools)
+    : tools_(tools),
+      temporary_(fs::absolute(temporary_folder()), "lookupffn-tune-",
+                 "name another folder with the environment variable TMPDIR"),
+      directory_(temporary_.path().string()) {
   fs::create_directories(fs::path(directory_) / "lookupffn");
   write_file_atomically(directory_ + "/lookupffn/kernels.h", kernels_header_text());
   write_file_atomically(directory_ + "/lookupffn/lookupffn.h", lookupffn_header_text());
-}
-
-CandidateBuild::~CandidateBuild() {
-  std::error_code ignored;
-  fs::remove_all(directory_, ignored);
 }
 
 std::string CandidateBuild::next_name(const char* what) {
@@ -125,6 +105,7 @@ BuiltPair CandidateBuild::link(const BuiltKernel& incumbent, const BuiltKernel& 
   }
   ProcessOptions options;
   options.time_limit_seconds = time_limit;
+  options.environment = {{"TMPDIR", directory_}};  // compilers that are killed leave their files behind
   const auto step = [&](const std::vector<std::string>& argv) {
     const ProcessResult process = run_process(argv, options);
     pair.seconds += process.seconds;
@@ -154,13 +135,25 @@ BuiltPair CandidateBuild::link(const BuiltKernel& incumbent, const BuiltKernel& 
   return pair;
 }
 
-void CandidateBuild::check_space() const {
+void CandidateBuild::check_directory() const {
+  if (!temporary_.is_there()) {
+    throw std::runtime_error("somebody removed the tuner's folder " + directory_ +
+                             ": name another place with TMPDIR, and continue with --resume");
+  }
   std::error_code error;
   const fs::space_info space = fs::space(directory_, error);
   if (!error && space.available < kLeastSpace) {
     throw std::runtime_error(
         "the disk with " + fs::path(directory_).parent_path().string() +
         " is full: free some space or name another folder with TMPDIR, and continue with --resume");
+  }
+}
+
+void CandidateBuild::check_executable() const {
+  struct statvfs status;
+  if (statvfs(directory_.c_str(), &status) == 0 && (status.f_flag & ST_NOEXEC) != 0) {
+    throw std::runtime_error("programs may not be run from " + fs::path(directory_).parent_path().string() +
+                             " (mounted noexec): name another folder with the environment variable TMPDIR");
   }
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernel_spec.h"
+#include "owned_directory.h"
 #include "schedule.h"
 
 namespace lookupffn {
@@ -46,8 +47,7 @@ class CandidateBuild {
  public:
   // Throws std::runtime_error where no temporary directory can be made.
   explicit CandidateBuild(const TuneTools& tools);
-  ~CandidateBuild();
-  const std::string& directory() const { return directory_; }  // everything that it writes is in there
+  const OwnedDirectory& temporary() const { return temporary_; }  // everything that it and its programs write is in there
   CandidateBuild(const CandidateBuild&) = delete;
   CandidateBuild& operator=(const CandidateBuild&) = delete;
 
@@ -58,9 +58,12 @@ class CandidateBuild {
   BuiltPair link(const BuiltKernel& incumbent, const BuiltKernel& candidate,
                  const std::vector<BuiltKernel>& companions, double time_limit);
 
-  // Throws std::runtime_error where the disk of the directory is full: then a failed build says nothing about
+  // Throws std::runtime_error where the directory is gone or its disk full: then a failed build says nothing about
   // its candidate.
-  void check_space() const;
+  void check_directory() const;
+
+  // Throws std::runtime_error where programs may not be run from the directory.
+  void check_executable() const;
 
   void discard(const BuiltKernel& kernel) const;
   void discard(const BuiltPair& pair) const;
@@ -69,7 +72,8 @@ class CandidateBuild {
   std::string next_name(const char* what);
 
   TuneTools tools_;
-  std::string directory_;
+  OwnedDirectory temporary_;
+  std::string directory_;  // temporary_'s path
   std::atomic<unsigned> next_{0};
 };
 

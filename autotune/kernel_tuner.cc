@@ -150,7 +150,7 @@ Trial KernelTuner::measure(const Candidate& candidate, double incumbent_cost,
   trial.proposed_by = proposed_by;
   trial.compile_seconds = candidate.kernel.seconds + candidate.pair.seconds;
   if (!candidate.kernel.ok || !candidate.pair.ok) {
-    run_.build.check_space();
+    run_.build.check_directory();
     trial.status = TrialStatus::kCompile;
     trial.reason = candidate.kernel.ok ? candidate.pair.error : candidate.kernel.error;
     return trial;

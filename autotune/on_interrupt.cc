@@ -5,9 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <cstring>
-#include <filesystem>
 #include <stdexcept>
 #include <utility>
 
@@ -28,19 +26,13 @@ void on_signal(int signal) {
   errno = saved;
 }
 
-void wait_for_signal(const std::function<void()>& stop, const std::string& temporary, const std::string& message) {
+void wait_for_signal(const std::function<void()>& stop, const OwnedDirectory& temporary, const std::string& message) {
   unsigned char number = 0;
   while (read(wake_pipe[0], &number, 1) < 0 && errno == EINTR) {
   }
   if (number == 0) return;
   stop();
-  // Compilers that still run may write a file between a folder's last look and its removal.
-  for (int attempt = 0; attempt < 100; ++attempt) {
-    std::error_code error;
-    std::filesystem::remove_all(temporary, error);
-    if (!error) break;
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
+  temporary.remove();
   const std::string line = "\nlookupffn: interrupted (" + std::string(strsignal(number)) + "); " + message + "\n";
   if (write(STDERR_FILENO, line.data(), line.size()) < 0) {
     // Standard error is gone; the status still tells.
@@ -50,9 +42,9 @@ void wait_for_signal(const std::function<void()>& stop, const std::string& tempo
 
 }  // namespace
 
-OnInterrupt::OnInterrupt(std::function<void()> stop, std::string temporary, std::string message) {
+OnInterrupt::OnInterrupt(std::function<void()> stop, const OwnedDirectory& temporary, std::string message) {
   if (pipe2(wake_pipe, O_CLOEXEC) != 0) throw std::runtime_error(std::string("cannot make a pipe: ") + std::strerror(errno));
-  waiter_ = std::thread([stop = std::move(stop), temporary = std::move(temporary), message = std::move(message)] {
+  waiter_ = std::thread([stop = std::move(stop), &temporary, message = std::move(message)] {
     wait_for_signal(stop, temporary, message);
   });
   struct sigaction action = {};

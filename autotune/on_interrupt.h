@@ -6,6 +6,8 @@
 #include <string>
 #include <thread>
 
+#include "owned_directory.h"
+
 namespace lookupffn {
 
 // While one exists, SIGINT and SIGTERM call `stop` from a thread of its own, remove the directory `temporary`, print
@@ -13,7 +15,7 @@ namespace lookupffn {
 // subprocess.h. One at a time.
 class OnInterrupt {
  public:
-  OnInterrupt(std::function<void()> stop, std::string temporary, std::string message);
+  OnInterrupt(std::function<void()> stop, const OwnedDirectory& temporary, std::string message);
   ~OnInterrupt();
   OnInterrupt(const OnInterrupt&) = delete;
   OnInterrupt& operator=(const OnInterrupt&) = delete;

@@ -42,6 +42,8 @@ std::string escaped(const std::string& text) {
 const char* const kColours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
                                 "#e69f00", "#56b4e9", "#666666", "#7f3c8d"};
 
+constexpr char kPictureTitle[] = "Search: speed over the default schedule";
+
 }  // namespace
 
 std::string kernel_label(const KernelSpec& spec, size_t tokens) {
@@ -132,9 +134,8 @@ std::string search_picture(const std::vector<Trial>& trials) {
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 720 %.0f\" font-family=\"sans-serif\" "
       "font-size=\"12\">\n"
       "<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n"
-      "<text x=\"%.0f\" y=\"22\" font-size=\"15\">Search: speed over the default schedule (dots: trials, "
-      "lines: best so far)</text>\n",
-      total, left);
+      "<text x=\"%.0f\" y=\"22\" font-size=\"15\">%s (dots: trials, lines: best so far)</text>\n",
+      total, left, kPictureTitle);
   const double step = high - low > 3 ? 1 : high - low > 1.2 ? 0.5 : 0.1;
   for (double gain = std::ceil(low / step) * step; gain <= high + 1e-9; gain += step) {
     svg += format(
@@ -185,6 +186,10 @@ std::string search_picture(const std::vector<Trial>& trials) {
   svg += format("<text x=\"%.1f\" y=\"%.1f\" fill=\"#666\">&#215;: a trial that failed</text>\n</svg>\n",
                 left + width - 110, top + height + 36);
   return svg;
+}
+
+bool is_search_picture(const std::string& text) {
+  return text.compare(0, 5, "<svg ") == 0 && text.find(kPictureTitle) != std::string::npos;
 }
 
 }  // namespace lookupffn

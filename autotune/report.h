@@ -35,5 +35,8 @@ std::string outcome_table(const std::vector<KernelOutcome>& outcomes, const Cach
 // A picture of the search, SVG: the best so far against the trials, a line a kernel, a dot a trial.
 std::string search_picture(const std::vector<Trial>& trials);
 
+// Whether a file's text is such a picture: others are not to be overwritten.
+bool is_search_picture(const std::string& text);
+
 }  // namespace lookupffn
 #endif

@@ -12,6 +12,7 @@ namespace lookupffn {
 namespace {
 
 constexpr int kTries = 3;
+constexpr int kMayNotBeRun = 126;  // a shell's exit status for a program that it may not execute
 const std::string kRemote = "remote:";
 
 // Takes the size of the executable that comes first on the standard input: what follows is not its.
@@ -117,6 +118,14 @@ Measurement Runner::run(const std::string& executable, const MeasureRequest& req
     }
     measurement.reason = "no result came back: " + process.what_happened();
     if (!said.empty()) measurement.reason += ", the last line was '" + said + "'";
+    const bool may_not_be_run = process.end == ProcessResult::End::kNotStarted ||
+                                (!here() && process.end == ProcessResult::End::kExited && process.exit_status == kMayNotBeRun);
+    if (may_not_be_run && attempt == kTries - 1) {
+      throw std::runtime_error("the measuring program cannot be run" + (here() ? "" : " by --runner \"" + command_ + "\"") +
+                               ": " + measurement.reason +
+                               "; is its temporary folder mounted noexec, or was it cleared? Name another with TMPDIR, "
+                               "and continue with --resume");
+    }
     if (here() && process.end == ProcessResult::End::kSignalled) return measurement;  // nobody else to blame
   }
   return measurement;

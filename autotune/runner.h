@@ -28,7 +28,8 @@ class Runner {
 
   // Runs `executable` (a path) as the request says. Where the candidate cannot be to blame (nothing or
   // garbage came back) it is tried again, three times in all. Status kNothing or kStarted in the answer then
-  // means: in vain, with a reason that says what was seen.
+  // means: in vain, with a reason that says what was seen. Throws std::runtime_error where programs may not be run at all,
+  // which says nothing about the candidate.
   Measurement run(const std::string& executable, const MeasureRequest& request) const;
 
  private:

@@ -28,8 +28,16 @@ std::string system_reason() {
 
 // Plain and gzip files alike: zlib reads both.
 std::string read_text(const std::string& path) {
-  gzFile file = gzopen(path.c_str(), "rb");
-  if (file == nullptr) fail(path, errno != 0 ? std::strerror(errno) : "out of memory");
+  // Without waiting for the writer of a pipe.
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor < 0) fail(path, std::strerror(errno));
+  struct stat status {};
+  gzFile file = nullptr;
+  if (fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode)) file = gzdopen(descriptor, "rb");
+  if (file == nullptr) {
+    close(descriptor);
+    fail(path, S_ISREG(status.st_mode) ? "out of memory" : "is not a file");
+  }
   std::string text;
   char buffer[1 << 16];
   int got = 0;
@@ -38,6 +46,24 @@ std::string read_text(const std::string& path) {
   gzclose(file);
   if (bad) fail(path, "the compressed data is damaged");
   return text;
+}
+
+std::string line_of(const nlohmann::json& object) {
+  return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+// Whether the text can only have been written by a tuner: its first line is a header, or it ends within this run's header,
+// so that nothing is lost when that is written.
+bool begins_as_log(const std::string& text, const std::string& header_line) {
+  const size_t end = text.find('\n');
+  if (end == std::string::npos) {
+    const std::string before_the_date = header_line.substr(0, header_line.find("\"started_unix\""));
+    return header_line.compare(0, text.size(), text) == 0 || text.compare(0, before_the_date.size(), before_the_date) == 0;
+  }
+  const nlohmann::json first = nlohmann::json::parse(text.substr(0, end), nullptr, false);
+  if (!first.is_object()) return false;
+  const auto type = first.find("type"), identity = first.find("identity");
+  return type != first.end() && *type == "header" && identity != first.end() && identity->is_object();
 }
 
 LogContent parse(const std::string& path, const std::string& text) {
@@ -122,6 +148,9 @@ TrialLog::TrialLog(const std::string& path, const nlohmann::json& header, bool r
         if (n <= 0) fail(path, n < 0 ? system_reason() : "shrank while it was read");
         got += static_cast<size_t>(n);
       }
+      if (!begins_as_log(text, line_of(header))) {
+        fail(path, "is no log of lookupffn tune and is left as it is; name another with --log, or delete it");
+      }
       content_ = parse(path, text);
       if (!content_.header.is_null()) {
         const std::string difference = identity_difference(content_.header, header);
@@ -153,7 +182,7 @@ TrialLog::~TrialLog() { close(file_); }
 
 void TrialLog::append(const nlohmann::json& line) {
   const std::lock_guard<std::mutex> lock(appending_);
-  const std::string text = line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  const std::string text = line_of(line);
   struct stat status {};
   if (fstat(file_, &status) != 0) fail(path_, system_reason());
   size_t done = 0;

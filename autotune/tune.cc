@@ -18,6 +18,7 @@
 #include "machine.h"
 #include "on_interrupt.h"
 #include "preflight.h"
+#include "report.h"
 
 namespace lookupffn {
 namespace {
@@ -26,6 +27,7 @@ namespace fs = std::filesystem;
 
 // Before minutes are spent: can records be written?
 void check_writable(const std::string& out) {
+  if (out.empty()) throw std::runtime_error("--out is empty: name a schedules directory");
   std::error_code error;
   fs::create_directories(out, error);
   if (error) throw std::runtime_error("--out " + out + ": " + error.message());
@@ -34,6 +36,17 @@ void check_writable(const std::string& out) {
   if (file < 0) throw std::runtime_error("--out " + out + ": " + std::strerror(errno));
   close(file);
   unlink(probe.c_str());
+}
+
+// A file of that name that is somebody's, perhaps the log itself, stays.
+bool picture_may_stand_at(const std::string& path) {
+  std::error_code error;
+  if (!fs::exists(fs::symlink_status(path, error))) return true;
+  try {
+    return is_search_picture(read_file(path));
+  } catch (const std::runtime_error&) {
+    return false;
+  }
 }
 
 std::string text_of(const std::vector<TuneTarget>& targets) {
@@ -138,8 +151,9 @@ TuneResult tune(const TuneOptions& options, std::FILE* out) {
   }
 
   CandidateBuild build(options.tools);
+  if (runner.here()) build.check_executable();
   // A trial that fails because its files are being removed must not reach the log.
-  const OnInterrupt on_interrupt([&log] { log.close_for_good(); }, build.directory(),
+  const OnInterrupt on_interrupt([&log] { log.close_for_good(); }, build.temporary(),
                                  "the log " + options.log + " has every trial: go on with --resume");
   std::vector<std::string> record_dirs = options.schedules_dirs;
   record_dirs.push_back(options.out);
@@ -193,11 +207,16 @@ TuneResult tune(const TuneOptions& options, std::FILE* out) {
     result.outcomes.push_back(outcome);
   }
 
-  result.picture = fs::path(options.log).replace_extension(".svg").string();
-  write_file_atomically(result.picture, search_picture(run.trials));
   progress.say("");
   progress.say(outcome_table(result.outcomes, caches));
-  progress.say("search picture: " + result.picture);
+  const std::string picture = fs::path(options.log).replace_extension(".svg").string();
+  if (picture_may_stand_at(picture)) {
+    write_file_atomically(picture, search_picture(run.trials));
+    result.picture = picture;
+    progress.say("search picture: " + picture);
+  } else {
+    progress.say("no search picture: " + picture + " is there already and is none of ours");
+  }
   return result;
 }
 

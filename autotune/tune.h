@@ -46,7 +46,7 @@ std::vector<TuneTarget> tune_targets(const TuneOptions& options, const ScheduleS
 
 struct TuneResult {
   std::vector<KernelOutcome> outcomes;
-  std::string picture;  // path of the SVG
+  std::string picture;  // path of the SVG; "" where a file of somebody's stands there
 };
 
 // Runs to the end of the budget or of the trials, showing progress on `out`. Throws std::runtime_error, one

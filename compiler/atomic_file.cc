@@ -5,9 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cstring>
 #include <stdexcept>
+
+#include "replaced_file.h"
 
 namespace lookupffn {
 namespace {
@@ -24,45 +25,26 @@ namespace {
 }  // namespace
 
 void write_file_atomically(const std::string& path, const std::string& content) {
-  static std::atomic<unsigned> counter{0};
-  const size_t slash = path.rfind('/');
-  const std::string directory = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-  const std::string base = slash == std::string::npos ? path : path.substr(slash + 1);
-  // The leading dot keeps it from programs that list a directory's records or modules.
-  const std::string temporary =
-      directory + "/." + base + "." + std::to_string(getpid()) + "-" + std::to_string(counter++);
-
-  const int file = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (file < 0) fail("write", path, errno);
-  int error = 0;
-  for (size_t done = 0; done < content.size() && error == 0;) {
-    const ssize_t count = write(file, content.data() + done, content.size() - done);
-    if (count >= 0) {
-      done += size_t(count);
-    } else if (errno != EINTR) {
-      error = errno;
-    }
-  }
-  if (error == 0 && fsync(file) != 0 && errno != EINVAL)
-    error = errno;  // EINVAL: this file system flushes by itself
-  if (close(file) != 0 && error == 0) error = errno;
-  if (error == 0 && rename(temporary.c_str(), path.c_str()) != 0) error = errno;
-  if (error != 0) {
-    unlink(temporary.c_str());
-    fail("write", path, error);
-  }
-  // The rename itself reaches the disk with its directory. Not every file system can do this; the file is
-  // whole either way.
-  const int parent = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (parent >= 0) {
-    fsync(parent);
-    close(parent);
+  try {
+    ReplacedFile file(path);
+    file.write(content.data(), content.size());
+    file.commit();
+  } catch (const ReplaceError& failed) {
+    if (failed.error == 0)
+      throw std::runtime_error("cannot write '" + path + "': it is a directory, a device or a pipe");
+    fail("write", path, failed.error);
   }
 }
 
 std::string read_file(const std::string& path) {
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // Without waiting for the writer of a pipe that somebody put there.
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file < 0) fail("read", path, errno);
+  struct stat status;
+  if (fstat(file, &status) != 0 || !S_ISREG(status.st_mode)) {
+    close(file);
+    throw std::runtime_error("cannot read '" + path + "': it is not a regular file");
+  }
   std::string content;
   char buffer[1 << 16];
   for (;;) {

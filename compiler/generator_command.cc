@@ -48,6 +48,7 @@ GeneratedKernel generate_kernel(const std::string& generator_exe, const KernelSp
   ProcessOptions options;
   options.time_limit_seconds = time_limit_seconds;
   options.cancelled = cancelled;
+  options.environment = {{"TMPDIR", out_dir}};  // what it leaves when it is killed goes with the directory
   const ProcessResult process = run_process(
       generator_arguments(generator_exe, spec, schedule, function_name, out_dir, sanitizer), options);
   GeneratedKernel kernel;

@@ -7,9 +7,10 @@
 
 namespace lookupffn {
 
-// A directory that the environment variable LOOKUPFFN_KERNEL_CACHE names; without it nothing is cached. What is in there is
-// linked into programs: only its owner may be able to write to it. An entry is found by the generator program's content
-// and the arguments that decide the code, so it never needs to be thrown away. Thread-safe, also between processes.
+// A directory that the environment variable LOOKUPFFN_KERNEL_CACHE names; without it nothing is cached. What is in
+// there is linked into programs: a directory that is another user's, or that others may write to, is not used. An entry
+// is found by the generator program's content and the arguments that decide the code, so it never needs to be thrown
+// away. Thread-safe, also between processes.
 class KernelCache {
  public:
   // arguments: the generator's, its path first, without the folder that it writes to.

@@ -1,9 +1,8 @@
 #include "kernel_library.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -27,6 +26,7 @@
 #include "kernel_table.h"
 #include "lookupffn/kernels.h"
 #include "machine.h"
+#include "owned_directory.h"
 #include "subprocess.h"
 
 namespace lookupffn {
@@ -52,11 +52,13 @@ std::vector<std::string> program_words(const char* variable, const char* otherwi
   return words;
 }
 
+// `temporary`: for what a compiler that is killed leaves behind.
 void run_tool(std::vector<std::string> command, const std::vector<std::string>& arguments,
-              const std::string& purpose, const std::atomic<bool>* cancelled) {
+              const std::string& purpose, const std::string& temporary, const std::atomic<bool>* cancelled) {
   command.insert(command.end(), arguments.begin(), arguments.end());
   ProcessOptions options;
   options.cancelled = cancelled;
+  options.environment = {{"TMPDIR", temporary}};
   const ProcessResult result = run_process(command, options);
   if (result.end == ProcessResult::End::kCancelled) throw BuildCancelled();
   if (result.ok()) return;
@@ -71,16 +73,60 @@ std::set<std::string> result_files(const std::string& name) {
           "lib/cmake/" + name + "/" + name + "Config.cmake", "manifest.json"};
 }
 
+bool is_mount_point(const fs::path& directory) {
+  struct statx status;
+  if (statx(AT_FDCWD, directory.c_str(), AT_SYMLINK_NOFOLLOW, STATX_TYPE, &status) == 0 &&
+      (status.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0) {
+    return (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+  }
+  struct stat inside, outside;  // an old system: bind mounts are not seen
+  return stat(directory.c_str(), &inside) == 0 && stat(directory.parent_path().c_str(), &outside) == 0 &&
+         inside.st_dev != outside.st_dev;
+}
+
+// Where the result will stand: a directory that can be replaced by renaming, with no symbolic link in its path. Throws where
+// there can be none, before any work.
+fs::path place_of_result(const std::string& named) {
+  if (named.empty()) throw std::runtime_error("--out is empty: name a directory for the result");
+  std::error_code error;
+  fs::path path = fs::absolute(named, error);
+  struct stat there, parent;
+  const std::string link = path.has_filename() ? path.string() : path.parent_path().string();
+  if (!error && lstat(link.c_str(), &there) == 0 && S_ISLNK(there.st_mode) && there.st_uid != geteuid() && there.st_uid != 0) {
+    throw std::runtime_error("'" + named + "' is another user's symbolic link: choose another --out");
+  }
+  if (!error) path = fs::weakly_canonical(path, error);
+  if (error) throw std::runtime_error("--out '" + named + "': " + error.message());
+  if (!path.has_filename()) path = path.parent_path();
+  const fs::path here = fs::current_path(error);
+  const auto mismatch = std::mismatch(path.begin(), path.end(), here.begin(), here.end());
+  if (mismatch.first == path.end() || path == path.root_path()) {
+    throw std::runtime_error("--out '" + named +
+                             "' is the current directory or above it, and is replaced as a whole: name a directory in it");
+  }
+  if (is_mount_point(path)) {
+    throw std::runtime_error("'" + named + "' is a mount point, which cannot be replaced: name a directory in it");
+  }
+  // In a sticky folder (/tmp) what another user put there cannot be replaced, and may be a trap.
+  if (lstat(path.c_str(), &there) == 0 && stat(path.parent_path().c_str(), &parent) == 0 && (parent.st_mode & S_ISVTX) != 0 &&
+      there.st_uid != geteuid() && (parent.st_uid != geteuid() || geteuid() == 0)) {
+    throw std::runtime_error("'" + named + "' belongs to another user: choose another --out");
+  }
+  return path;
+}
+
 // Refuses to replace what is no earlier result: renaming over it would delete somebody's files.
 void check_replaceable(const std::string& directory) {
   std::error_code error;
   const fs::file_status status = fs::symlink_status(directory, error);
   if (!fs::exists(status)) return;
+  if (fs::is_symlink(status)) throw std::runtime_error("'" + directory + "' is a symbolic link to nothing: remove it");
   if (!fs::is_directory(status)) throw std::runtime_error("'" + directory + "' is there and is no directory");
   std::set<std::string> files;
-  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(directory)) {
-    if (!entry.is_directory()) files.insert(entry.path().lexically_relative(directory).generic_string());
+  for (fs::recursive_directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) {
+    if (!fs::is_directory(at->symlink_status())) files.insert(at->path().lexically_relative(directory).generic_string());
   }
+  if (error) throw std::runtime_error("cannot look into '" + directory + "': " + error.message() + ": choose another --out");
   if (files.empty()) return;
   std::set<std::string> ours;
   try {
@@ -96,43 +142,6 @@ void check_replaceable(const std::string& directory) {
                              "' beside a kernel library: move it away or choose another --out");
   }
 }
-
-// A directory next to the result, so that renaming works. Removed with this object, and by the next build
-// where this process is killed.
-class WorkDirectory {
- public:
-  explicit WorkDirectory(const fs::path& result) {
-    const fs::path parent = result.parent_path();
-    const std::string prefix = "." + result.filename().string() + ".building-";
-    std::error_code error;
-    fs::create_directories(parent, error);
-    if (error)
-      throw std::runtime_error("cannot make directory '" + parent.string() + "': " + error.message());
-    for (const fs::directory_entry& entry : fs::directory_iterator(parent, error)) {
-      const std::string name = entry.path().filename().string();
-      if (name.compare(0, prefix.size(), prefix) != 0) continue;
-      const int owner = std::atoi(name.c_str() + prefix.size());
-      if (owner > 0 && (owner == getpid() || (kill(owner, 0) != 0 && errno == ESRCH)))
-        fs::remove_all(entry.path(), error);
-    }
-    path_ = parent / (prefix + std::to_string(getpid()));
-    fs::create_directory(path_, error);
-    if (error) {
-      throw std::runtime_error("cannot make directory '" + path_.string() + "': " + error.message() +
-                               ": choose another --out");
-    }
-  }
-  WorkDirectory(const WorkDirectory&) = delete;
-  WorkDirectory& operator=(const WorkDirectory&) = delete;
-  ~WorkDirectory() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 // Puts `finished` in the place of `result`; what was there is then under the name `finished`, or gone.
 void put_in_place(const fs::path& finished, const fs::path& result) {
@@ -275,8 +284,7 @@ KernelLibraryResult build_kernel_library(const KernelLibraryRequest& request) {
   const std::string& name = request.name;
   kernel_table_source(name, {});  // refuses a bad name before any work
   if (request.specs.empty()) throw std::runtime_error("there are no kernels to build");
-  fs::path directory = fs::absolute(request.directory).lexically_normal();
-  if (!directory.has_filename()) directory = directory.parent_path();
+  const fs::path directory = place_of_result(request.directory);
   check_replaceable(directory.string());
   const std::vector<std::string> compiler = program_words("CC", "cc"), archiver = program_words("AR", "ar");
 
@@ -299,7 +307,13 @@ KernelLibraryResult build_kernel_library(const KernelLibraryRequest& request) {
   }
   result.kernels = kernels.size();
 
-  const WorkDirectory work(directory);
+  // Next to the result, so that renaming works.
+  std::error_code error;
+  fs::create_directories(directory.parent_path(), error);
+  if (error)
+    throw std::runtime_error("cannot make directory '" + directory.parent_path().string() + "': " + error.message());
+  const OwnedDirectory work(directory.parent_path(), "." + directory.filename().string() + ".building-",
+                            "choose another --out");
   const fs::path objects = work.path() / "objects", finished = work.path() / "result";
   fs::create_directories(objects / "lookupffn");
   fs::create_directories(finished / "include");
@@ -321,7 +335,7 @@ KernelLibraryResult build_kernel_library(const KernelLibraryRequest& request) {
                            std::vector<std::string> options) {
     options.insert(options.end(), {"-std=c11", "-O2", "-fPIC", "-I", objects.string(), "-c", object(source),
                                    "-o", object(to)});
-    run_tool(compiler, options, "compile the kernel library's " + source, request.cancelled);
+    run_tool(compiler, options, "compile the kernel library's " + source, objects.string(), request.cancelled);
   };
   compile(name + "_table.c", name + "_table.o", {});
   compile(name + "_table.c", name + "_module.o", {"-DLOOKUPFFN_KERNEL_MODULE"});
@@ -331,7 +345,7 @@ KernelLibraryResult build_kernel_library(const KernelLibraryRequest& request) {
   std::vector<std::string> arguments = {"rcs", archive, object(name + "_register.o"),
                                         object(name + "_table.o")};
   arguments.insert(arguments.end(), kernel_objects.begin(), kernel_objects.end());
-  run_tool(archiver, arguments, "make '" + fs::path(archive).filename().string() + "'", request.cancelled);
+  run_tool(archiver, arguments, "make '" + fs::path(archive).filename().string() + "'", objects.string(), request.cancelled);
 
   const std::string module = (finished / ("lib" + name + ".so")).string();
   write_file_atomically(object("exports.map"),
@@ -342,7 +356,7 @@ KernelLibraryResult build_kernel_library(const KernelLibraryRequest& request) {
   // A kernel that needs a function which no module can count on must not get as far as a user. (A sanitizer's
   // functions come with the program.)
   if (request.sanitizer.empty()) arguments.push_back("-Wl,-z,defs");
-  run_tool(compiler, arguments, "link '" + fs::path(module).filename().string() + "'", request.cancelled);
+  run_tool(compiler, arguments, "link '" + fs::path(module).filename().string() + "'", objects.string(), request.cancelled);
 
   result.archive_bytes = fs::file_size(archive);
   result.module_bytes = fs::file_size(module);

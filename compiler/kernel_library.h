@@ -44,9 +44,10 @@ class BuildCancelled : public std::exception {
 };
 
 // The directory then holds, and nothing else: libNAME.a, libNAME.so (a module for lookupffn_load_kernels),
-// include/NAME.h, lib/cmake/NAME/NAMEConfig.cmake and manifest.json. It is made under another name and
-// renamed when whole: after a failure an earlier result is as it was. A directory that holds other files is
-// refused. Uses the C compiler $CC (cc) and the archiver $AR (ar). Throws std::runtime_error in one line.
+// include/NAME.h, lib/cmake/NAME/NAMEConfig.cmake and manifest.json. It is made under another name and renamed when
+// whole: after a failure an earlier result is as it was. A directory that holds other files is refused; a symbolic link
+// to a directory stays, and its target is replaced. Uses the C compiler $CC (cc) and the archiver $AR (ar). Throws
+// std::runtime_error in one line.
 KernelLibraryResult build_kernel_library(const KernelLibraryRequest& request);
 
 }  // namespace lookupffn

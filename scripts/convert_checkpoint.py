@@ -183,6 +183,7 @@ def write_safetensors(path, tensors, metadata):
     text += b" " * (-len(text) % 8)
 
     temporary = None
+    path = os.path.realpath(path)  # a symbolic link stays one
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=os.path.basename(path) + ".", dir=os.path.dirname(path) or ".")
         with os.fdopen(descriptor, "wb") as file:
@@ -195,9 +196,13 @@ def write_safetensors(path, tensors, metadata):
                 file.write((array if sys.byteorder == "little" else array.byteswap()).tobytes())
             file.flush()
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # mkstemp's files are their owner's alone
+        if os.path.exists(path):
+            mode = os.stat(path).st_mode & 0o777
+        else:
+            umask = os.umask(0)
+            os.umask(umask)
+            mode = 0o666 & ~umask
+        os.chmod(temporary, mode)  # mkstemp's files are their owner's alone
         os.replace(temporary, path)
         temporary = None
     except OSError as error:
@@ -245,7 +250,17 @@ def parse_arguments(arguments):
     return parsed
 
 
+def check_output(options):
+    if options.output is None or not os.path.exists(options.output):
+        return
+    if os.path.exists(options.checkpoint) and os.path.samefile(options.output, options.checkpoint):
+        raise ConversionError(f"{options.output}: is the checkpoint itself; name another file to write")
+    if not os.path.isfile(options.output):
+        raise ConversionError(f"{options.output}: cannot be written (it is no regular file)")
+
+
 def convert(options):
+    check_output(options)
     state = state_of(load(options.checkpoint, options.trust), options.checkpoint)
     every_prefix = layer_prefixes(state)
     if not every_prefix:

@@ -407,6 +407,22 @@ class ConvertCheckpointTest(unittest.TestCase):
         self.assert_refused(self.run_converter(checkpoint, self.path("folder")), "cannot be written")
         self.assertEqual(sorted(os.listdir(self.folder)), ["checkpoint.pt", "folder"])
 
+    def test_output_that_is_the_checkpoint(self):
+        checkpoint = self.save(LookupFfn().state_dict())
+        with open(checkpoint, "rb") as file:
+            before = file.read()
+        os.symlink(checkpoint, self.path("link"))
+        for target in (checkpoint, self.path("link")):
+            self.assert_refused(self.run_converter(checkpoint, target), target, "is the checkpoint itself")
+        with open(checkpoint, "rb") as file:
+            self.assertEqual(file.read(), before)
+
+    def test_output_keeps_its_mode(self):
+        self.convert(LookupFfn().state_dict())
+        os.chmod(self.output, 0o600)
+        self.convert(LookupFfn().state_dict())
+        self.assertEqual(os.stat(self.output).st_mode & 0o777, 0o600)
+
     def test_wrong_options(self):
         checkpoint = self.save(LookupFfn().state_dict())
         for arguments in ((), (self.output, "--list"), (self.output, "--decay", "2"), (self.output, "--decay", "x"),

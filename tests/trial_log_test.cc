@@ -100,10 +100,31 @@ TEST_F(TrialLogTest, EveryTornLastLineIsDroppedAndTheRestKept) {
 }
 
 TEST_F(TrialLogTest, ATornHeaderIsNoLogYet) {
-  append_text(path_, "{\"type\":\"head");
-  TrialLog log(path_, header(), true);
-  log.append(to_json(trial(1)));
-  EXPECT_EQ(read_trial_log(path_).trials.size(), 1u);
+  nlohmann::json then = header(), now = header();
+  then["started_unix"] = 1;
+  now["started_unix"] = 2;
+  const std::string line = then.dump();
+  for (size_t cut = 1; cut <= line.size(); ++cut) {
+    std::ofstream(path_, std::ios::binary | std::ios::trunc) << line.substr(0, cut);
+    TrialLog log(path_, now, true);
+    log.append(to_json(trial(1)));
+    EXPECT_EQ(read_trial_log(path_).trials.size(), 1u);
+  }
+}
+
+TEST_F(TrialLogTest, AFileThatIsNoLogStaysAsItIs) {
+  const std::string trial_line = to_json(trial(1)).dump();
+  for (const std::string& text :
+       {std::string("notes without an end"), std::string("notes\nmore"), std::string("{\"type\":"), std::string("{}"),
+        std::string("{\"type\": \"header\"}\nmore"), std::string("\n"), std::string("[1, 2]\n{\"a\""), std::string(3, '\0'),
+        trial_line, trial_line + "\n" + trial_line}) {
+    std::ofstream(path_, std::ios::binary | std::ios::trunc) << text;
+    for (const bool resume : {false, true}) {
+      EXPECT_NE(refusal(path_, header(), resume), "") << text;
+      EXPECT_EQ(text_of(path_), text);
+    }
+    EXPECT_NE(refusal(path_, header(), true).find("is no log of lookupffn tune"), std::string::npos);
+  }
 }
 
 TEST_F(TrialLogTest, AForeignLogIsRefusedWithTheReason) {

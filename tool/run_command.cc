@@ -1,8 +1,12 @@
 #include "run_command.h"
 
+#include <sys/stat.h>
+
 #include <cstdio>
 #include <memory>
+#include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "layer_options.h"
@@ -20,7 +24,20 @@ struct Options {
   LayerOptions layer;
 };
 
+// The result would take the place of what it was made from.
+void check_output(const Options& options) {
+  if (options.output.empty()) throw std::runtime_error("--output is empty: name a file");
+  struct stat output, other;
+  if (stat(options.output.c_str(), &output) != 0) return;
+  for (const auto& [file, what] : {std::pair(&options.model, "the model"), {&options.input, "the input"}}) {
+    if (stat(file->c_str(), &other) == 0 && output.st_dev == other.st_dev && output.st_ino == other.st_ino) {
+      throw std::runtime_error("--output '" + options.output + "' is " + what + " itself: name another file");
+    }
+  }
+}
+
 void run(const Options& options) {
+  check_output(options);
   const Model model(options.model);
   const Layer layer = options.layer.pack(model, options.layer.prefix);
   const Shape shape = layer.shape();

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <dlfcn.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstring>
@@ -98,6 +99,11 @@ lookupffn_status lookupffn_load_kernels(const char* directory, size_t* loaded) {
     if (!directory) throw Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_load_kernels: directory is NULL");
     size_t count = 0;
     for (const std::string& path : modules_of(directory)) {
+      // The loader would wait for ever for a pipe's writer.
+      struct stat status;
+      if (stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
+        throw Failure(LOOKUPFFN_IO_ERROR, "cannot load kernel library '" + path + "': it is not a regular file");
+      }
       // The module stays loaded for the rest of the process: layers point into it.
       void* module = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
       if (!module) throw Failure(LOOKUPFFN_IO_ERROR, "cannot load kernel library '" + path + "': " + dlerror());

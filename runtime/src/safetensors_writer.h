@@ -20,10 +20,10 @@ struct TensorSource {
   const void* data = nullptr;
 };
 
-// Writes the tensors to a temporary file beside `path`, flushes it to the disk and renames it to `path`, so
-// that a reader finds the old file or the whole new one. Tensors of wider elements come first, so that all
-// are aligned. Throws Failure: LOOKUPFFN_IO_ERROR with the path and the system's reason (the temporary file
-// is removed), LOOKUPFFN_INVALID_ARGUMENT for names that repeat or are not UTF-8.
+// Writes the tensors to a temporary file beside `path`, flushes it to the disk and renames it to `path`, so that a
+// reader finds the old file or the whole new one (see replaced_file.h). Tensors of wider elements come first, so that
+// all are aligned. Throws Failure: LOOKUPFFN_IO_ERROR with the path and the system's reason (the temporary file is
+// removed), LOOKUPFFN_INVALID_ARGUMENT for names that repeat or are not UTF-8.
 void write_safetensors(const std::string& path, const std::vector<TensorSource>& tensors,
                        const std::map<std::string, std::string>& metadata = {});
 
