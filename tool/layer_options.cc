@@ -1,21 +1,22 @@
 #include "layer_options.h"
 
 #include "kernel_choice.h"
+#include "option_checks.h"
 
 namespace lookupffn {
 
 void LayerOptions::add_to(CLI::App& command) {
   command.add_option("--prefix", prefix, "Prefix of the layer's tensors, such as layer.0.FFN.; not needed where the file holds one layer");
-  command.add_option("--isa", isa, "ISA to run on (see lookupffn isas); default: the active one");
+  command.add_option("--isa", isa, "ISA to run on (see lookupffn isas); default: the active one")->check(isa_name());
   command.add_option("--kernels", kernels, "portable, specialised, or any: specialised where there are some")
       ->check(CLI::IsMember({"any", "portable", "specialised"}))->capture_default_str();
-  command.add_option("--library", library, "Directory of a kernel library made by lookupffn build");
+  command.add_option("--library", library, "Directory of a kernel library made by lookupffn build")->check(not_empty());
   command.add_option("--table-type", table_type, "How tables are stored: f32, bf16 or i8 with a scale a row")
       ->check(CLI::IsMember({"f32", "bf16", "i8"}))->capture_default_str();
   command.add_option("--projection-type", projection_type, "How projection weights are stored: f32; bf16x3, the same values for AMX; bf16, which may flip codes")
       ->check(CLI::IsMember({"f32", "bf16x3", "bf16"}))->capture_default_str();
   command.add_option("--threads", threads, "Threads to run on; 0: as many as this process may use")
-      ->check(CLI::Range(0, 4096))->capture_default_str();
+      ->check(whole_number(0, 4096))->capture_default_str();
 }
 
 Layer LayerOptions::pack(const Model& model, const std::string& layer_prefix) const {
