@@ -12,6 +12,8 @@
 namespace lookupffn {
 namespace {
 
+constexpr double kMostEstimated = 1e15;  // ns a token
+
 double number(const std::map<std::string, std::string>& pairs, const std::string& name, double otherwise) {
   const auto it = pairs.find(name);
   if (it == pairs.end()) return otherwise;
@@ -159,6 +161,8 @@ double estimated_cost(const KernelSpec& spec, const Schedule& schedule, size_t t
   const double n = static_cast<double>(std::max<size_t>(tokens, 1));
   const double cost =
       spec.kernel == "gather" ? gather_cost(spec, schedule, n, caches) : hash_cost(spec, schedule, n, caches);
+  // A schedule of a damaged log may say anything; what it is estimated at is a number.
+  if (!(cost < kMostEstimated)) return kMostEstimated;
   return std::max(cost, 1e-3);
 }
 

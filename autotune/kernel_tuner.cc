@@ -55,44 +55,6 @@ double second_fastest(std::vector<double> samples) {
 
 }  // namespace
 
-nlohmann::json to_json(const KernelOutcome& outcome) {
-  // Not "schedule" and "status": those are a trial's.
-  return {{"type", "outcome"},
-          {"kernel", outcome.spec.kernel},
-          {"isa", outcome.spec.isa},
-          {"batch_class", outcome.spec.batch_class},
-          {"problem", outcome.spec.problem},
-          {"tokens", outcome.tokens},
-          {"trials", outcome.trials},
-          {"default_us", outcome.default_us},
-          {"best_us", outcome.best_us},
-          {"gain", outcome.gain},
-          {"gain_low", outcome.gain_low},
-          {"gain_high", outcome.gain_high},
-          {"best_schedule", outcome.schedule},
-          {"record", outcome.record},
-          {"note", outcome.note}};
-}
-
-KernelOutcome outcome_from_json(const nlohmann::json& object) {
-  KernelOutcome outcome;
-  outcome.spec.kernel = object.at("kernel").get<std::string>();
-  outcome.spec.isa = object.at("isa").get<std::string>();
-  outcome.spec.batch_class = object.at("batch_class").get<std::string>();
-  outcome.spec.problem = object.at("problem").get<std::map<std::string, std::string>>();
-  outcome.tokens = object.at("tokens").get<size_t>();
-  outcome.trials = object.at("trials").get<size_t>();
-  outcome.default_us = object.at("default_us").get<double>();
-  outcome.best_us = object.at("best_us").get<double>();
-  outcome.gain = object.at("gain").get<double>();
-  outcome.gain_low = object.at("gain_low").get<double>();
-  outcome.gain_high = object.at("gain_high").get<double>();
-  outcome.schedule = object.at("best_schedule").get<Schedule>();
-  outcome.record = object.at("record").get<std::string>();
-  outcome.note = object.at("note").get<std::string>();
-  return outcome;
-}
-
 KernelTuner::KernelTuner(TuneRun& run, const TuneTarget& target, const ScheduleSpaces& spaces)
     : run_(run), target_(target), spaces_(spaces), space_(spaces.of(target.spec.kernel)),
       default_schedule_(space_.default_schedule(target.spec)) {

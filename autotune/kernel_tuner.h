@@ -10,6 +10,7 @@
 
 #include "candidate_build.h"
 #include "jump_proof_clock.h"
+#include "kernel_outcome.h"
 #include "progress.h"
 #include "runner.h"
 #include "schedule_record.h"
@@ -80,9 +81,6 @@ class KernelTuner {
   double compile_limit_ = 120, measure_limit_ = 60;
   double compile_seconds_ = 2, measure_seconds_ = 1;  // what one takes, about
 };
-
-nlohmann::json to_json(const KernelOutcome& outcome);
-KernelOutcome outcome_from_json(const nlohmann::json& object);
 
 }  // namespace lookupffn
 #endif

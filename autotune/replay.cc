@@ -24,16 +24,15 @@ double best_cost(const Sweep& sweep) {
   return best;
 }
 
-}  // namespace
-
-CacheSizes caches_of(const nlohmann::json& header) {
-  CacheSizes caches;
-  const nlohmann::json bytes = header.value("cache_bytes", nlohmann::json::object());
-  caches.l1d = bytes.value("l1d", caches.l1d);
-  caches.l2 = bytes.value("l2", caches.l2);
-  caches.l3 = bytes.value("l3", caches.l3);
-  return caches;
+SearchSpace space_of(const Sweep& sweep, const std::string& label) {
+  try {
+    return SearchSpace(sweep.points);
+  } catch (const std::invalid_argument& error) {
+    throw std::runtime_error(label + ": " + error.what());
+  }
 }
+
+}  // namespace
 
 std::vector<ReplayResult> replay(const LogContent& log, const ReplayOptions& options) {
   const CacheSizes caches = caches_of(log.header);
@@ -49,14 +48,15 @@ std::vector<ReplayResult> replay(const LogContent& log, const ReplayOptions& opt
   for (const auto& [kernel, sweep] : sweeps) {
     const double best = best_cost(sweep);
     if (!(best < std::numeric_limits<double>::infinity())) continue;
-    const SearchSpace space(sweep.points);
+    const std::string label = kernel_label(kernel.first, kernel.second);
+    const SearchSpace space = space_of(sweep, label);
     SearchHints hints;
     if (sweep.start && options.from_default) hints.starts.push_back(*space.find(*sweep.start));
     for (size_t i = 0; i < space.size(); ++i) {
       hints.estimated_cost.push_back(estimated_cost(kernel.first, space.point(i), kernel.second, caches));
     }
     ReplayResult result;
-    result.kernel = kernel_label(kernel.first, kernel.second);
+    result.kernel = label;
     result.points = space.size();
     result.trials =
         std::min(space.size(), options.trials > 0 ? options.trials : std::max<size_t>(1, space.size() / 20));

@@ -32,9 +32,5 @@ struct ReplayResult {
 // searched, std::invalid_argument for an unknown strategy.
 std::vector<ReplayResult> replay(const LogContent& log, const ReplayOptions& options);
 
-// Caches of the machine that the log was made on, as far as it says.
-struct CacheSizes;
-CacheSizes caches_of(const nlohmann::json& header);
-
 }  // namespace lookupffn
 #endif

@@ -38,6 +38,14 @@ std::string escaped(const std::string& text) {
   return out;
 }
 
+constexpr double kHighestGain = 1000;
+
+// Over the default schedule, as it is drawn: a log that was damaged may hold any cost.
+double gain_of(const Trial& trial) {
+  const double gain = 1 / trial.cost;
+  return gain >= 0 ? std::min(gain, kHighestGain) : 0;
+}
+
 // Told apart by people who do not see all colours, too.
 const char* const kColours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
                                 "#e69f00", "#56b4e9", "#666666", "#7f3c8d"};
@@ -120,7 +128,7 @@ std::string search_picture(const std::vector<Trial>& trials) {
   for (const auto& [label, list] : kernels) {
     longest = std::max(longest, list.size());
     for (const Trial* trial : list) {
-      if (trial->status == TrialStatus::kOk) high = std::max(high, 1 / trial->cost);
+      if (trial->status == TrialStatus::kOk) high = std::max(high, gain_of(*trial));
     }
   }
   high = std::ceil(high * 10 + 0.5) / 10;
@@ -136,8 +144,10 @@ std::string search_picture(const std::vector<Trial>& trials) {
       "<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n"
       "<text x=\"%.0f\" y=\"22\" font-size=\"15\">%s (dots: trials, lines: best so far)</text>\n",
       total, left, kPictureTitle);
-  const double step = high - low > 3 ? 1 : high - low > 1.2 ? 0.5 : 0.1;
-  for (double gain = std::ceil(low / step) * step; gain <= high + 1e-9; gain += step) {
+  double step = 0.1;
+  for (bool half = true; high - low > 12 * step; half = !half) step *= half ? 5 : 2;  // 0.1, 0.5, 1, 5, 10, ...
+  for (double line = std::ceil(low / step); line * step <= high + 1e-9; ++line) {
+    const double gain = line * step;
     svg += format(
         "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"%s\"/><text x=\"%.1f\" y=\"%.1f\" "
         "text-anchor=\"end\">%.1fx</text>\n",
@@ -164,7 +174,7 @@ std::string search_picture(const std::vector<Trial>& trials) {
             x(double(number)), top + height - 2, colour);
         continue;
       }
-      const double gain = 1 / trial->cost;
+      const double gain = gain_of(*trial);
       svg += format("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"1.8\" fill=\"%s\" fill-opacity=\"0.35\"/>\n",
                     x(double(number)), y(gain), colour);
       if (gain > best) {

@@ -6,21 +6,10 @@
 #include <vector>
 
 #include "cost_model.h"
+#include "kernel_outcome.h"
 #include "trial.h"
 
 namespace lookupffn {
-
-// What came of one kernel.
-struct KernelOutcome {
-  KernelSpec spec;
-  size_t tokens = 0;
-  size_t trials = 0;
-  double default_us = 0, best_us = 0;            // us a token, of the fresh samples; 0: not measured
-  double gain = 1, gain_low = 1, gain_high = 1;  // of medians, and its spread
-  Schedule schedule;                             // the default's where nothing is better
-  std::string record;                            // path, "" where none was written
-  std::string note;                              // why not, or what went wrong
-};
 
 // "gather small 64 tokens i8 (d_out=512 tables=128)": one kernel among others, shortly.
 std::string kernel_label(const KernelSpec& spec, size_t tokens);

@@ -8,6 +8,8 @@
 namespace lookupffn {
 namespace {
 
+constexpr size_t kMostValues = 1024;  // of a parameter: there is a distance for each two
+
 std::optional<double> number(const std::string& text) {
   char* end = nullptr;
   const double value = std::strtod(text.c_str(), &end);
@@ -57,6 +59,10 @@ SearchSpace::SearchSpace(std::vector<Schedule> points) : points_(std::move(point
     std::sort(parameter.values.begin(), parameter.values.end());
     parameter.values.erase(std::unique(parameter.values.begin(), parameter.values.end()),
                            parameter.values.end());
+    if (parameter.values.size() > kMostValues) {
+      throw std::invalid_argument("parameter '" + parameter.name + "' has more than " + std::to_string(kMostValues) +
+                                  " values");
+    }
     parameter.distance = value_distances(parameter.values);
   }
   coordinates_.reserve(points_.size() * parameters_.size());

@@ -2,6 +2,9 @@
 
 #include <stdexcept>
 
+#include "isa_target.h"
+#include "json_fields.h"
+
 namespace lookupffn {
 
 const char* status_name(TrialStatus status) {
@@ -53,26 +56,35 @@ nlohmann::json to_json(const Trial& trial) {
   return object;
 }
 
+KernelSpec kernel_spec_from_json(const nlohmann::json& object) {
+  KernelSpec spec;
+  spec.kernel = text_field(object, "kernel");
+  spec.isa = isa_target(text_field(object, "isa")).name;
+  spec.batch_class = text_field(object, "batch_class");
+  spec.problem = pairs_field(object, "problem");
+  return spec;
+}
+
 Trial trial_from_json(const nlohmann::json& object) {
+  const auto text = [&object](const char* name) { return object.contains(name) ? text_field(object, name) : ""; };
+  const auto seconds = [&object](const char* name) {
+    return object.contains(name) ? real_field(object, name, 0, kMostLoggedReal) : 0;
+  };
   Trial trial;
-  trial.spec.kernel = object.at("kernel").get<std::string>();
-  trial.spec.isa = object.at("isa").get<std::string>();
-  trial.spec.batch_class = object.at("batch_class").get<std::string>();
-  trial.spec.problem = object.at("problem").get<std::map<std::string, std::string>>();
-  trial.tokens = object.at("tokens").get<size_t>();
-  trial.schedule = object.at("schedule").get<Schedule>();
-  trial.status = parse_status(object.at("status").get<std::string>());
-  trial.proposed_by = object.value("proposed_by", "");
-  trial.compile_seconds = object.value("compile_seconds", 0.0);
-  trial.measure_seconds = object.value("measure_seconds", 0.0);
-  trial.reason = object.value("reason", "");
+  trial.spec = kernel_spec_from_json(object);
+  trial.tokens = count_field(object, "tokens", 1, kMostLoggedCount);
+  trial.schedule = pairs_field(object, "schedule");
+  trial.status = parse_status(text_field(object, "status"));
+  trial.proposed_by = text("proposed_by");
+  trial.compile_seconds = seconds("compile_seconds");
+  trial.measure_seconds = seconds("measure_seconds");
+  trial.reason = text("reason");
   if (trial.status == TrialStatus::kOk) {
-    trial.us_per_token = object.at("us_per_token").get<double>();
-    trial.incumbent_us_per_token = object.at("incumbent_us_per_token").get<double>();
-    trial.cost = object.at("cost").get<double>();
-    trial.samples = object.at("samples").get<std::vector<double>>();
-    trial.ended_early = object.at("ended_early").get<bool>();
-    if (!(trial.cost > 0)) throw std::runtime_error("a trial's cost is not positive");
+    trial.us_per_token = real_field(object, "us_per_token", 0, kMostLoggedReal);
+    trial.incumbent_us_per_token = real_field(object, "incumbent_us_per_token", 0, kMostLoggedReal);
+    trial.cost = real_field(object, "cost", kLeastLoggedCost, kMostLoggedReal);
+    trial.samples = reals_field(object, "samples", 0, kMostLoggedReal);
+    trial.ended_early = flag_field(object, "ended_early");
   }
   return trial;
 }

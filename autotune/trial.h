@@ -3,6 +3,7 @@
 #define LOOKUPFFN_TRIAL_H
 
 #include <cstddef>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -44,9 +45,17 @@ struct Trial {
   double compile_seconds = 0, measure_seconds = 0;
 };
 
-// Throws what nlohmann::json throws, or std::runtime_error, where the object is no trial.
+// Of numbers in a log: more is a mistake.
+constexpr uint64_t kMostLoggedCount = 1'000'000'000;
+constexpr double kMostLoggedReal = 1e12;
+constexpr double kLeastLoggedCost = 1e-12;  // a cost is divided by
+
+// As a line of the log. Throws std::runtime_error where the object is no trial.
 nlohmann::json to_json(const Trial& trial);
 Trial trial_from_json(const nlohmann::json& object);
+
+// The members of a line that say which kernel it is of: kernel, isa, batch_class, problem.
+KernelSpec kernel_spec_from_json(const nlohmann::json& object);
 
 }  // namespace lookupffn
 #endif

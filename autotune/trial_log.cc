@@ -11,6 +11,8 @@
 #include <filesystem>
 #include <stdexcept>
 
+#include "json_fields.h"
+
 namespace lookupffn {
 namespace {
 
@@ -38,18 +40,17 @@ std::string read_text(const std::string& path) {
     close(descriptor);
     fail(path, S_ISREG(status.st_mode) ? "out of memory" : "is not a file");
   }
+  errno = 0;
   std::string text;
   char buffer[1 << 16];
   int got = 0;
   while ((got = gzread(file, buffer, sizeof buffer)) > 0) text.append(buffer, static_cast<size_t>(got));
+  const int error = errno;
   const bool bad = got < 0;
-  gzclose(file);
-  if (bad) fail(path, "the compressed data is damaged");
+  const bool cut_off = gzclose(file) == Z_BUF_ERROR;
+  if (bad && error != 0) fail(path, std::strerror(error));
+  if (bad || cut_off) fail(path, "the compressed data is damaged or cut off: fetch the file anew or name another log");
   return text;
-}
-
-std::string line_of(const nlohmann::json& object) {
-  return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
 // Whether the text can only have been written by a tuner: its first line is a header, or it ends within this run's header,
@@ -66,6 +67,33 @@ bool begins_as_log(const std::string& text, const std::string& header_line) {
   return type != first.end() && *type == "header" && identity != first.end() && identity->is_object();
 }
 
+void check_header(const nlohmann::json& header) {
+  const nlohmann::json& identity = json_field(header, "identity");
+  if (!identity.is_object()) throw std::runtime_error("'identity' is not an object");
+  for (const auto& [name, value] : identity.items()) {
+    if (!value.is_string() && !value.is_number()) {
+      throw std::runtime_error("'identity." + name + "' is neither a text nor a number");
+    }
+  }
+  caches_of(header);
+}
+
+void parse_line(const std::string& line, bool first, LogContent* content) {
+  nlohmann::json object = parse_json(line);
+  const std::string type = text_field(object, "type");
+  if ((type == "header") != first) throw std::runtime_error("a header belongs in the first line and nowhere else");
+  if (type == "header") {
+    check_header(object);
+    content->header = std::move(object);
+  } else if (type == "trial") {
+    content->trials.push_back(trial_from_json(object));
+  } else if (type == "outcome") {
+    content->outcomes.push_back(outcome_from_json(object));
+  } else {
+    throw std::runtime_error("there is no line of type '" + type + "'");
+  }
+}
+
 LogContent parse(const std::string& path, const std::string& text) {
   LogContent content;
   size_t line_number = 0;
@@ -77,29 +105,30 @@ LogContent parse(const std::string& path, const std::string& text) {
     begin = end + 1;
     content.whole_bytes = begin;
     try {
-      nlohmann::json object = nlohmann::json::parse(line);
-      const std::string type = object.at("type").get<std::string>();
-      if ((type == "header") != (line_number == 1)) {
-        throw std::runtime_error("a header belongs in the first line and nowhere else");
-      }
-      if (type == "header") {
-        content.header = std::move(object);
-        content.header.at("identity").get<nlohmann::json::object_t>();
-      } else if (type == "trial") {
-        content.trials.push_back(trial_from_json(object));
-      } else if (type == "outcome") {
-        content.outcomes.push_back(std::move(object));
-      } else {
-        throw std::runtime_error("there is no line of type '" + type + "'");
-      }
+      parse_line(line, line_number == 1, &content);
     } catch (const std::exception& error) {
-      fail(path, "line " + std::to_string(line_number) + " is damaged: " + error.what());
+      fail(path, "line " + std::to_string(line_number) + " is damaged: " + error.what() +
+                     (line_number == 1 ? "; name another log" : "; delete this line to go on without it, or name another log"));
     }
   }
   return content;
 }
 
 }  // namespace
+
+CacheSizes caches_of(const nlohmann::json& header) {
+  CacheSizes caches;
+  if (!header.contains("cache_bytes")) return caches;
+  const nlohmann::json& bytes = json_field(header, "cache_bytes");
+  const auto level = [&bytes](const char* name, auto* size) {
+    // An object's members are all optional, but what is no object is none.
+    if (!bytes.is_object() || bytes.contains(name)) *size = count_field(bytes, name, 0, uint64_t{1} << 50);
+  };
+  level("l1d", &caches.l1d);
+  level("l2", &caches.l2);
+  level("l3", &caches.l3);
+  return caches;
+}
 
 LogContent read_trial_log(const std::string& path) {
   LogContent content = parse(path, read_text(path));
@@ -110,13 +139,13 @@ LogContent read_trial_log(const std::string& path) {
 std::string identity_difference(const nlohmann::json& found, const nlohmann::json& wanted) {
   const auto& a = found.at("identity");
   const auto& b = wanted.at("identity");
+  const auto text = [](const nlohmann::json& value) { return value.is_string() ? value.get<std::string>() : json_line(value); };
   for (auto it = b.begin(); it != b.end(); ++it) {
     const auto other = a.find(it.key());
-    const std::string now = it.value().is_string() ? it.value().get<std::string>() : it.value().dump();
+    const std::string now = text(it.value());
     if (other == a.end()) return "does not say its " + it.key() + ", this run's is '" + now + "'";
     if (*other != it.value()) {
-      const std::string then = other->is_string() ? other->get<std::string>() : other->dump();
-      return "was made for " + it.key() + " '" + then + "', this run's is '" + now + "'";
+      return "was made for " + it.key() + " '" + text(*other) + "', this run's is '" + now + "'";
     }
   }
   for (auto it = a.begin(); it != a.end(); ++it) {
@@ -148,12 +177,13 @@ TrialLog::TrialLog(const std::string& path, const nlohmann::json& header, bool r
         if (n <= 0) fail(path, n < 0 ? system_reason() : "shrank while it was read");
         got += static_cast<size_t>(n);
       }
-      if (!begins_as_log(text, line_of(header))) {
+      if (!begins_as_log(text, json_line(header) + "\n")) {
         fail(path, "is no log of lookupffn tune and is left as it is; name another with --log, or delete it");
       }
       content_ = parse(path, text);
       if (!content_.header.is_null()) {
-        const std::string difference = identity_difference(content_.header, header);
+        // As it would be read: bytes that are not UTF-8 were replaced.
+        const std::string difference = identity_difference(content_.header, parse_json(json_line(header)));
         if (!difference.empty()) fail(path, difference + "; name another with --log");
       }
       if (content_.whole_bytes < text.size() &&
@@ -182,7 +212,7 @@ TrialLog::~TrialLog() { close(file_); }
 
 void TrialLog::append(const nlohmann::json& line) {
   const std::lock_guard<std::mutex> lock(appending_);
-  const std::string text = line_of(line);
+  const std::string text = json_line(line) + "\n";
   struct stat status {};
   if (fstat(file_, &status) != 0) fail(path_, system_reason());
   size_t done = 0;

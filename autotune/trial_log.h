@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "cost_model.h"
+#include "kernel_outcome.h"
 #include "trial.h"
 
 namespace lookupffn {
@@ -14,13 +16,16 @@ namespace lookupffn {
 struct LogContent {
   nlohmann::json header;
   std::vector<Trial> trials;
-  std::vector<nlohmann::json> outcomes;  // lines of type "outcome", one a kernel that was finished
-  size_t whole_bytes = 0;                // up to and with the last line's end: what follows is torn
+  std::vector<KernelOutcome> outcomes;  // one a kernel that was finished
+  size_t whole_bytes = 0;               // up to and with the last line's end: what follows is torn
 };
 
 // Reads a log, leaving out a torn last line. Files whose name ends in .gz are decompressed. Throws
-// std::runtime_error naming the file, the line and what is wrong.
+// std::runtime_error naming the file, the line, what is wrong and what to do.
 LogContent read_trial_log(const std::string& path);
+
+// Caches of the machine that the log was made on, as far as its header says.
+CacheSizes caches_of(const nlohmann::json& header);
 
 // Why the log with header `found` cannot be continued by a run with header `wanted`, "" where it can. Both
 // headers' "identity" objects must agree: "was made on CPU 'A', this is 'B'".

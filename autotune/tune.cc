@@ -176,15 +176,14 @@ TuneResult tune(const TuneOptions& options, std::FILE* out) {
     const TuneTarget& target = targets[i];
     run.state.kernel_index = i;
     // Finished by the run that is continued?
-    const nlohmann::json* finished = nullptr;
-    for (const nlohmann::json& line : log.content().outcomes) {
-      const KernelOutcome outcome = outcome_from_json(line);
-      const bool same = outcome.spec == target.spec && outcome.tokens == target.tokens;
-      if (same && options.trials > 0 && outcome.trials >= options.trials) finished = &line;
+    const KernelOutcome* finished = nullptr;
+    for (const KernelOutcome& logged : log.content().outcomes) {
+      const bool same = logged.spec == target.spec && logged.tokens == target.tokens;
+      if (same && options.trials > 0 && logged.trials >= options.trials) finished = &logged;
     }
     KernelOutcome outcome;
     if (finished != nullptr) {
-      outcome = outcome_from_json(*finished);
+      outcome = *finished;
     } else {
       std::optional<TuneClock::time_point> deadline;
       if (run.end) {

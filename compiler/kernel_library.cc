@@ -23,6 +23,7 @@
 #include "content_hash.h"
 #include "generator_command.h"
 #include "isa_target.h"
+#include "json_fields.h"
 #include "kernel_table.h"
 #include "lookupffn/kernels.h"
 #include "machine.h"
@@ -130,8 +131,8 @@ void check_replaceable(const std::string& directory) {
   if (files.empty()) return;
   std::set<std::string> ours;
   try {
-    const auto manifest = nlohmann::json::parse(read_file(directory + "/manifest.json"));
-    if (manifest.at(kManifestMark).is_number()) ours = result_files(manifest.at("name").get<std::string>());
+    const nlohmann::json manifest = parse_json(read_file(directory + "/manifest.json"));
+    if (json_field(manifest, kManifestMark).is_number()) ours = result_files(text_field(manifest, "name"));
   } catch (const std::exception&) {
     throw std::runtime_error("'" + directory +
                              "' holds files and is no kernel library: choose another --out");
@@ -364,7 +365,7 @@ KernelLibraryResult build_kernel_library(const KernelLibraryRequest& request) {
   write_file_atomically((finished / "lib" / "cmake" / name / (name + "Config.cmake")).string(),
                         cmake_config(name));
   write_file_atomically((finished / "manifest.json").string(),
-                        manifest(request, kernels, result).dump(2) + "\n");
+                        json_text(manifest(request, kernels, result)) + "\n");
   if (request.cancelled != nullptr && *request.cancelled) throw BuildCancelled();
   check_replaceable(directory.string());  // once more: the build took its time
   put_in_place(finished, directory);

@@ -13,6 +13,7 @@
 
 #include "atomic_file.h"
 #include "isas.h"
+#include "json_fields.h"
 #include "layer_kernels.h"
 
 namespace lookupffn {
@@ -20,6 +21,10 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::json;  // objects are sorted by name: files are diffable
+
+// Of numbers in a record: more is a mistake.
+constexpr uint64_t kMostCount = 1'000'000'000;
+constexpr double kMostReal = 1e12;
 
 std::string base_name(const KernelSpec& spec) {
   return spec.kernel + "-" + problem_key(spec) + "-" + spec.batch_class;
@@ -43,34 +48,6 @@ Json pairs_to_json(const std::map<std::string, std::string>& pairs) {
     }
   }
   return object;
-}
-
-std::map<std::string, std::string> pairs_from_json(const Json& object, const char* what) {
-  if (!object.is_object()) throw std::runtime_error(std::string("'") + what + "' is not an object");
-  std::map<std::string, std::string> pairs;
-  for (const auto& [name, value] : object.items()) {
-    if (value.is_string()) {
-      pairs[name] = value.get<std::string>();
-    } else if (value.is_number_integer()) {
-      pairs[name] = std::to_string(value.get<int64_t>());
-    } else if (value.is_boolean()) {
-      pairs[name] = value.get<bool>() ? "true" : "false";
-    } else {
-      throw std::runtime_error(std::string("'") + what + "." + name + "' is neither a number nor a text");
-    }
-  }
-  return pairs;
-}
-
-template <class Type>
-Type field(const Json& object, const char* name) {
-  const auto found = object.find(name);
-  if (found == object.end()) throw std::runtime_error(std::string("'") + name + "' is missing");
-  try {
-    return found->template get<Type>();
-  } catch (const Json::exception&) {
-    throw std::runtime_error(std::string("'") + name + "' has the wrong type");
-  }
 }
 
 // A CPU's name for a message: what a user would look for.
@@ -111,46 +88,40 @@ std::string save_record(const std::string& schedules_dir, const ScheduleRecord& 
   fs::create_directories(directory, error);
   if (error) throw std::runtime_error("cannot make directory '" + directory + "': " + error.message());
   const std::string path = directory + "/" + record_file_name(record.spec, provenance.cpu);
-  write_file_atomically(path, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  write_file_atomically(path, json_text(json) + "\n");
   return path;
 }
 
 ScheduleRecord load_record(const std::string& path) {
   const std::string text = read_file(path);
   try {
-    Json json;
-    try {
-      json = Json::parse(text);
-    } catch (const Json::parse_error& error) {
-      throw std::runtime_error("it is not valid JSON near byte " + std::to_string(error.byte));
-    }
-    if (!json.is_object()) throw std::runtime_error("it is not a JSON object");
+    const Json json = parse_json(text);
     ScheduleRecord record;
-    record.schema = field<int>(json, "schema");
+    record.schema = static_cast<int>(count_field(json, "schema", 0, kMostCount));
     // Another schema's fields may be anything: the number alone is enough to refuse it.
     if (record.schema != kScheduleRecordSchema) return record;
-    record.space_hash = field<std::string>(json, "space_hash");
-    record.spec.kernel = field<std::string>(json, "kernel");
-    record.spec.isa = field<std::string>(json, "isa");
-    record.spec.batch_class = field<std::string>(json, "batch_class");
-    record.spec.problem = pairs_from_json(field<Json>(json, "problem"), "problem");
-    record.threads = field<int>(json, "threads");
-    record.tokens = field<int64_t>(json, "tokens");
-    record.schedule = pairs_from_json(field<Json>(json, "schedule"), "schedule");
-    const Json samples = field<Json>(json, "samples_us_per_token");
-    record.default_us_per_token = field<std::vector<double>>(samples, "default");
-    record.tuned_us_per_token = field<std::vector<double>>(samples, "tuned");
-    const Json gain = field<Json>(json, "gain");
-    record.gain = field<double>(gain, "median");
-    record.gain_low = field<double>(gain, "low");
-    record.gain_high = field<double>(gain, "high");
-    const Json provenance = field<Json>(json, "provenance");
-    record.provenance.date = field<std::string>(provenance, "date");
-    record.provenance.cpu = field<std::string>(provenance, "cpu");
-    record.provenance.caches = field<std::string>(provenance, "caches");
-    record.provenance.halide = field<std::string>(provenance, "halide");
-    record.provenance.generator_hash = field<std::string>(provenance, "generator_hash");
-    record.provenance.tool = field<std::string>(provenance, "tool");
+    record.space_hash = text_field(json, "space_hash");
+    record.spec.kernel = text_field(json, "kernel");
+    record.spec.isa = text_field(json, "isa");
+    record.spec.batch_class = text_field(json, "batch_class");
+    record.spec.problem = pairs_field(json, "problem");
+    record.threads = static_cast<int>(count_field(json, "threads", 0, kMostCount));
+    record.tokens = static_cast<int64_t>(count_field(json, "tokens", 0, kMostCount));
+    record.schedule = pairs_field(json, "schedule");
+    const Json& samples = json_field(json, "samples_us_per_token");
+    record.default_us_per_token = reals_field(samples, "default", 0, kMostReal);
+    record.tuned_us_per_token = reals_field(samples, "tuned", 0, kMostReal);
+    const Json& gain = json_field(json, "gain");
+    record.gain = real_field(gain, "median", 0, kMostReal);
+    record.gain_low = real_field(gain, "low", 0, kMostReal);
+    record.gain_high = real_field(gain, "high", 0, kMostReal);
+    const Json& provenance = json_field(json, "provenance");
+    record.provenance.date = text_field(provenance, "date");
+    record.provenance.cpu = text_field(provenance, "cpu");
+    record.provenance.caches = text_field(provenance, "caches");
+    record.provenance.halide = text_field(provenance, "halide");
+    record.provenance.generator_hash = text_field(provenance, "generator_hash");
+    record.provenance.tool = text_field(provenance, "tool");
     return record;
   } catch (const std::exception& error) {
     throw std::runtime_error("'" + path + "' is no schedule record: " + error.what());

@@ -12,6 +12,7 @@
 #include "content_hash.h"
 #include "isa_target.h"
 #include "isas.h"
+#include "json_fields.h"
 
 namespace lookupffn {
 namespace {
@@ -22,9 +23,8 @@ constexpr int kSpaceSchema = 1;
 
 std::string value_text(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
-  if (value.is_number_integer()) return std::to_string(value.get<int64_t>());
-  if (value.is_boolean()) return value.get<bool>() ? "true" : "false";
-  throw std::runtime_error("a value is neither a whole number, a text nor a truth value: " + value.dump());
+  if (value.is_number_integer() || value.is_boolean()) return value.dump();
+  throw std::runtime_error("a value is neither a whole number, a text nor a truth value: " + json_line(value));
 }
 
 const Json& member(const Json& object, const char* name, Json::value_t type) {

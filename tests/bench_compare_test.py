@@ -73,9 +73,23 @@ class Compare(unittest.TestCase):
         self.check_error("unknown table type 'i4'; there are f32, bf16, i8", "--table-type", "i4")
         self.check_error("unknown projection type 'i8'; there are f32, bf16", "--projection-type", "i8")
         self.check_error("unknown codes 'even'; there are random, skewed", "--codes", "even")
-        self.check_error("0 tokens", "--tokens", "0")
+        for option, least, most in (("--tokens", "1", "1048576"), ("--threads", "1", "4096"), ("--samples", "1", "100000")):
+            for bad in ("-1", "0", "010", "18446744073709551616", "nan", "3x"):
+                self.check_error(f"'{bad}' is not a whole number from {least} to {most}", f"{option}={bad}")
+        for option in ("--isa", "--library", "--json", "--plot"):
+            self.check_error("empty", option, "")
+        self.check_error("no-isa", "--isa", "no-isa", "--contender", "onednn_f32")  # which takes none
         self.check_error("--threads 4096: this process may use", "--threads", "4096")
         self.check_error("nosuch", "--isa", "nosuch", "--tokens", "1", "--samples", "1", "--workload", "small512_t64")
+
+    def test_full_standard_output(self):
+        timing = ("--workload", "small512_t64", "--tokens", "1", "--samples", "1", "--contender", "lookupffn")
+        for arguments in (("--help",), timing):
+            with open("/dev/full", "w") as full:
+                done = subprocess.run([PROGRAM, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, timeout=300)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+            self.assertIn("standard output", done.stderr)
 
     def test_unwritable_output(self):
         done = run("--workload", "small512_t64", "--tokens", "1", "--samples", "1", "--contender", "lookupffn",

@@ -111,7 +111,7 @@ std::vector<Malformed> malformed_files() {
       {"number out of range", file_of(one(R"({"shape":[1e999]})"), 0), "not valid JSON"},
       {"tensor twice",
        file_of("{\"w\":" + f32x2 + ",\"w\":" + R"({"dtype":"U8","shape":[0],"data_offsets":[8,8]}})", 8),
-       "tensor 'w' appears twice"},
+       "tensor 'w' is a duplicate: the name appears twice"},
       {"tensor is a number", file_of(one("3"), 0), "tensor 'w' is a number, not an object"},
       {"tensor is null", file_of(one("null"), 0), "tensor 'w' is null, not an object"},
       {"tensor is an array", file_of(one("[]"), 0), "tensor 'w' is an array, not an object"},

@@ -166,7 +166,7 @@ TEST_F(Records, BrokenFileIsRefused) {
   expect_refused("not a JSON object");
   write_file_atomically(path, text);
   edit(path, "\"threads\": 2", "\"threads\": \"two\"");
-  expect_refused("'threads' has the wrong type");
+  expect_refused("'threads' is \"two\"; it must be a whole number from 0");
   write_file_atomically(path, text);
   edit(path, "\"space_hash\"", "\"spice_hash\"");
   expect_refused("'space_hash' is missing");

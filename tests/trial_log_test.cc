@@ -67,10 +67,14 @@ class TrialLogTest : public testing::Test {
 };
 
 TEST_F(TrialLogTest, TrialsComeBack) {
+  KernelOutcome outcome;
+  outcome.spec = trial(0).spec;
+  outcome.tokens = 8;
+  outcome.gain = 1.5;
   {
     TrialLog log(path_, header(), false);
     for (int i = 0; i < 5; ++i) log.append(to_json(trial(i)));
-    log.append({{"type", "outcome"}, {"gain", 1.5}});
+    log.append(to_json(outcome));
   }
   TrialLog log(path_, header(), true);
   ASSERT_EQ(log.content().trials.size(), 5u);
@@ -78,6 +82,7 @@ TEST_F(TrialLogTest, TrialsComeBack) {
     EXPECT_EQ(to_json(log.content().trials[i]), to_json(trial(i)));
   }
   ASSERT_EQ(log.content().outcomes.size(), 1u);
+  EXPECT_EQ(to_json(log.content().outcomes[0]), to_json(outcome));
 }
 
 TEST_F(TrialLogTest, EveryTornLastLineIsDroppedAndTheRestKept) {

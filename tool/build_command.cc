@@ -22,6 +22,7 @@
 #include "layer_kernels.h"
 #include "machine.h"
 #include "model_shapes.h"
+#include "option_checks.h"
 
 namespace lookupffn {
 namespace {
@@ -154,7 +155,8 @@ void add_build_command(CLI::App& app) {
   command->add_option("--out", options->directory, "directory for the result; an earlier result is replaced")
       ->required();
   command->add_option("--name", options->name,
-                      "the library's name, a C identifier; default: from the model's");
+                      "the library's name, a C identifier; default: from the model's")
+      ->check(not_empty());
   command->add_option("--table-type", options->table_types, "table types, separated by commas; default f32")
       ->delimiter(',')
       ->allow_extra_args(false)
@@ -169,10 +171,11 @@ void add_build_command(CLI::App& app) {
                    "directory with tuned schedules, looked at before lookupffn's own; may be repeated")
       ->allow_extra_args(false);
   command->add_option("--generator", options->generator,
-                      "the generator program, where it is not found by itself");
+                      "the generator program, where it is not found by itself")
+      ->check(not_empty());
   command
       ->add_option("--jobs", options->jobs, "kernels generated at a time; default: the CPUs that may be used")
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number(1, 1024));
   command
       ->add_option("--sanitizer", options->sanitizer, "instrument the kernels: address, undefined or thread")
       ->check(CLI::IsMember({"address", "undefined", "thread"}));

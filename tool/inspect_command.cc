@@ -7,8 +7,11 @@
 #include <string>
 
 #include "kernel_choice.h"
+#include "json_fields.h"
 #include "layer_options.h"
+#include "layer_weights.h"
 #include "lookupffn/lookupffn.hpp"
+#include "safetensors.h"
 
 namespace lookupffn {
 namespace {
@@ -87,7 +90,7 @@ nlohmann::json describe_packed(const Layer& layer) {
 
 void print_layer(const nlohmann::json& layer) {
   const auto number = [](const nlohmann::json& value) { return value.get<double>(); };
-  std::printf("layer '%s'\n", layer["prefix"].get<std::string>().c_str());
+  std::printf("layer %s\n", quote_name(layer["prefix"].get<std::string>()).c_str());
   std::printf("  %s projection, d_in %zu, d_out %zu, %zu tables of %zu rows (%zu bits)", layer["projection"].get<std::string>().c_str(),
               layer["d_in"].get<size_t>(), layer["d_out"].get<size_t>(), layer["tables"].get<size_t>(),
               layer["rows"].get<size_t>(), layer["bits"].get<size_t>());
@@ -117,17 +120,17 @@ void inspect(const Options& options) {
   const Model model(options.model);
   const size_t element = options.layer.table_type == "f32" ? 4 : options.layer.table_type == "bf16" ? 2 : 1;
   nlohmann::json result = {{"model", options.model}, {"layers", nlohmann::json::array()}};
-  bool found = options.layer.prefix.empty();
+  // Names that lead nowhere are mistakes, packed or not.
+  if (!options.layer.prefix.empty()) find_layer(model.get(), options.layer.prefix.c_str());
+  if (!options.layer.library.empty()) load_kernels(options.layer.library);
   for (const Shape& shape : model.layers()) {
     if (!options.layer.prefix.empty() && options.layer.prefix != shape.prefix) continue;
-    found = true;
     nlohmann::json layer = describe_layer(shape, element);
     if (options.packed) layer["packed"] = describe_packed(options.layer.pack(model, shape.prefix));
     if (!options.json) print_layer(layer);
     result["layers"].push_back(layer);
   }
-  if (!found) throw std::runtime_error(options.model + " has no layer with prefix '" + options.layer.prefix + "'");
-  if (options.json) std::printf("%s\n", result.dump(2).c_str());
+  if (options.json) std::printf("%s\n", json_text(result).c_str());
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "json_fields.h"
 #include "lookupffn/lookupffn.hpp"
 
 namespace lookupffn {
@@ -23,7 +24,7 @@ void print_json() {
     list.push_back({{"name", isa.name}, {"description", isa.description}, {"built_in", isa.built_in != 0},
                     {"runnable", isa.runnable != 0}, {"missing", isa.missing}, {"active", isa.active != 0}});
   }
-  std::printf("%s\n", list.dump(2).c_str());
+  std::printf("%s\n", json_text(list).c_str());
 }
 
 }  // namespace

@@ -1,21 +1,22 @@
 #include "layer_options.h"
 
+#include "option_checks.h"
 #include "weight_types.h"
 
 namespace lookupffn {
 
 void LayerOptions::add_to(CLI::App& command) {
   command.add_option("--prefix", prefix, "Prefix of the layer's tensors, such as layer.0.FFN.; not needed where the file holds one layer");
-  command.add_option("--isa", isa, "ISA to run on (see lookupffn isas); default: the active one");
+  command.add_option("--isa", isa, "ISA to run on (see lookupffn isas); default: the active one")->check(isa_name());
   command.add_option("--kernels", kernels, "portable, specialised, or any: specialised where there are some")
       ->check(CLI::IsMember({"any", "portable", "specialised"}))->capture_default_str();
-  command.add_option("--library", library, "Directory of a kernel library made by lookupffn build");
+  command.add_option("--library", library, "Directory of a kernel library made by lookupffn build")->check(not_empty());
   command.add_option("--table-type", table_type, "How tables are stored (see lookupffn types)")
       ->check(CLI::IsMember(weight_type_names(WeightRole::kTables)))->capture_default_str();
   command.add_option("--projection-type", projection_type, "How projection weights are stored (see lookupffn types)")
       ->check(CLI::IsMember(weight_type_names(WeightRole::kProjections)))->capture_default_str();
   command.add_option("--threads", threads, "Threads to run on; 0: as many as this process may use")
-      ->check(CLI::Range(0, 4096))->capture_default_str();
+      ->check(whole_number(0, 4096))->capture_default_str();
 }
 
 Layer LayerOptions::pack(const Model& model, const std::string& layer_prefix) const {

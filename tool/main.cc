@@ -1,20 +1,34 @@
 // The command-line tool.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <string>
 
 #include "build_command.h"
 #include "inspect_command.h"
 #include "isas_command.h"
 #include "run_command.h"
 #include "schedules_command.h"
+#include "standard_output.h"
 #include "tune_command.h"
 #include "verify_command.h"
 
-int main(int argc, char** argv) {
+namespace {
+
+// One line, as all errors are.
+std::string usage_error(const CLI::App* app, const CLI::Error& error) {
+  const std::string command = app->get_subcommands().empty() ? "" : " " + app->get_subcommands()[0]->get_name();
+  std::string line = error.what();
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  return "lookupffn" + command + ": " + line + " (see lookupffn" + command + " --help)\n";
+}
+
+int run(int argc, char** argv) {
   CLI::App app("LookupFFN layers on a CPU: look at models, check them, run them, and make kernels for them.", "lookupffn");
   app.set_version_flag("--version", LOOKUPFFN_VERSION);
   app.require_subcommand(1);
+  app.failure_message(usage_error);
   app.get_formatter()->column_width(36);
   lookupffn::add_isas_command(app);
   lookupffn::add_inspect_command(app);
@@ -37,4 +51,11 @@ int main(int argc, char** argv) {
     return 1;
   }
   return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  lookupffn::hold_standard_streams();
+  return lookupffn::written_out("lookupffn", run(argc, argv));
 }

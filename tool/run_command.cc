@@ -48,7 +48,7 @@ void run(const Options& options) {
   const Threads threads(options.layer.threads);
   layer.forward(threads, x.data(), y.data(), tokens, options.residual ? LOOKUPFFN_ADD_RESIDUAL : 0);
   write_safetensors(options.output, {{"y", ElementType::kF32, {tokens, shape.d_out}, y.data()}});
-  std::printf("%zu tokens through layer '%s' to %s\non %s\n", tokens, shape.prefix, options.output.c_str(),
+  std::printf("%zu tokens through layer %s to %s\non %s\n", tokens, quote_name(shape.prefix).c_str(), options.output.c_str(),
               ran_on(layer, threads.count()).c_str());
 }
 

@@ -12,7 +12,9 @@
 
 #include "generator_hash.h"
 #include "installation.h"
+#include "json_fields.h"
 #include "machine.h"
+#include "option_checks.h"
 #include "schedule_record.h"
 #include "schedule_space.h"
 
@@ -127,7 +129,7 @@ void list(const SchedulesOptions& options) {
     }
   }
   if (options.json) {
-    std::printf("%s\n", records.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    std::printf("%s\n", json_text(records).c_str());
   } else {
     std::printf("%zu of %zu records match; this CPU is %s, %d threads\n", matching, count,
                 machine.cpu.c_str(), machine.threads);
@@ -145,7 +147,7 @@ void add_schedules_command(CLI::App& app) {
       "schedule with its spread, age, CPU, and whether a record is used or why not.");
   const auto options = std::make_shared<SchedulesOptions>();
   command->add_flag("--json", options->json, "an array of objects on standard output");
-  command->add_option("--isa", options->isa, "of one ISA only");
+  command->add_option("--isa", options->isa, "of one ISA only")->check(isa_name());
   command
       ->add_option("--schedules", options->schedules,
                    "directory with tuned schedules, looked at before lookupffn's own; may be repeated")

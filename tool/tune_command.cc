@@ -13,6 +13,8 @@
 #include "installation.h"
 #include "machine.h"
 #include "model_shapes.h"
+#include "number_range.h"
+#include "option_checks.h"
 #include "replay.h"
 #include "trial_log.h"
 #include "tune.h"
@@ -25,9 +27,11 @@ namespace {
 struct Arguments {
   std::string model, workload, isa, budget, generator, replay;
   std::vector<std::string> schedules;
-  int runs = 20;
+  size_t runs = 20;
   TuneOptions tune;
 };
+
+constexpr double kLongestBudget = 30 * 24 * 3600;
 
 // "90", "90s", "10m", "1.5h": seconds.
 double parse_duration(const std::string& text) {
@@ -35,8 +39,8 @@ double parse_duration(const std::string& text) {
   const double value = std::strtod(text.c_str(), &end);
   const std::string unit = end;
   const double factor = unit.empty() || unit == "s" ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : 0;
-  if (end == text.c_str() || factor == 0 || !(value > 0) || value > 1e6) {
-    throw std::runtime_error("--budget " + text + ": is no time; write 90s, 10m or 1h");
+  if (end == text.c_str() || factor == 0 || !(value > 0) || value * factor > kLongestBudget) {
+    throw std::runtime_error("--budget " + text + ": is no time of up to 30 days; write 90s, 10m or 1h");
   }
   return value * factor;
 }
@@ -55,8 +59,15 @@ void run_replay(const Arguments& arguments) {
   options.strategy = arguments.tune.strategy;
   options.trials = arguments.tune.trials;
   options.seed = arguments.tune.seed;
-  options.runs = static_cast<size_t>(std::max(1, arguments.runs));
-  for (const ReplayResult& result : replay(read_trial_log(arguments.replay), options)) {
+  options.runs = arguments.runs;
+  const LogContent log = read_trial_log(arguments.replay);
+  std::vector<ReplayResult> results;
+  try {
+    results = replay(log, options);
+  } catch (const std::exception& error) {
+    throw std::runtime_error("log " + arguments.replay + ": " + error.what());
+  }
+  for (const ReplayResult& result : results) {
     std::printf(
         "%s: %zu points, %s tries %zu (%.1f%%): best found is %.2f%% above the sweep's best "
         "(median of %zu seeds; best %.2f%%, worst %.2f%%)\n",
@@ -83,9 +94,6 @@ void run_tune(Arguments& arguments) {
   const std::vector<std::string> isas = resolve_isas({arguments.isa});
   if (isas.size() != 1) throw std::runtime_error("--isa " + arguments.isa + ": tune one ISA at a time");
   options.isa = isas[0];
-  for (const size_t tokens : options.tokens) {
-    if (tokens < 1) throw std::runtime_error("--tokens: a call has at least one token");
-  }
   if (!arguments.budget.empty()) options.budget_seconds = parse_duration(arguments.budget);
   if (arguments.budget.empty() && options.trials == 0 && options.strategy != "exhaustive")
     options.budget_seconds = 600;
@@ -117,15 +125,21 @@ void add_tune_command(CLI::App& app) {
   options.jobs = 0;
   std::string names;
   for (const Workload& workload : workloads()) names += (names.empty() ? "" : ", ") + workload.name;
-  command->add_option("MODEL", arguments->model, "safetensors file: tunes the kernels of its layers");
-  command->add_option("--workload", arguments->workload,
-                      "instead of a model: " + names + ", or a shape as \"d_in=512 tables=128 ...\"");
-  command->add_option("--isa", arguments->isa, "instruction set to tune for (this machine's widest)");
+  CLI::Option* model =
+      command->add_option("MODEL", arguments->model, "safetensors file: tunes the kernels of its layers");
+  CLI::Option* workload =
+      command
+          ->add_option("--workload", arguments->workload,
+                       "instead of a model: " + names + ", or a shape as \"d_in=512 tables=128 ...\"")
+          ->check(not_empty());
+  command->add_option("--isa", arguments->isa, "instruction set to tune for (this machine's widest)")
+      ->check(not_empty());
   command
       ->add_option("--tokens", options.tokens,
                    "tokens a call, separated by commas; of each batch class (1, few, many; many is 32 and more for a hash, 128 for a gather) the "
                    "largest is measured")
       ->delimiter(',')
+      ->check(whole_number(1, kMostTokens))
       ->capture_default_str();
   command
       ->add_option("--table-type", options.table_types,
@@ -141,36 +155,50 @@ void add_tune_command(CLI::App& app) {
       ->check(CLI::IsMember({"hash", "gather"}))
       ->capture_default_str();
   command->add_option("--threads", options.threads, "threads that the kernels run on")
-      ->check(CLI::Range(size_t{1}, size_t{1024}))
+      ->check(whole_number(1, 1024))
       ->capture_default_str();
   command->add_option("--budget", arguments->budget,
-                      "time for the whole call: 90s, 10m, 1h (10m where --trials is not given)");
-  command->add_option("--trials", options.trials, "trials a kernel, those of a resumed log included");
-  command->add_option("--jobs", options.jobs, "compilers that run at a time (as many as there are cores)");
-  command->add_option("--seed", options.seed, "of everything random")->capture_default_str();
+                      "time for the whole call: 90s, 10m, 1h (10m where --trials is not given)")
+      ->check(not_empty());
+  command->add_option("--trials", options.trials, "trials a kernel, those of a resumed log included")
+      ->check(whole_number(1, 1'000'000));
+  command->add_option("--jobs", options.jobs, "compilers that run at a time (as many as there are cores)")
+      ->check(whole_number(1, 1024));
+  command->add_option("--seed", options.seed, "of everything random")
+      ->check(whole_number(0, UINT64_MAX))
+      ->capture_default_str();
   command
       ->add_option("--strategy", options.strategy,
                    "model (learns from the trials), random, or exhaustive (every point: to record a sweep)")
       ->check(CLI::IsMember({"model", "random", "exhaustive"}))
       ->capture_default_str();
-  command->add_option(
-      "--runner", options.runner,
-      "how to run a program on the target: \"qemu-x86_64\" or another wrapper, which gets the "
-      "program's path and arguments; \"ssh HOST\", or \"remote: COMMAND\" for what takes a shell "
-      "command as ssh does: the program is sent through its standard input");
-  command->add_option("--log", options.log, "the log, JSON lines (tune-NAME-ISA.jsonl)");
-  command->add_flag("--resume", options.resume, "go on with the log's run");
+  command
+      ->add_option(
+          "--runner", options.runner,
+          "how to run a program on the target: \"qemu-x86_64\" or another wrapper, which gets the "
+          "program's path and arguments; \"ssh HOST\", or \"remote: COMMAND\" for what takes a shell "
+          "command as ssh does: the program is sent through its standard input")
+      ->check(not_empty());
+  CLI::Option* log = command->add_option("--log", options.log, "the log, JSON lines (tune-NAME-ISA.jsonl)");
+  log->check(not_empty());
+  CLI::Option* resume = command->add_flag("--resume", options.resume, "go on with the log's run");
   command->add_option("--out", options.out, "schedules directory for records, which go to OUT/tuned/ISA/")
       ->capture_default_str();
   command->add_option("--schedules", arguments->schedules,
                       "more directories with schedule spaces and records");
-  command->add_option("--generator", arguments->generator, "the generator program lookupffn_generators");
+  command->add_option("--generator", arguments->generator, "the generator program lookupffn_generators")
+      ->check(not_empty());
   command->add_option("--sample-time", options.sample_seconds, "seconds that timing one trial may take")
-      ->check(CLI::Range(0.001, 60.0))
+      ->check(real_number(0.001, 60))
       ->capture_default_str();
-  command->add_option("--replay", arguments->replay,
-                      "run the strategy against this recorded sweep (.jsonl or .jsonl.gz) with no measuring");
+  CLI::Option* replay = command->add_option(
+      "--replay", arguments->replay,
+      "run the strategy against this recorded sweep (.jsonl or .jsonl.gz) with no measuring");
+  replay->check(not_empty());
+  for (CLI::Option* measuring : {model, workload, log, resume}) replay->excludes(measuring);
   command->add_option("--runs", arguments->runs, "with --replay: seeds, from --seed on")
+      ->check(whole_number(1, 10'000))
+      ->needs(replay)
       ->capture_default_str();
   command->callback([arguments] {
     if (arguments->replay.empty()) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "json_fields.h"
 #include "kernel_choice.h"
 #include "layer_options.h"
 #include "layer_weights.h"
@@ -154,10 +155,10 @@ void print(const Options& options, const Result& result, const std::string& pref
         {"y", {{"largest_error", result.y.error}, {"of_tolerance", result.y.of_tolerance}}},
         {"isa", info.isa}, {"specialised", info.specialised != 0}, {"fallback", info.fallback}, {"kernels", info.kernels},
         {"table_type", type_name(info.table_type)}, {"projection_type", type_name(info.projection_type)}, {"threads", threads}};
-    std::printf("%s\n", json.dump(2).c_str());
+    std::printf("%s\n", json_text(json).c_str());
     return;
   }
-  std::printf("layer '%s', %zu tokens, on %s\n", prefix.c_str(), result.tokens, ran_on(layer, threads).c_str());
+  std::printf("layer %s, %zu tokens, on %s\n", quote_name(prefix).c_str(), result.tokens, ran_on(layer, threads).c_str());
   std::printf("code   %zu of %zu differ%s", result.wrong_codes, result.codes, result.codes_judged ? "" : " (not judged: bf16 projection)");
   if (result.undecided_codes > 0) std::printf(", besides %zu where |z| <= %g", result.undecided_codes, double(kUndecided));
   if (result.codes_judged) {

@@ -8,9 +8,12 @@
 #include "atomic_file.h"
 #include "bounds.h"
 #include "contender.h"
+#include "isa_target.h"
 #include "meter.h"
+#include "number_range.h"
 #include "one_cpu_set.h"
 #include "result.h"
+#include "standard_output.h"
 #include "verify.h"
 
 namespace lookupffn::bench {
@@ -191,10 +194,7 @@ void compare(const Options& options) {
   const Codes codes = codes_of_name(options.codes);
   for (const std::string& name : options.table_types) type_of_name(name, true);
   for (const std::string& name : options.projection_types) type_of_name(name, false);
-  if (options.samples == 0) throw std::invalid_argument("--samples must be at least 1");
-  if (std::count(options.tokens.begin(), options.tokens.end(), size_t{0}) > 0) {
-    throw std::invalid_argument("--tokens: a call of 0 tokens has no time a token");
-  }
+  if (!options.isa.empty()) isa_target(options.isa);  // whether or not a contender takes one
   const std::vector<ContenderKind> kinds = choose_contenders(options.contenders);
   if (register_workload_kernels() != LOOKUPFFN_OK) throw std::runtime_error(lookupffn_last_message());
   if (!options.library.empty() && lookupffn_load_kernels(options.library.c_str(), nullptr) != LOOKUPFFN_OK) {
@@ -243,28 +243,37 @@ int run(int argc, char** argv) {
   std::string workload_names, contender_names;
   for (const Workload& workload : workloads()) workload_names += " " + workload.name;
   for (const ContenderKind& kind : contender_kinds()) contender_names += " " + kind.name;
+  const WholeNumber tokens{1, kMostTokens}, threads{1, 4096}, samples{1, 100'000};
+  const auto not_empty = [](const std::string& text) { return std::string(text.empty() ? "its value is empty" : ""); };
   app.add_option("--workload", options.workload, "One of:" + workload_names)->capture_default_str();
   app.add_option("--tokens", options.tokens, "Tokens a call, a list (1,64)")
       ->capture_default_str()
-      ->delimiter(',');
-  app.add_option("--threads", options.threads, "Threads and CPUs, the same for all")->capture_default_str();
+      ->delimiter(',')
+      ->check(tokens, tokens.range());
+  app.add_option("--threads", options.threads, "Threads and CPUs, the same for all")
+      ->capture_default_str()
+      ->check(threads, threads.range());
   app.add_option("--table-type", options.table_types, "Ours: a list of f32, bf16, i8")
       ->capture_default_str()
       ->delimiter(',');
   app.add_option("--projection-type", options.projection_types, "Ours: a list of f32, bf16x3, bf16")
       ->capture_default_str()
       ->delimiter(',');
-  app.add_option("--isa", options.isa, "Ours: the ISA (lookupffn isas lists them); default: the active one");
+  app.add_option("--isa", options.isa, "Ours: the ISA (lookupffn isas lists them); default: the active one")
+      ->check(not_empty);
   app.add_option("--library", options.library,
-                 "Ours: folder of a kernel library that `lookupffn build` made");
+                 "Ours: folder of a kernel library that `lookupffn build` made")
+      ->check(not_empty);
   app.add_option("--contender", options.contenders,
                  "A list, default all that are built in, of:" + contender_names)
       ->delimiter(',');
   app.add_option("--codes", options.codes, "random, or skewed: spread like the trained byte model's")
       ->capture_default_str();
-  app.add_option("--samples", options.samples, "Samples of each, taken in turn")->capture_default_str();
-  app.add_option("--json", options.json, "Write the results to this file");
-  app.add_option("--plot", options.plot, "Draw them to this SVG file");
+  app.add_option("--samples", options.samples, "Samples of each, taken in turn")
+      ->capture_default_str()
+      ->check(samples, samples.range());
+  app.add_option("--json", options.json, "Write the results to this file")->check(not_empty);
+  app.add_option("--plot", options.plot, "Draw them to this SVG file")->check(not_empty);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& help) {
@@ -274,7 +283,6 @@ int run(int argc, char** argv) {
     return 2;
   }
   try {
-    if (options.threads == 0) throw std::invalid_argument("--threads must be at least 1");
     pin_and_restart(options.threads, argv);
     compare(options);
     return 0;
@@ -287,4 +295,7 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace lookupffn::bench
 
-int main(int argc, char** argv) { return lookupffn::bench::run(argc, argv); }
+int main(int argc, char** argv) {
+  lookupffn::hold_standard_streams();
+  return lookupffn::written_out("lookupffn_compare", lookupffn::bench::run(argc, argv));
+}

@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "json_fields.h"
+
 namespace lookupffn::bench {
 
 std::string Result::label() const {
@@ -36,7 +38,7 @@ std::string json_of(const std::vector<Result>& results) {
                      {"bound_by", result.bound_by},
                      {"schedule", result.schedule}});
   }
-  return array.dump(2) + "\n";
+  return json_text(array) + "\n";
 }
 
 std::string table_of(const std::vector<Result>& results) {

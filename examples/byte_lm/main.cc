@@ -69,9 +69,15 @@ void add_options(CLI::App* app, Options* options) {
       ->capture_default_str();
   app->add_option("--temperature", options->generation.temperature,
                   "Sampling temperature, 0 for the likeliest byte each time")
-      ->check(CLI::Range(0.0, 100.0))
+      ->check([](const std::string& text) {
+        double value = -1;
+        const bool number = CLI::detail::lexical_cast(text, value) && value >= 0 && value <= 100;  // NaN is in no range
+        return number ? std::string() : "'" + text + "' is not a number from 0 to 100";
+      }, "0 to 100")
       ->capture_default_str();
-  app->add_option("--seed", options->generation.seed, "Seed of the sampling")->capture_default_str();
+  app->add_option("--seed", options->generation.seed, "Seed of the sampling")
+      ->check(CLI::Range(uint64_t{0}, uint64_t{INT64_MAX}))
+      ->capture_default_str();
   app->add_option("--threads", options->threads,
                   "Threads, for LookupFFN and all else [all that this process may use]")
       ->check(CLI::Range(size_t{1}, size_t{1024}));
@@ -184,7 +190,6 @@ int run(Options options) {
   } else {
     print_tables(report, &std::cout);
   }
-  if (!std::cout.flush()) throw std::runtime_error("standard output: cannot be written");
   if (report.as_expected()) return 0;
   std::cerr << "byte_lm: a loss is not as expected\n";
   return 1;
@@ -202,11 +207,20 @@ int main(int argc, char** argv) {
       "compares their speed. Exits with 0 only if both losses are as expected.");
   byte_lm::Options options;
   byte_lm::add_options(&app, &options);
-  CLI11_PARSE(app, argc, argv);
+  app.failure_message([](const CLI::App*, const CLI::Error& error) {
+    return std::string("byte_lm: ") + error.what() + " (see byte_lm --help)\n";
+  });
+  int status = 0;
   try {
-    return byte_lm::run(options);
+    app.parse(argc, argv);
+    status = byte_lm::run(options);
+  } catch (const CLI::ParseError& error) {
+    status = app.exit(error);  // help ends here, too
   } catch (const std::exception& error) {
     std::cerr << "byte_lm: " << error.what() << '\n';
-    return 1;
+    status = 1;
   }
+  if (std::cout.flush()) return status;
+  std::cerr << "byte_lm: standard output could not be written\n";
+  return status != 0 ? status : 1;
 }

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <unordered_set>
 
 #include "failure.h"
 
@@ -100,6 +101,9 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
           if (has_metadata_) malformed(file_, "__metadata__ appears twice");
           has_metadata_ = true;
         } else {
+          if (!names_.insert(text).second) {
+            malformed(file_, "tensor " + quote_name(text) + " is a duplicate: the name appears twice");
+          }
           entries.emplace_back();
           entries.back().name = text;
         }
@@ -241,6 +245,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   Place place_ = Place::kStart;
   bool in_metadata_ = false, has_metadata_ = false;
   std::string metadata_key_;
+  std::unordered_set<std::string> names_;
 };
 
 uint64_t header_length(const std::string& file, const uint8_t* bytes, size_t size) {
@@ -402,9 +407,7 @@ void SafetensorsFile::parse(const uint8_t* bytes, size_t size) {
   tensors_.reserve(reader.entries.size());
   type_names_.reserve(reader.entries.size());
   for (Entry& entry : reader.entries) {
-    if (!by_name_.emplace(entry.name, tensors_.size()).second) {
-      malformed(name_, "tensor " + quote_name(entry.name) + " appears twice");
-    }
+    by_name_.emplace(entry.name, tensors_.size());
     TensorView view;
     view.name = std::move(entry.name);
     view.type = entry.type->type;

@@ -2,6 +2,7 @@
 #ifndef LOOKUPFFN_STATUS_H
 #define LOOKUPFFN_STATUS_H
 
+#include <cstddef>
 #include <new>
 #include <string>
 
@@ -9,6 +10,9 @@
 #include "lookupffn/lookupffn.h"
 
 namespace lookupffn {
+
+// Copies the message; one that does not fit loses its middle, between characters of UTF-8. `size` is 32 or more.
+void shorten_message(const char* message, char* buffer, size_t size) noexcept;
 
 // Remembers the message for lookupffn_last_message on this thread and returns the status.
 lookupffn_status fail(lookupffn_status status, const char* message) noexcept;

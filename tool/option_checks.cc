@@ -1,0 +1,43 @@
+#include "option_checks.h"
+
+#include <algorithm>
+#include <string>
+
+#include "isa_target.h"
+#include "number_range.h"
+
+namespace lookupffn {
+namespace {
+
+template <class Check>
+CLI::Validator validator(const Check& check, const std::string& help) {
+  return CLI::Validator([check](std::string& text) { return check(text); }, help);
+}
+
+}  // namespace
+
+CLI::Validator whole_number(uint64_t least, uint64_t most) {
+  const WholeNumber number{least, most};
+  return validator(number, number.range());
+}
+
+CLI::Validator real_number(double least, double most) {
+  const RealNumber number{least, most};
+  return validator(number, number.range());
+}
+
+CLI::Validator isa_name() {
+  return validator(
+      [](const std::string& text) {
+        const std::vector<std::string>& names = isa_names();
+        if (std::find(names.begin(), names.end(), text) != names.end()) return std::string();
+        return "there is no ISA '" + text + "'; there are " + CLI::detail::join(names, ", ");
+      },
+      "");
+}
+
+CLI::Validator not_empty() {
+  return validator([](const std::string& text) { return std::string(text.empty() ? "its value is empty" : ""); }, "");
+}
+
+}  // namespace lookupffn
