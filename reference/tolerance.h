@@ -1,6 +1,6 @@
 // How far a kernel's results may lie from the reference's.
-#ifndef LOOKUPFFN_TESTS_REFERENCE_TOLERANCE_H
-#define LOOKUPFFN_TESTS_REFERENCE_TOLERANCE_H
+#ifndef LOOKUPFFN_REFERENCE_TOLERANCE_H
+#define LOOKUPFFN_REFERENCE_TOLERANCE_H
 
 #include <cstddef>
 #include <cstdint>

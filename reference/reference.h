@@ -1,7 +1,7 @@
-// The layer's mathematics once more, naively and in double: the oracle of the tests. Written to be read
+// The layer's mathematics once more, naively and in double: the oracle of tests, tuner and tool. Written to be read
 // beside the formulas, not to be fast. Everything is row-major, the last index contiguous.
-#ifndef LOOKUPFFN_TESTS_REFERENCE_REFERENCE_H
-#define LOOKUPFFN_TESTS_REFERENCE_REFERENCE_H
+#ifndef LOOKUPFFN_REFERENCE_REFERENCE_H
+#define LOOKUPFFN_REFERENCE_REFERENCE_H
 
 #include <cstddef>
 #include <cstdint>
