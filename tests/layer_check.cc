@@ -184,9 +184,12 @@ reference::Layer bf16_projection_layer(const reference::Layer& layer) {
 }
 
 LayerCase::LayerCase(reference::Layer layer, uint64_t seed, size_t tokens)
+    : LayerCase(layer, seed, reference::random_tokens(tokens, layer.shape.d_in, seed + 1)) {}
+
+LayerCase::LayerCase(reference::Layer layer, uint64_t seed, std::vector<float> x)
     : layer_(std::move(layer)), seed_(seed), bytes_(reference::model_bytes(layer_, "", ElementType::kF32)),
       model_(std::make_unique<Model>(bytes_.data(), bytes_.size())),
-      x_(reference::random_tokens(tokens, layer_.shape.d_in, seed + 1)), expected_(reference::forward(layer_, x_)) {}
+      x_(std::move(x)), expected_(reference::forward(layer_, x_)) {}
 
 Layer LayerCase::pack(const Variant& variant) const {
   PackOptions options{};

@@ -37,6 +37,8 @@ class LayerCase {
   LayerCase(const lookupffn_shape& shape, uint64_t seed, size_t tokens)
       : LayerCase(reference::random_layer(shape, seed), seed, tokens) {}
   LayerCase(reference::Layer layer, uint64_t seed, size_t tokens);
+  // With rows of x of the caller's choice.
+  LayerCase(reference::Layer layer, uint64_t seed, std::vector<float> x);
 
   const lookupffn_shape& shape() const { return layer_.shape; }
   const reference::Layer& layer() const { return layer_; }
