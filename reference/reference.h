@@ -53,5 +53,8 @@ struct Result {
 // The whole layer. x [tokens, d_in]
 Result forward(const Layer& layer, const std::vector<float>& x);
 
+// What follows the projection. z [tokens, tables, bits]
+Result with_z(const Layer& layer, std::vector<double> z);
+
 }  // namespace lookupffn::reference
 #endif
