@@ -23,7 +23,7 @@
 #include "content_hash.h"
 #include "generator_command.h"
 #include "isa_target.h"
-#include "json_fields.h"
+#include "kernel_manifest.h"
 #include "kernel_table.h"
 #include "lookupffn/kernels.h"
 #include "machine.h"
@@ -35,7 +35,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kManifestMark[] = "lookupffn_kernel_library";
 
 // Words of $VARIABLE, or the program that it stands for.
 std::vector<std::string> program_words(const char* variable, const char* otherwise) {
@@ -67,11 +66,6 @@ void run_tool(std::vector<std::string> command, const std::vector<std::string>& 
   std::replace(words.begin(), words.end(), '\n', ' ');
   throw std::runtime_error("cannot " + purpose + ": " + command[0] + ": " + result.what_happened() +
                            (words.empty() ? "" : ": " + words));
-}
-
-std::set<std::string> result_files(const std::string& name) {
-  return {"lib" + name + ".a", "lib" + name + ".so", "include/" + name + ".h",
-          "lib/cmake/" + name + "/" + name + "Config.cmake", "manifest.json"};
 }
 
 bool is_mount_point(const fs::path& directory) {
@@ -131,8 +125,7 @@ void check_replaceable(const std::string& directory) {
   if (files.empty()) return;
   std::set<std::string> ours;
   try {
-    const nlohmann::json manifest = parse_json(read_file(directory + "/manifest.json"));
-    if (json_field(manifest, kManifestMark).is_number()) ours = result_files(text_field(manifest, "name"));
+    ours = files_of_manifest(read_file(directory + "/manifest.json"));
   } catch (const std::exception&) {
     throw std::runtime_error("'" + directory +
                              "' holds files and is no kernel library: choose another --out");

@@ -2,6 +2,8 @@
 #ifndef LOOKUPFFN_LAYER_NORM_H
 #define LOOKUPFFN_LAYER_NORM_H
 
+#include <algorithm>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -40,7 +42,10 @@ struct LayerNorm {
     square_sum(lane, n) = 0.0f;
     square_sum(lane, n) = strict_float(square_sum(lane, n) + centred * centred);
     folded_square_sum(lane, n) = strict_float(folded(square_sum));
-    scale(n) = strict_float(1.0f / sqrt(total(folded_square_sum) / cast<float>(d_in) + eps));
+    // Where float cannot hold the variance, NaN: the runtime then hashes the row once more, scaled down.
+    Expr variance = total(folded_square_sum) / cast<float>(d_in) + eps;
+    scale(n) = strict_float(1.0f / sqrt(select(variance <= std::numeric_limits<float>::max(), variance,
+                                               std::numeric_limits<float>::quiet_NaN())));
 
     // h = (x - mean) * scale * gamma + beta
     // Where h is wider than x, its zeros come of x's last kLanes values: a row of x ends where its memory may.

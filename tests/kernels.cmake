@@ -68,6 +68,7 @@ kernel_test(specialised_kernels_test test_kernels test_bf16_kernels test_huge_ke
 add_dependencies(specialised_kernels_test ${golden_libraries})
 kernel_test(bits_test test_kernels test_bf16_kernels)
 kernel_test(not_finite_test test_kernels test_bf16_kernels)
+kernel_test(large_input_test test_kernels test_bf16_kernels)
 kernel_test(concurrency_test test_kernels)
 kernel_test(layer_test)
 lookupffn_test(threads_test threads_test.cc)

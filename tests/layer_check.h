@@ -37,6 +37,8 @@ class LayerCase {
   LayerCase(const lookupffn_shape& shape, uint64_t seed, size_t tokens)
       : LayerCase(reference::random_layer(shape, seed), seed, tokens) {}
   LayerCase(reference::Layer layer, uint64_t seed, size_t tokens);
+  // With rows of x of the caller's choice.
+  LayerCase(reference::Layer layer, uint64_t seed, std::vector<float> x);
 
   const lookupffn_shape& shape() const { return layer_.shape; }
   const reference::Layer& layer() const { return layer_; }
@@ -52,8 +54,7 @@ class LayerCase {
   void check(const Variant& variant, const std::vector<size_t>& counts) const;
 
  private:
-  // With the weights that a bf16 projection really has: the packed matrices, which have the Hadamard
-  // transform folded in, are what is rounded.
+  // With the weights that a bf16 projection really has.
   const reference::Result& expected(lookupffn_type projection_type) const;
 
   reference::Layer layer_;
@@ -64,9 +65,6 @@ class LayerCase {
   reference::Result expected_;
   mutable std::unique_ptr<reference::Result> expected_bf16_;
 };
-
-// The layer whose exact results are those of `layer` packed with bf16 projection weights.
-reference::Layer bf16_projection_layer(const reference::Layer& layer);
 
 // The gather of a layer whose f32 tables take 2.3 GiB, on each of the ISAs: d_in 1, d_out 1024, 9 tables, 16 bits,
 // dense.

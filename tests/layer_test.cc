@@ -157,6 +157,59 @@ TEST_F(LayerApi, ForwardArguments) {
   }
 }
 
+// y may be x: the bits are those of a y of its own, with the residual and without.
+TEST_F(LayerApi, ForwardInPlace) {
+  for (const size_t d : {size_t(16), size_t(37), size_t(192)}) {
+    const reference::Layer weights = reference::random_layer(reference::bh4_shape(d, d, 9, 5, 4), 3);
+    const std::vector<uint8_t> bytes = reference::model_bytes(weights, "", ElementType::kF32);
+    const Layer layer(Model(bytes.data(), bytes.size()));
+    for (const size_t tokens : {size_t(1), size_t(2), size_t(70), size_t(200)}) {
+      for (const ptrdiff_t stride : {ptrdiff_t(d), ptrdiff_t(d + 3), -ptrdiff_t(d)}) {
+        const std::vector<float> x = reference::random_tokens(tokens, d + 3, 5);
+        const size_t first = stride < 0 ? (tokens - 1) * d : 0;
+        for (const unsigned flags : {0u, unsigned(LOOKUPFFN_ADD_RESIDUAL)}) {
+          for (const size_t threads : {size_t(1), size_t(3)}) {
+            SCOPED_TRACE(std::to_string(d) + " floats, " + std::to_string(tokens) + " tokens, stride " + std::to_string(stride) +
+                         ", flags " + std::to_string(flags) + ", " + std::to_string(threads) + " threads");
+            const Threads pool(threads);
+            std::vector<float> expected = x, y = x;
+            layer.forward(pool, x.data() + first, stride, expected.data() + first, stride, tokens, flags);
+            layer.forward(pool, y.data() + first, stride, y.data() + first, stride, tokens, flags);
+            EXPECT_EQ(std::memcmp(y.data(), expected.data(), y.size() * sizeof(float)), 0);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_F(LayerApi, OverlappingRowsAreRefused) {
+  std::vector<float> memory(400, 0.5f);
+  float* const at = memory.data() + 100;
+  const auto refused = [&](const float* x, ptrdiff_t x_stride, float* y, ptrdiff_t y_stride, size_t tokens) {
+    expect_failure(forward(x, x_stride, y, y_stride, tokens), LOOKUPFFN_INVALID_ARGUMENT, {"overlap", "stride"});
+  };
+  refused(at, 12, at, 20, 1);         // x is shorter than y
+  refused(at, 12, at + 11, 20, 1);
+  refused(at, 12, at - 19, 20, 1);
+  refused(at, 32, at + 11, 32, 4);    // side by side, by one float too few
+  refused(at, 31, at + 12, 31, 4);    // or the next row's x
+  refused(at, 0, at - 59, 20, 4);
+  refused(at, -12, at - 20 - 31, 20, 2);
+  refused(at + 60, -20, at, 20, 4);
+  EXPECT_EQ(memory, std::vector<float>(400, 0.5f)) << "refused, yet written";
+  // Beside and between each other.
+  const auto fine = [&](const float* x, ptrdiff_t x_stride, float* y, ptrdiff_t y_stride, size_t tokens) {
+    EXPECT_EQ(forward(x, x_stride, y, y_stride, tokens), LOOKUPFFN_OK) << lookupffn_last_message();
+  };
+  fine(at, 12, at + 12, 20, 1);
+  fine(at, 12, at - 20, 20, 1);
+  fine(at, 32, at + 12, 32, 4);
+  fine(at, 32, at + 12 - 32, 32, 4);
+  fine(at + 96, -32, at + 12, 32, 4);
+  fine(at, 0, at + 12, 20, 4);
+}
+
 TEST_F(LayerApi, StridesOfOneTokenDoNotMatter) {
   std::vector<float> expected(20);
   ASSERT_EQ(forward(x_.data(), 12, expected.data(), 20, 1), LOOKUPFFN_OK) << lookupffn_last_message();

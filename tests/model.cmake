@@ -1,8 +1,4 @@
 # The model file's reader and writer, and the reference that other tests compare with.
-add_library(lookupffn_reference STATIC reference/golden.cc reference/layer.cc reference/reference.cc
-                                       reference/tolerance.cc)
-target_link_libraries(lookupffn_reference PUBLIC lookupffn)
-target_include_directories(lookupffn_reference PUBLIC ${PROJECT_SOURCE_DIR}/runtime/src ${PROJECT_SOURCE_DIR}/registry ${CMAKE_CURRENT_SOURCE_DIR})
 
 lookupffn_test(float_types_test float_types_test.cc)
 lookupffn_test(safetensors_test safetensors_test.cc)

@@ -125,7 +125,14 @@ TEST(Tool, Inspect) {
 
 TEST(Tool, Verify) {
   const nlohmann::json json = json_of({"verify", kModel, kIo, "--json"});
-  EXPECT_TRUE(json.is_object());
+  EXPECT_EQ(json.at("ok"), true);
+  EXPECT_EQ(json.at("judged").at("tokens"), json.at("tokens"));
+  EXPECT_GT(json.at("judged").at("values"), 0);
+  const nlohmann::json bf16 = json_of({"verify", kModel, kIo, "--json", "--projection-type", "bf16"});
+  EXPECT_EQ(bf16.at("ok"), true);
+  EXPECT_EQ(bf16.at("code").at("wrong"), 0);
+  EXPECT_EQ(bf16.at("file").at("code").at("wrong"), 0);
+  EXPECT_GT(bf16.at("codes_changed_by_rounding"), 0);
   for (const char* type : {"f32", "bf16", "i8"}) {
     const ProcessResult result = tool({"verify", kModel, kIo, "--table-type", type, "--threads", "3"});
     EXPECT_TRUE(result.ok()) << result.out << result.err;

@@ -13,14 +13,16 @@
 #include "layer_options.h"
 #include "layer_weights.h"
 #include "lookupffn/lookupffn.hpp"
+#include "reference/bf16_projection.h"
+#include "reference/layer.h"
+#include "reference/reference.h"
+#include "reference/tolerance.h"
+#include "reference/verdict.h"
 #include "safetensors.h"
 #include "token_rows.h"
 
 namespace lookupffn {
 namespace {
-
-// A projection this close to zero may have its bit either way.
-constexpr float kUndecided = 2e-5f;
 
 struct Options {
   std::string model, io;
@@ -28,58 +30,39 @@ struct Options {
   LayerOptions layer;
 };
 
-// The largest error, and the largest share of its tolerance that any value takes up.
-struct Worst {
-  double error = 0, of_tolerance = 0;
-
-  void add(double difference, double tolerance) {
-    // A difference that is no number is out of any tolerance.
-    error = std::isnan(difference) ? difference : std::max(error, difference);
-    of_tolerance = std::max(of_tolerance, difference <= tolerance ? difference / tolerance : std::max(1.000001, difference / tolerance));
-    if (std::isnan(difference)) of_tolerance = INFINITY;
-  }
+// What the io file holds: inputs, and what the training code made of them.
+struct Expected {
+  size_t tokens = 0;
+  std::vector<float> x;
+  reference::Result result;  // z may be empty
+  reference::Results given;  // the same, as results to be judged themselves
 };
 
-double rms(const float* row, size_t size) {
-  double sum = 0;
-  for (size_t k = 0; k < size; ++k) sum += double(row[k]) * row[k];
-  return std::sqrt(sum / double(size));
+std::string at(size_t n) { return " in row " + std::to_string(n); }
+
+template <class Value>
+bool finite_row(const std::vector<Value>& rows, size_t width, size_t n) {
+  return std::all_of(rows.begin() + ptrdiff_t(n * width), rows.begin() + ptrdiff_t((n + 1) * width),
+                     [](Value value) { return std::isfinite(value); });
 }
 
-// The largest magnitude of each row of each table: what rounding a row to bf16 or i8 can cost.
-std::vector<float> largest_of_rows(const LayerWeights& weights) {
-  const size_t rows = weights.shape.tables * weights.shape.rows, d_out = weights.shape.d_out;
-  std::vector<float> largest(rows), row(d_out);
-  for (size_t r = 0; r < rows; ++r) {
-    read_floats(weights.tables, r * d_out, d_out, row.data());
-    for (float value : row) largest[r] = std::max(largest[r], std::fabs(value));
-  }
-  return largest;
-}
-
-struct Result {
-  size_t tokens = 0, codes = 0, wrong_codes = 0, undecided_codes = 0, skipped_tokens = 0;
-  Worst score, y;
-  bool codes_judged = true;
-
-  bool within() const {
-    return (!codes_judged || wrong_codes == 0) && score.of_tolerance <= 1 && y.of_tolerance <= 1;
-  }
-};
-
-// Tolerances: codes exactly, score and y within 1e-4 of the row's rms plus 1e-6; y by bf16 or i8 tables may
-// differ by what rounding the rows can cost besides. bf16 projection weights may flip codes: then codes are
-// reported, not judged, and tokens with a flipped code have no expected score or y.
-Result compare(const LayerWeights& weights, const Layer& layer, const Threads& threads, const SafetensorsFile& io,
-               const LayerOptions& options) {
-  const lookupffn_shape& shape = weights.shape;
+Expected read_expected(const SafetensorsFile& io, const lookupffn_shape& shape) {
   const size_t tables = shape.tables, d_out = shape.d_out;
-  const std::vector<float> x = float_rows(io, "x", kAnyTokens, shape.d_in);
-  Result result;
-  const size_t tokens = result.tokens = x.size() / shape.d_in;
-  const std::vector<int32_t> code = int_rows(io, "code", tokens, tables);
-  const std::vector<float> score = float_rows(io, "score", tokens, tables);
-  const std::vector<float> y = float_rows(io, "y", tokens, d_out);
+  Expected expected;
+  expected.given.code = int_rows(io, "code", kAnyTokens, tables);
+  for (size_t k = 0; k < expected.given.code.size(); ++k) {
+    const int32_t value = expected.given.code[k];
+    if (value < 0 || size_t(value) >= shape.rows) {
+      throw std::runtime_error(io.name() + ": tensor 'code' holds " + std::to_string(value) + at(k / tables) + "; rows are 0 to " +
+                               std::to_string(shape.rows - 1));
+    }
+  }
+  expected.x = float_rows(io, "x", kAnyTokens, shape.d_in);
+  const size_t tokens = expected.tokens = expected.x.size() / shape.d_in;
+  if (tokens == 0) throw std::runtime_error(io.name() + ": holds no tokens, so there is nothing to judge");
+  int_rows(io, "code", tokens, tables);  // as many as x
+  expected.given.score = float_rows(io, "score", tokens, tables);
+  expected.given.y = float_rows(io, "y", tokens, d_out);
   std::vector<float> z;
   if (const TensorView* tensor = io.find("z")) {
     z.resize(tensor->elements());
@@ -88,86 +71,124 @@ Result compare(const LayerWeights& weights, const Layer& layer, const Threads& t
     }
     read_floats(*tensor, 0, z.size(), z.data());
   }
-  const auto undecided = [&](size_t n, size_t t) {
-    if (z.empty()) return false;
-    const float* values = &z[(n * tables + t) * shape.bits];
-    return std::any_of(values, values + shape.bits, [](float value) { return std::fabs(value) <= kUndecided; });
-  };
-
-  std::vector<int32_t> got_code(tokens * tables);
-  std::vector<float> got_score(tokens * tables), got_y(tokens * d_out);
-  layer.hash(&threads, x.data(), ptrdiff_t(shape.d_in), got_code.data(), got_score.data(), tokens);
-  layer.forward(threads, x.data(), got_y.data(), tokens);
-
-  const bool exact_projection = options.projection_type != "bf16";
-  result.codes_judged = exact_projection;
-  const double share = weight_type_of(options.table_type).rounding;
-  const std::vector<float> largest = share > 0 ? largest_of_rows(weights) : std::vector<float>();
-  for (size_t n = 0; n < tokens; ++n) {
-    bool flipped = false;
-    const double score_tolerance = 1e-4 * rms(&score[n * tables], tables) + 1e-6;
-    double allowance = 0;
-    for (size_t t = 0; t < tables; ++t) {
-      const size_t k = n * tables + t;
-      ++result.codes;
-      if (got_code[k] != code[k]) {
-        flipped = true;
-        if (undecided(n, t)) {
-          ++result.undecided_codes;
-        } else {
-          ++result.wrong_codes;
-        }
+  // What is not finite would make any result right.
+  const auto check_finite = [&](const char* name, const std::vector<float>& rows, size_t width) {
+    for (size_t n = 0; n < tokens && !rows.empty(); ++n) {
+      if (!finite_row(rows, width, n) && finite_row(expected.x, shape.d_in, n)) {
+        throw std::runtime_error(io.name() + ": tensor '" + name + "' holds a value that is not finite" + at(n) +
+                                 ", where x is finite: nothing can be judged by it");
       }
-      // A rounded projection moves scores too, by what it moves z.
-      if (exact_projection) result.score.add(std::fabs(double(got_score[k]) - score[k]), score_tolerance);
-      if (share > 0) allowance += std::fabs(score[k]) * share * largest[t * shape.rows + size_t(code[k])];
     }
-    if (flipped || !exact_projection) {
-      result.skipped_tokens += flipped;
-      if (exact_projection) continue;
-    }
-    const double tolerance = 1e-4 * rms(&y[n * d_out], d_out) + 1e-6 + allowance;
-    for (size_t d = 0; d < d_out; ++d) {
-      const double difference = std::fabs(double(got_y[n * d_out + d]) - y[n * d_out + d]);
-      result.y.add(difference, exact_projection ? tolerance : INFINITY);
-    }
-  }
-  return result;
+  };
+  check_finite("z", z, tables * shape.bits);
+  check_finite("score", expected.given.score, tables);
+  check_finite("y", expected.given.y, d_out);
+  expected.result.code = expected.given.code;
+  expected.result.z.assign(z.begin(), z.end());
+  expected.result.score.assign(expected.given.score.begin(), expected.given.score.end());
+  expected.result.y.assign(expected.given.y.begin(), expected.given.y.end());
+  return expected;
 }
 
-void check_codes_in_range(const SafetensorsFile& io, const lookupffn_shape& shape) {
-  const std::vector<int32_t> code = int_rows(io, "code", kAnyTokens, shape.tables);
-  for (int32_t value : code) {
-    if (value < 0 || size_t(value) >= shape.rows) {
-      throw std::runtime_error(io.name() + ": tensor 'code' holds " + std::to_string(value) + "; rows are 0 to " +
-                               std::to_string(shape.rows - 1));
+// How many codes and scores of the file its own z does not give: such a z cannot excuse a code that differs.
+size_t contradictions(const reference::Layer& layer, const Expected& expected) {
+  if (expected.result.z.empty()) return 0;
+  const size_t tables = layer.shape.tables, bits = layer.shape.bits;
+  const reference::Hash of_z = reference::code_and_score(layer, expected.result.z);
+  size_t count = 0;
+  for (size_t n = 0; n < expected.tokens; ++n) {
+    if (!finite_row(expected.x, layer.shape.d_in, n)) continue;
+    const double tolerance = reference::row_tolerance(&of_z.score[n * tables], tables);
+    for (size_t k = n * tables; k < (n + 1) * tables; ++k) {
+      const bool score_fits = std::abs(expected.result.score[k] - of_z.score[k]) <= tolerance;
+      if (!score_fits || !reference::code_allowed(&expected.result.z[k * bits], bits, expected.result.code[k])) ++count;
     }
   }
+  return count;
 }
 
-void print(const Options& options, const Result& result, const std::string& prefix, const Layer& layer, size_t threads) {
+struct Comparison {
+  reference::Verdict layer;  // what the layer gave
+  // bf16 projections: the layer is compared with the formulas and rounded weights, the file with the formulas and its own.
+  bool rounded = false;
+  reference::Verdict file;
+  size_t rounding_changes = 0;  // codes
+  size_t contradictions = 0;
+
+  bool passed() const { return layer.passed() && (!rounded || file.passed()) && contradictions == 0; }
+};
+
+Comparison compare(const reference::Layer& weights, const Layer& layer, const Threads& threads, const Expected& expected) {
+  const LayerInfo info = layer.info();
+  const size_t tokens = expected.tokens;
+  reference::Results given;
+  given.code.resize(tokens * weights.shape.tables);
+  given.score.resize(given.code.size());
+  given.y.resize(tokens * weights.shape.d_out);
+  layer.hash(&threads, expected.x.data(), ptrdiff_t(weights.shape.d_in), given.code.data(), given.score.data(), tokens);
+  layer.forward(threads, expected.x.data(), given.y.data(), tokens);
+
+  Comparison comparison;
+  comparison.contradictions = contradictions(weights, expected);
+  comparison.rounded = info.projection_type == LOOKUPFFN_BF16;
+  if (!comparison.rounded) {
+    comparison.layer = reference::judge(weights, expected.x, expected.result, given, info.table_type, info.projection_type);
+    return comparison;
+  }
+  const reference::Result exact = reference::forward(weights, expected.x);
+  const reference::Result rounded = reference::forward(weights, expected.x, LOOKUPFFN_BF16);
+  comparison.layer = reference::judge(weights, expected.x, rounded, given, info.table_type, LOOKUPFFN_BF16);
+  comparison.file = reference::judge(weights, expected.x, exact, expected.given, LOOKUPFFN_F32, LOOKUPFFN_F32);
+  for (size_t k = 0; k < rounded.code.size(); ++k) {
+    const bool finite = finite_row(expected.x, weights.shape.d_in, k / weights.shape.tables);
+    comparison.rounding_changes += finite && rounded.code[k] != expected.result.code[k];
+  }
+  return comparison;
+}
+
+nlohmann::json json_of(const reference::Verdict& verdict) {
+  return {{"judged", {{"tokens", verdict.tokens}, {"tokens_not_finite", verdict.not_finite_tokens}, {"values", verdict.values}}},
+          {"code", {{"compared", verdict.codes}, {"wrong", verdict.wrong_codes}, {"undecided", verdict.undecided_codes}}},
+          {"score", {{"largest_error", verdict.score_error}, {"of_tolerance", verdict.score_of_tolerance}}},
+          {"y", {{"largest_error", verdict.y_error}, {"of_tolerance", verdict.y_of_tolerance}, {"finite_where_x_is_not", verdict.finite_y}}}};
+}
+
+void print(const char* title, const reference::Verdict& verdict) {
+  std::printf("%sjudged: %zu tokens, %zu codes (%zu undecided: |z| near 0), %zu scores, %zu values of y", title, verdict.tokens,
+              verdict.codes, verdict.undecided_codes, verdict.codes, verdict.values);
+  if (verdict.not_finite_tokens > 0) std::printf("; besides, %zu tokens whose x is not finite", verdict.not_finite_tokens);
+  std::printf("\ncode   %zu of %zu wrong\n", verdict.wrong_codes, verdict.codes);
+  std::printf("score  largest error %.3g, %.1f %% of its tolerance\n", verdict.score_error, 100 * verdict.score_of_tolerance);
+  std::printf("y      largest error %.3g, %.1f %% of its tolerance\n", verdict.y_error, 100 * verdict.y_of_tolerance);
+  if (verdict.finite_y > 0) std::printf("y      %zu values are finite though their x is not\n", verdict.finite_y);
+}
+
+void print(const Options& options, const Comparison& comparison, size_t tokens, const std::string& prefix, const Layer& layer,
+           size_t threads) {
   if (options.json) {
     const LayerInfo info = layer.info();
-    const nlohmann::json json = {
-        {"model", options.model}, {"prefix", prefix}, {"tokens", result.tokens}, {"ok", result.within()},
-        {"code", {{"compared", result.codes}, {"wrong", result.wrong_codes}, {"undecided", result.undecided_codes}, {"judged", result.codes_judged}}},
-        {"score", {{"largest_error", result.score.error}, {"of_tolerance", result.score.of_tolerance}}},
-        {"y", {{"largest_error", result.y.error}, {"of_tolerance", result.y.of_tolerance}}},
-        {"isa", info.isa}, {"specialised", info.specialised != 0}, {"fallback", info.fallback}, {"kernels", info.kernels},
-        {"table_type", type_name(info.table_type)}, {"projection_type", type_name(info.projection_type)}, {"threads", threads}};
+    nlohmann::json json = json_of(comparison.layer);
+    json.update({{"model", options.model}, {"prefix", prefix}, {"tokens", tokens}, {"ok", comparison.passed()},
+                 {"contradictions", comparison.contradictions}, {"isa", info.isa}, {"specialised", info.specialised != 0},
+                 {"fallback", info.fallback}, {"kernels", info.kernels}, {"table_type", type_name(info.table_type)},
+                 {"projection_type", type_name(info.projection_type)}, {"threads", threads}});
+    if (comparison.rounded) {
+      json["file"] = json_of(comparison.file);
+      json["codes_changed_by_rounding"] = comparison.rounding_changes;
+    }
     std::printf("%s\n", json_text(json).c_str());
     return;
   }
-  std::printf("layer %s, %zu tokens, on %s\n", quote_name(prefix).c_str(), result.tokens, ran_on(layer, threads).c_str());
-  std::printf("code   %zu of %zu differ%s", result.wrong_codes, result.codes, result.codes_judged ? "" : " (not judged: bf16 projection)");
-  if (result.undecided_codes > 0) std::printf(", besides %zu where |z| <= %g", result.undecided_codes, double(kUndecided));
-  if (result.codes_judged) {
-    std::printf("\nscore  largest error %.3g, %.1f %% of its tolerance\n", result.score.error, 100 * result.score.of_tolerance);
-    std::printf("y      largest error %.3g, %.1f %% of its tolerance\n", result.y.error, 100 * result.y.of_tolerance);
+  std::printf("layer %s, %zu tokens, on %s\n", quote_name(prefix).c_str(), tokens, ran_on(layer, threads).c_str());
+  if (comparison.rounded) {
+    print("The layer, against the formulas with weights rounded to bf16\n", comparison.layer);
+    print("The file, against the formulas with its weights\n", comparison.file);
+    std::printf("Rounding changes %zu of the file's %zu codes\n", comparison.rounding_changes, comparison.file.codes);
   } else {
-    std::printf("\ny      largest difference from the f32 result %.3g; %zu tokens with a flipped code\n", result.y.error, result.skipped_tokens);
+    print("", comparison.layer);
   }
-  std::printf("%s\n", result.within() ? "ok" : "OUT OF TOLERANCE");
+  if (comparison.contradictions > 0) std::printf("z      of the file contradicts %zu of its codes or scores\n", comparison.contradictions);
+  std::printf("%s\n", comparison.passed() ? "ok" : "OUT OF TOLERANCE");
 }
 
 void verify(const Options& options) {
@@ -175,12 +196,16 @@ void verify(const Options& options) {
   const LayerWeights& weights = find_layer(model.get(), options.layer.prefix.c_str());
   const std::string prefix = weights.shape.prefix;
   const SafetensorsFile io(options.io);
-  check_codes_in_range(io, weights.shape);
+  const Expected expected = read_expected(io, weights.shape);
   const Layer layer = options.layer.pack(model, prefix);
   const Threads threads(options.layer.threads);
-  const Result result = compare(weights, layer, threads, io, options.layer);
-  print(options, result, prefix, layer, threads.count());
-  if (!result.within()) throw CLI::RuntimeError(1);
+  const Comparison comparison = compare(reference::layer_from(weights), layer, threads, expected);
+  if (!comparison.layer.judged()) {
+    throw std::runtime_error(io.name() + ": nothing can be judged by it: " +
+                             (comparison.layer.tokens == 0 ? "no row of x is finite" : "every z is too near to 0 to tell a code"));
+  }
+  print(options, comparison, expected.tokens, prefix, layer, threads.count());
+  if (!comparison.passed()) throw CLI::RuntimeError(1);
 }
 
 }  // namespace
@@ -190,7 +215,9 @@ void add_verify_command(CLI::App& app) {
   command->footer(
       "IO holds x [tokens, d_in], code and score [tokens, tables], y [tokens, d_out] and, if it likes, z [tokens, tables, bits],\n"
       "as the training code computes them. Codes must agree wherever |z| > 2e-5, score and y within 1e-4 of the row's rms\n"
-      "plus 1e-6; with bf16 or i8 tables y may differ by what rounding the rows costs besides. Exit status 0: within.");
+      "plus 1e-6; with bf16 or i8 tables y may differ by what rounding the rows costs besides. A layer with bf16 projection\n"
+      "weights is compared with the formulas and the rounded weights, and the file with the formulas. Where x is not finite,\n"
+      "y must not be. Exit status 0: something was judged, and all of it is within.");
   auto options = std::make_shared<Options>();
   command->add_option("model", options->model, "Model file (safetensors)")->required();
   command->add_option("io", options->io, "File with inputs and expected results (safetensors)")->required();

@@ -15,6 +15,7 @@
 #include "kernel_bench.h"
 #include "last_words.h"
 #include "machine.h"
+#include "reference/bf16_projection.h"
 #include "reference/reference.h"
 #include "reference/tolerance.h"
 #include "result_line.h"
@@ -116,18 +117,16 @@ void check_reference(const MeasureOptions& options, const reference::Layer& laye
   if (options.kernel == "hash") {
     const std::vector<float> x(input.x.begin(),
                                input.x.begin() + static_cast<ptrdiff_t>(tokens * options.shape.d_in));
-    const std::vector<double> z = reference::projection(layer, reference::layer_norm(layer, x));
+    const reference::Result expected = reference::forward(layer, x, options.projection_type);
     const std::vector<int32_t> code(out.code.begin(),
                                     out.code.begin() + static_cast<ptrdiff_t>(tokens * tables));
     const std::vector<float> score(out.score.begin(),
                                    out.score.begin() + static_cast<ptrdiff_t>(tokens * tables));
-    // bf16 weights may flip bits: there the bits of the default are all that can be asked for.
-    if (options.projection_type == LOOKUPFFN_BF16) return;
-    if (const size_t wrong = reference::wrong_codes(layer, z, code)) {
+    if (const size_t wrong = reference::wrong_codes(layer, expected.z, code, options.projection_type)) {
       throw Incorrect(std::to_string(wrong) + " of " + std::to_string(code.size()) +
                       " codes are not the reference's");
     }
-    const double worst = reference::worst_score(layer, reference::code_and_score(layer, z).score, score);
+    const double worst = reference::worst_score(layer, expected.score, score);
     if (!(worst <= 1)) throw Incorrect("a score is " + std::to_string(worst) + " times its tolerance off");
     return;
   }

@@ -12,6 +12,7 @@
 #include "hash.h"
 #include "layer.h"
 #include "lookupffn/lookupffn.h"
+#include "row_overlap.h"
 #include "status.h"
 #include "threads.h"
 
@@ -86,6 +87,7 @@ class Batch {
           hash_call(layer_, call, x.data, codes_.code, codes_.score, hash_scratch(i));
         }
       });
+      hash_overflowed(layer_, x, 0, 1, codes_, hash_scratch(0));
       return;
     }
     run_tasks(threads_, parts_, [&](size_t i) {
@@ -205,6 +207,11 @@ lookupffn_status lookupffn_forward(const lookupffn_layer* layer, lookupffn_threa
     if (!y) invalid(function, "y is NULL");
     check_stride(function, "x_stride", x_stride, tokens, layer->shape.d_in, false);
     check_stride(function, "y_stride", y_stride, tokens, layer->shape.d_out, true);
+    // A thread's rows are hashed before the first of them is written, so y may be x itself.
+    const bool in_place = x == y && x_stride == y_stride && layer->shape.d_in == layer->shape.d_out;
+    if (!in_place && rows_overlap({x, x_stride, layer->shape.d_in}, {y, y_stride, layer->shape.d_out}, tokens)) {
+      invalid(function, "rows of y overlap rows of x: give y memory of its own, or exactly x's with the same stride");
+    }
     const float* residual = (flags & LOOKUPFFN_ADD_RESIDUAL) ? x : nullptr;
     lookupffn_threads& pool = threads ? *threads : *default_threads();
     const size_t most = batch_tokens(layer->packed.shape);

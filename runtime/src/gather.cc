@@ -16,7 +16,8 @@ constexpr ptrdiff_t kLargestStride = ptrdiff_t(1) << 18;
 constexpr size_t kCopiedTokens = 64;
 
 bool needs_copy(const PackedShape& shape, const OutputRows& y) {
-  return shape.d_out != shape.row || std::labs(long(y.stride)) > kLargestStride;
+  // Where y is x, the residual is lost once a row is written.
+  return shape.d_out != shape.row || std::labs(long(y.stride)) > kLargestStride || y.residual == y.data;
 }
 
 halide_type_t stored_type(const PackedLayer& packed) {
@@ -103,9 +104,15 @@ void gather_tokens(const lookupffn_layer& layer, size_t batch, const CodeRows& c
     const size_t tokens = std::min(kCopiedTokens, count - n);
     gather_rows(layer, batch, codes, first + n, tokens, from, to, copy, ptrdiff_t(width));
     for (size_t k = 0; k < tokens; ++k) {
-      std::memcpy(y.row(first + n + k) + from, copy + k * width, (end - from) * sizeof(float));
+      float* const out = y.row(first + n + k) + from;
+      const float* const row = copy + k * width;
+      if (y.residual) {
+        const float* const in = y.residual + ptrdiff_t(first + n + k) * y.residual_stride + from;
+        for (size_t d = 0; d < end - from; ++d) out[d] = row[d] + in[d];
+      } else {
+        std::memcpy(out, row, (end - from) * sizeof(float));
+      }
     }
-    add_residual(y, first + n, tokens, from, end);
   }
 }
 

@@ -1,8 +1,10 @@
 #include "hash.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 
 #include "kernel_arguments.h"
 #include "kernel_call.h"
@@ -44,13 +46,13 @@ const float* floats(const PackedPart& part) { return static_cast<const float*>(p
 // ---- specialised ----
 
 // x: rows for the kernel; exactly the kernel's tile of tokens.
-void run_hash(const PackedLayer& packed, const HashCall& call, const HashKernel& hash, const InputRows& x, uint16_t* code,
-              float* score, size_t code_stride) {
+void run_hash(const PackedLayer& packed, const HashCall& call, const HashKernel& hash, const InputRows& x, float eps,
+              uint16_t* code, float* score, size_t code_stride) {
   const PackedShape& shape = packed.shape;
   const size_t panels = shape.bh4 ? call.repeats * 4 * shape.panels : shape.panels;
   const size_t first_panel = call.first_repeat * 4 * shape.panels;
   const size_t first_output = shape.bh4 ? call.first_repeat * shape.width : 0;
-  float eps = packed.eps, skip = packed.skip;
+  float skip = packed.skip;
   BufferArgument x_argument(x.data, {{round_up(shape.d_in, kInputMultiple), 1}, {hash.token_tile, x.stride}});
   BufferArgument gamma(floats(packed.gamma), {{shape.input(), 1}});
   BufferArgument beta(floats(packed.beta), {{shape.input(), 1}});
@@ -64,11 +66,11 @@ void run_hash(const PackedLayer& packed, const HashCall& call, const HashKernel&
 }
 
 // One tile of tokens through every call of the class's kernels.
-void hash_tile(const PackedLayer& packed, const std::vector<HashKernel>& kernels, const InputRows& x, uint16_t* code,
-               float* score, size_t code_stride) {
+void hash_tile(const PackedLayer& packed, const std::vector<HashKernel>& kernels, const InputRows& x, float eps,
+               uint16_t* code, float* score, size_t code_stride) {
   const std::vector<HashCall>& calls = packed.shape.calls;
   for (size_t call = 0; call < calls.size(); ++call) {
-    run_hash(packed, calls[call], kernels[call], x, code, score, code_stride);
+    run_hash(packed, calls[call], kernels[call], x, eps, code, score, code_stride);
   }
 }
 
@@ -98,7 +100,7 @@ void hash_specialised(const lookupffn_layer& layer, size_t batch, const InputRow
     const std::vector<HashKernel>& kernels = layer.kernels.hash[range];
     const size_t tile = kernels.front().token_tile;
     for (; count >= tile; first += tile, count -= tile) {
-      hash_tile(layer.packed, kernels, kernel_rows(shape, x, first, tile, copy.x),
+      hash_tile(layer.packed, kernels, kernel_rows(shape, x, first, tile, copy.x), layer.packed.eps,
                 codes.code + first * codes.stride, codes.score + first * codes.stride, codes.stride);
     }
     // A tile filled up with zeros can be cheaper than tokens one by one.
@@ -110,7 +112,7 @@ void hash_specialised(const lookupffn_layer& layer, size_t batch, const InputRow
         if (filled > 0) std::memcpy(to, x.row(first + n), filled * sizeof(float));
         std::fill(to + filled, to + row, 0.0f);
       }
-      hash_tile(layer.packed, kernels, {copy.x, ptrdiff_t(row)}, copy.code, copy.score, copy.stride);
+      hash_tile(layer.packed, kernels, {copy.x, ptrdiff_t(row)}, layer.packed.eps, copy.code, copy.score, copy.stride);
       for (size_t n = 0; n < count; ++n) {
         std::memcpy(codes.code + (first + n) * codes.stride, copy.code + n * copy.stride, shape.tables * sizeof(uint16_t));
         std::memcpy(codes.score + (first + n) * codes.stride, copy.score + n * copy.stride, shape.tables * sizeof(float));
@@ -158,20 +160,26 @@ class PortableHasher {
   void hash(const InputRows& x, size_t first, size_t count, const CodeRows& codes) {
     for (size_t n = 0; n < count; n += tile_.tokens) {
       const size_t tokens = std::min(tile_.tokens, count - n);
-      layer_norm(kernel_rows(shape_, x, first + n, tokens, scratch_ + tile_.copy), tokens);
-      if (shape_.bh4) {
-        for (size_t repeat = 0; repeat < shape_.repeats; ++repeat) bh4(repeat, tokens);
-      } else {
-        product(scratch_ + tile_.h, shape_.width, 0, shape_.d_in, 0, shape_.panels, tokens, scratch_ + tile_.v, tile_.v_stride);
-      }
-      code_and_score(tokens, codes.code + (first + n) * codes.stride, codes.score + (first + n) * codes.stride, codes.stride);
+      hash_rows(kernel_rows(shape_, x, first + n, tokens, copy()), packed_.eps, tokens, first + n, codes);
     }
   }
 
+  // x: rows for the kernels, for the codes of `tokens` tokens from `first` on.
+  void hash_rows(const InputRows& x, float eps, size_t tokens, size_t first, const CodeRows& codes) {
+    layer_norm(x, eps, tokens);
+    if (shape_.bh4) {
+      for (size_t repeat = 0; repeat < shape_.repeats; ++repeat) bh4(repeat, tokens);
+    } else {
+      product(scratch_ + tile_.h, shape_.width, 0, shape_.d_in, 0, shape_.panels, tokens, scratch_ + tile_.v, tile_.v_stride);
+    }
+    code_and_score(tokens, codes.code + first * codes.stride, codes.score + first * codes.stride, codes.stride);
+  }
+
+  float* copy() const { return scratch_ + tile_.copy; }
+
  private:
-  void layer_norm(const InputRows& x, size_t tokens) {
+  void layer_norm(const InputRows& x, float eps, size_t tokens) {
     int32_t d_in = int32_t(shape_.d_in);
-    float eps = packed_.eps;
     BufferArgument x_argument(x.data, {{round_up(shape_.d_in, kInputMultiple), 1}, {tokens, x.stride}});
     BufferArgument gamma(floats(packed_.gamma), {{shape_.input(), 1}});
     BufferArgument beta(floats(packed_.beta), {{shape_.input(), 1}});
@@ -254,7 +262,53 @@ class PortableHasher {
   float* const scratch_;
 };
 
+// ---- rows whose variance passes the range of float ----
+
+// (x - mean) / 2^k and eps / 4^k, k such that the largest value is between 1/2 and 1: LayerNorm gives the same of both. The mean
+// is a double, so equal values give zeros. False where x is not finite, or not so large that it is to blame.
+bool scale_down(const float* x, size_t d_in, size_t padded, float* scaled, float* eps) {
+  constexpr float kLarge = 0x1p40f;  // no sum of squares of less passes the range of float
+  float largest = 0;
+  double sum = 0;
+  for (size_t i = 0; i < d_in; ++i) {
+    if (!std::isfinite(x[i])) return false;
+    largest = std::max(largest, std::fabs(x[i]));
+    sum += x[i];
+  }
+  if (largest < kLarge) return false;
+  const double mean = sum / double(d_in);
+  double widest = 0;
+  for (size_t i = 0; i < d_in; ++i) widest = std::max(widest, std::fabs(x[i] - mean));
+  int exponent;
+  std::frexp(widest, &exponent);
+  for (size_t i = 0; i < d_in; ++i) scaled[i] = float(std::ldexp(x[i] - mean, -exponent));
+  std::fill(scaled + d_in, scaled + padded, 0.0f);
+  // Not 0, which a row of zeros would be divided by.
+  *eps = std::max(std::ldexp(*eps, -2 * exponent), std::numeric_limits<float>::min());
+  return true;
+}
+
 }  // namespace
+
+void hash_overflowed(const lookupffn_layer& layer, const InputRows& x, size_t first, size_t count, const CodeRows& codes,
+                     char* scratch) {
+  const PackedShape& shape = layer.packed.shape;
+  const size_t row = round_up(shape.d_in, kInputMultiple);
+  for (size_t n = first; n < first + count; ++n) {
+    if (std::isfinite(codes.score[n * codes.stride])) continue;
+    float eps = layer.packed.eps;
+    if (layer.kernels.specialised_hash) {
+      float* const scaled = TileCopy(shape, scratch).x;
+      if (!scale_down(x.row(n), shape.d_in, row, scaled, &eps)) continue;
+      hash_tile(layer.packed, layer.kernels.hash[kOne], {scaled, ptrdiff_t(row)}, eps, codes.code + n * codes.stride,
+                codes.score + n * codes.stride, codes.stride);
+    } else {
+      PortableHasher hasher(layer, scratch);
+      if (!scale_down(x.row(n), shape.d_in, row, hasher.copy(), &eps)) continue;
+      hasher.hash_rows({hasher.copy(), ptrdiff_t(row)}, eps, 1, n, codes);
+    }
+  }
+}
 
 size_t hash_scratch_bytes(const lookupffn_layer& layer) {
   const PackedShape& shape = layer.packed.shape;
@@ -270,12 +324,14 @@ void hash_tokens(const lookupffn_layer& layer, size_t batch, const InputRows& x,
   } else {
     PortableHasher(layer, scratch).hash(x, first, count, codes);
   }
+  hash_overflowed(layer, x, first, count, codes, scratch);
 }
 
 void hash_call(const lookupffn_layer& layer, size_t call, const float* x, uint16_t* code, float* score, char* scratch) {
   const PackedShape& shape = layer.packed.shape;
   const InputRows row = kernel_rows(shape, {x, 0}, 0, 1, reinterpret_cast<float*>(scratch));
-  run_hash(layer.packed, shape.shared_calls[call], layer.kernels.shared_hash[call], row, code, score, code_stride(shape));
+  run_hash(layer.packed, shape.shared_calls[call], layer.kernels.shared_hash[call], row, layer.packed.eps, code, score,
+           code_stride(shape));
 }
 
 }  // namespace lookupffn

@@ -34,8 +34,14 @@ size_t hash_scratch_bytes(const lookupffn_layer& layer);
 void hash_tokens(const lookupffn_layer& layer, size_t batch, const InputRows& x, size_t first, size_t count,
                  const CodeRows& codes, char* scratch);
 
-// One token, one of shape.shared_calls: several threads can share a token's hash. Specialised kernels only.
+// One token, one of shape.shared_calls: several threads can share a token's hash. Specialised kernels only. To be followed
+// by hash_overflowed, which hash_tokens has done itself.
 void hash_call(const lookupffn_layer& layer, size_t call, const float* x, uint16_t* code, float* score, char* scratch);
+
+// Kernels give scores of NaN where the variance of a row of x passes the range of float: of such rows, this hashes those that
+// are finite once more, scaled down.
+void hash_overflowed(const lookupffn_layer& layer, const InputRows& x, size_t first, size_t count, const CodeRows& codes,
+                     char* scratch);
 
 }  // namespace lookupffn
 #endif

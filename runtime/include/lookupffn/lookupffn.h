@@ -213,9 +213,11 @@ enum { LOOKUPFFN_ADD_RESIDUAL = 1 }; /* y = x + layer(x); needs d_in = d_out */
 /* y[n, :] = layer(x[n, :]) for n in 0..tokens-1.
  *   x  [tokens, d_in],  x_stride floats from one row to the next, any value
  *   y  [tokens, d_out], y_stride likewise, |y_stride| >= d_out where tokens > 1
- * x and y must not overlap. threads NULL: the process's default pool, made at first use. flags: 0 or
+ * y may be x itself, with the same stride; rows of y that overlap rows of x otherwise are
+ * LOOKUPFFN_INVALID_ARGUMENT. threads NULL: the process's default pool, made at first use. flags: 0 or
  * LOOKUPFFN_ADD_RESIDUAL. A token's bits depend neither on the batch that it came in nor on the threads.
- * A row of x that is not finite gives a row of y that is not finite and touches no other row.
+ * Any finite row of x has its y; but where its values differ by less than a millionth of their size, LayerNorm in float
+ * sees little but their rounding. A row of x that is not finite gives a row of y that is not finite and touches no other row.
  * Thread-safe; allocates nothing once as many forwards as run at a time have run. Kernels need up to
  * 768 KiB of the calling thread's stack. */
 LOOKUPFFN_API lookupffn_status lookupffn_forward(const lookupffn_layer *layer, lookupffn_threads *threads,

@@ -177,8 +177,8 @@ class Layer {
   }
   Shape shape() const { return info().shape; }
 
-  // y[n, :] = layer(x[n, :]); x [tokens, d_in] and y [tokens, d_out] must not overlap. flags: 0 or
-  // LOOKUPFFN_ADD_RESIDUAL.
+  // y[n, :] = layer(x[n, :]); x [tokens, d_in], y [tokens, d_out], which may be x itself with the same stride and
+  // must not overlap it otherwise. flags: 0 or LOOKUPFFN_ADD_RESIDUAL.
   void forward(const float* x, ptrdiff_t x_stride, float* y, ptrdiff_t y_stride, size_t tokens,
                unsigned flags = 0) const {
     check(lookupffn_forward(layer_, nullptr, x, x_stride, y, y_stride, tokens, flags));

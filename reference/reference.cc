@@ -129,8 +129,12 @@ std::vector<double> gather(const Layer& layer, const std::vector<int32_t>& code,
 }
 
 Result forward(const Layer& layer, const std::vector<float>& x) {
+  return with_z(layer, projection(layer, layer_norm(layer, x)));
+}
+
+Result with_z(const Layer& layer, std::vector<double> z) {
   Result result;
-  result.z = projection(layer, layer_norm(layer, x));
+  result.z = std::move(z);
   Hash hash = code_and_score(layer, result.z);
   result.code = std::move(hash.code);
   result.score = std::move(hash.score);

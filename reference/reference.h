@@ -1,7 +1,7 @@
-// The layer's mathematics once more, naively and in double: the oracle of the tests. Written to be read
+// The layer's mathematics once more, naively and in double: the oracle of tests, tuner and tool. Written to be read
 // beside the formulas, not to be fast. Everything is row-major, the last index contiguous.
-#ifndef LOOKUPFFN_TESTS_REFERENCE_REFERENCE_H
-#define LOOKUPFFN_TESTS_REFERENCE_REFERENCE_H
+#ifndef LOOKUPFFN_REFERENCE_REFERENCE_H
+#define LOOKUPFFN_REFERENCE_REFERENCE_H
 
 #include <cstddef>
 #include <cstdint>
@@ -52,6 +52,9 @@ struct Result {
 
 // The whole layer. x [tokens, d_in]
 Result forward(const Layer& layer, const std::vector<float>& x);
+
+// What follows the projection. z [tokens, tables, bits]
+Result with_z(const Layer& layer, std::vector<double> z);
 
 }  // namespace lookupffn::reference
 #endif

@@ -1,6 +1,6 @@
 // A LookupFFN layer as plain vectors: what the reference computes with and tests make up.
-#ifndef LOOKUPFFN_TESTS_REFERENCE_LAYER_H
-#define LOOKUPFFN_TESTS_REFERENCE_LAYER_H
+#ifndef LOOKUPFFN_REFERENCE_LAYER_H
+#define LOOKUPFFN_REFERENCE_LAYER_H
 
 #include <cstddef>
 #include <cstdint>

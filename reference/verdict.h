@@ -1,0 +1,42 @@
+// Judges what a layer gave against what it should have given, and says how much was judged.
+#ifndef LOOKUPFFN_REFERENCE_VERDICT_H
+#define LOOKUPFFN_REFERENCE_VERDICT_H
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "reference/layer.h"
+#include "reference/reference.h"
+
+namespace lookupffn::reference {
+
+struct Verdict {
+  size_t tokens = 0;             // with a finite x: of these all codes, scores and values of y were judged
+  size_t not_finite_tokens = 0;  // whose x is not finite: their y must not be either
+  size_t finite_y = 0;           // values of such y that are finite
+  size_t codes = 0, undecided_codes = 0, wrong_codes = 0;  // undecided: with a |z| too near to zero to tell
+  size_t values = 0;                                       // of y
+  double score_error = 0, score_of_tolerance = 0;          // the largest of each
+  double y_error = 0, y_of_tolerance = 0;
+
+  // Whether there was something to judge.
+  bool judged() const { return codes > undecided_codes && values > 0; }
+  bool passed() const {
+    return judged() && wrong_codes == 0 && finite_y == 0 && score_of_tolerance <= 1 && y_of_tolerance <= 1;
+  }
+};
+
+// Results of the tokens x: code, score [tokens, tables], y [tokens, d_out].
+struct Results {
+  std::vector<int32_t> code;
+  std::vector<float> score, y;
+};
+
+// `expected` are the right results of x. Its z may be empty: then every code is decided. Where an undecided code differs,
+// the right y is that of the code that was given. The types are those that the layer was packed with.
+Verdict judge(const Layer& layer, const std::vector<float>& x, const Result& expected, const Results& given,
+              lookupffn_type table_type, lookupffn_type projection_type);
+
+}  // namespace lookupffn::reference
+#endif
