@@ -9,9 +9,9 @@
 #include <thread>
 
 #include "cost_model.h"
-#include "generator_hash.h"
 #include "layer_kernels.h"
 #include "measured_gain.h"
+#include "object_code_hash.h"
 #include "search.h"
 
 namespace lookupffn {
@@ -153,6 +153,7 @@ Trial KernelTuner::measure(const Candidate& candidate, double incumbent_cost,
     trial.reason = candidate.kernel.ok ? candidate.pair.error : candidate.kernel.error;
     return trial;
   }
+  trial.object_hash = object_code_hash(candidate.kernel.object);
   MeasureRequest asked = request(0);
   asked.good = kLooksGood * std::min(best_cost(), incumbent_cost) / incumbent_cost;
   const Measurement measured = run_.runner.run(candidate.pair.executable, asked);
@@ -464,7 +465,7 @@ void KernelTuner::confirm(std::optional<TuneClock::time_point> deadline, KernelO
   record.gain_high = gain.high;
   record.provenance = run_.provenance;
   record.provenance.date = date_now();
-  record.provenance.generator_hash = generator_hash(target_.spec.kernel);
+  record.provenance.object_hash = object_code_hash(winner.kernel.object);
   if (!run_.runner.here()) {
     record.provenance.cpu = measured.cpu;
     record.provenance.caches = measured.caches;

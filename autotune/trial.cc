@@ -41,6 +41,7 @@ nlohmann::json to_json(const Trial& trial) {
       {"compile_seconds", trial.compile_seconds},
       {"measure_seconds", trial.measure_seconds},
   };
+  if (!trial.object_hash.empty()) object["object_hash"] = trial.object_hash;
   if (trial.status == TrialStatus::kOk) {
     object["us_per_token"] = trial.us_per_token;
     object["incumbent_us_per_token"] = trial.incumbent_us_per_token;
@@ -65,6 +66,7 @@ Trial trial_from_json(const nlohmann::json& object) {
   trial.proposed_by = object.value("proposed_by", "");
   trial.compile_seconds = object.value("compile_seconds", 0.0);
   trial.measure_seconds = object.value("measure_seconds", 0.0);
+  trial.object_hash = object.value("object_hash", "");
   trial.reason = object.value("reason", "");
   if (trial.status == TrialStatus::kOk) {
     trial.us_per_token = object.at("us_per_token").get<double>();

@@ -42,6 +42,7 @@ struct Trial {
 
   std::string proposed_by;  // "default", "model", "random", ...
   double compile_seconds = 0, measure_seconds = 0;
+  std::string object_hash;  // of the code that was measured; "" where nothing was, or in logs of before
 };
 
 // Throws what nlohmann::json throws, or std::runtime_error, where the object is no trial.

@@ -102,7 +102,7 @@ std::string save_record(const std::string& schedules_dir, const ScheduleRecord& 
         {"cpu", provenance.cpu},
         {"caches", provenance.caches},
         {"halide", provenance.halide},
-        {"generator_hash", provenance.generator_hash},
+        {"object_hash", provenance.object_hash},
         {"tool", provenance.tool}}},
   };
   const std::string directory = schedules_dir + "/tuned/" + record.spec.isa;
@@ -127,7 +127,7 @@ ScheduleRecord load_record(const std::string& path) {
     ScheduleRecord record;
     record.schema = field<int>(json, "schema");
     // Another schema's fields may be anything: the number alone is enough to refuse it.
-    if (record.schema != kScheduleRecordSchema) return record;
+    if (record.schema < kOldestScheduleRecordSchema || record.schema > kScheduleRecordSchema) return record;
     record.space_hash = field<std::string>(json, "space_hash");
     record.spec.kernel = field<std::string>(json, "kernel");
     record.spec.isa = field<std::string>(json, "isa");
@@ -148,8 +148,9 @@ ScheduleRecord load_record(const std::string& path) {
     record.provenance.cpu = field<std::string>(provenance, "cpu");
     record.provenance.caches = field<std::string>(provenance, "caches");
     record.provenance.halide = field<std::string>(provenance, "halide");
-    record.provenance.generator_hash = field<std::string>(provenance, "generator_hash");
+    if (provenance.contains("object_hash")) record.provenance.object_hash = field<std::string>(provenance, "object_hash");
     record.provenance.tool = field<std::string>(provenance, "tool");
+    record.schema = kScheduleRecordSchema;
     return record;
   } catch (const std::exception& error) {
     throw std::runtime_error("'" + path + "' is no schedule record: " + error.what());
@@ -182,7 +183,7 @@ std::vector<std::string> record_files(const std::string& schedules_dir, const st
 std::string record_fault(const ScheduleRecord& record, const std::string& path, const ScheduleSpace& space) {
   if (record.schema != kScheduleRecordSchema) {
     return "has schema " + std::to_string(record.schema) + ", this version reads " +
-           std::to_string(kScheduleRecordSchema) + ": tune again";
+           std::to_string(kOldestScheduleRecordSchema) + " to " + std::to_string(kScheduleRecordSchema) + ": tune again";
   }
   if (record.spec.kernel != space.kernel()) {
     return "was made for kernel '" + record.spec.kernel + "', not '" + space.kernel() + "'";
@@ -312,6 +313,9 @@ static ChosenSchedule choose_of_isa(const std::vector<std::string>& schedules_di
   for (const std::string& refusal : refusals) chosen.notes.push_back(refusal + ": " + best.name + " is used");
   chosen.schedule = best.record.schedule;
   chosen.record_path = best.path;
+  chosen.record_name = best.name;
+  chosen.record_isa = best.record.spec.isa;
+  chosen.object_hash = best.record.provenance.object_hash;
   const std::string threads =
       std::to_string(best.record.threads) + (best.record.threads == 1 ? " thread" : " threads");
   if (!best.same_cpu) {
