@@ -8,11 +8,11 @@
 #include <stdexcept>
 #include <thread>
 
-#include "cost_model.h"
 #include "layer_kernels.h"
-#include "measured_gain.h"
 #include "object_code_hash.h"
-#include "search.h"
+#include "search/cost_model.h"
+#include "search/search_strategy.h"
+#include "trial/gain.h"
 
 namespace lookupffn {
 namespace {

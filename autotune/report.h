@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "cost_model.h"
-#include "trial.h"
+#include "search/cost_model.h"
+#include "trial/trial.h"
 
 namespace lookupffn {
 

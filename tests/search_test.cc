@@ -1,5 +1,5 @@
 // The search finds good points of known surfaces, and the recorded sweeps' best.
-#include "search.h"
+#include "search/search_strategy.h"
 
 #include <gtest/gtest.h>
 
@@ -9,9 +9,9 @@
 #include <random>
 #include <set>
 
-#include "cost_model.h"
-#include "replay.h"
-#include "trial_log.h"
+#include "search/cost_model.h"
+#include "search/replay.h"
+#include "trial/trial_log.h"
 
 namespace lookupffn {
 namespace {

@@ -4,7 +4,7 @@
 #include "preflight.h"
 #include "progress.h"
 #include "report.h"
-#include "transfer.h"
+#include "search/transfer.h"
 #include "tune.h"
 #include "workload.h"
 

@@ -11,7 +11,6 @@
 #include <string>
 #include <vector>
 
-#include "candidate_build.h"
 #include "generated_code.h"
 #include "generation_progress.h"
 #include "installation.h"
@@ -20,6 +19,7 @@
 #include "on_interrupt.h"
 #include "schedule_record.h"
 #include "schedule_space.h"
+#include "trial/candidate_build.h"
 
 namespace lookupffn {
 namespace {

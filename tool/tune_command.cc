@@ -13,10 +13,10 @@
 #include "installation.h"
 #include "machine.h"
 #include "model_shapes.h"
-#include "replay.h"
-#include "trial_log.h"
+#include "search/replay.h"
+#include "trial/find_tune_tools.h"
+#include "trial/trial_log.h"
 #include "tune.h"
-#include "tune_tools.h"
 #include "workload.h"
 
 namespace lookupffn {

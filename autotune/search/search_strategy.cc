@@ -1,4 +1,4 @@
-#include "search.h"
+#include "search_strategy.h"
 
 #include <stdexcept>
 

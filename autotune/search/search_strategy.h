@@ -1,7 +1,7 @@
 // Strategies that choose which schedule to try next. They never measure: whoever runs the search does,
 // live (tune.h) or from a recorded sweep (replay.h).
-#ifndef LOOKUPFFN_SEARCH_H
-#define LOOKUPFFN_SEARCH_H
+#ifndef LOOKUPFFN_SEARCH_STRATEGY_H
+#define LOOKUPFFN_SEARCH_STRATEGY_H
 
 #include <cstddef>
 #include <cstdint>

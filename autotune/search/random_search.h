@@ -7,7 +7,7 @@
 #include <random>
 #include <vector>
 
-#include "search.h"
+#include "search_strategy.h"
 
 namespace lookupffn {
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "gaussian_process.h"
-#include "search.h"
+#include "search_strategy.h"
 
 namespace lookupffn {
 

@@ -7,7 +7,7 @@
 
 #include "cost_model.h"
 #include "report.h"
-#include "search.h"
+#include "search_strategy.h"
 
 namespace lookupffn {
 namespace {
