@@ -298,7 +298,7 @@ void KernelTuner::search(std::optional<TuneClock::time_point> deadline) {
   }
   if (std::find(points.begin(), points.end(), default_schedule_) == points.end())
     points.push_back(default_schedule_);
-  const SearchSpace space(std::move(points));
+  const LegalSchedules space(std::move(points));
   SearchHints hints;
   hints.starts.push_back(*space.find(default_schedule_));
   for (const size_t point : transferred_points(space, target_.spec, run_.known, kMostTransferred)) {

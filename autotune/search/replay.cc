@@ -49,7 +49,7 @@ std::vector<ReplayResult> replay(const LogContent& log, const ReplayOptions& opt
   for (const auto& [kernel, sweep] : sweeps) {
     const double best = best_cost(sweep);
     if (!(best < std::numeric_limits<double>::infinity())) continue;
-    const SearchSpace space(sweep.points);
+    const LegalSchedules space(sweep.points);
     SearchHints hints;
     if (sweep.start && options.from_default) hints.starts.push_back(*space.find(*sweep.start));
     for (size_t i = 0; i < space.size(); ++i) {

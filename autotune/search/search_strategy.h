@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "search_space.h"
+#include "legal_schedules.h"
 
 namespace lookupffn {
 
@@ -36,7 +36,7 @@ class SearchStrategy {
 // name: "model" (defaults and transferred points, then a cost model blended with regression over the trials),
 // "random" (every point is as likely), or "exhaustive" (all points in order). `space` must outlive the
 // strategy. Throws std::invalid_argument for another name.
-std::unique_ptr<SearchStrategy> make_search_strategy(const std::string& name, const SearchSpace& space,
+std::unique_ptr<SearchStrategy> make_search_strategy(const std::string& name, const LegalSchedules& space,
                                                      const SearchHints& hints, uint64_t seed);
 
 }  // namespace lookupffn
