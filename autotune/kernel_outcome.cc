@@ -1,7 +1,7 @@
 #include "kernel_outcome.h"
 
 #include "json_fields.h"
-#include "trial.h"
+#include "trial/trial.h"
 
 namespace lookupffn {
 

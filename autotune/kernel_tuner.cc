@@ -8,11 +8,11 @@
 #include <stdexcept>
 #include <thread>
 
-#include "cost_model.h"
-#include "generator_hash.h"
 #include "layer_kernels.h"
-#include "measured_gain.h"
-#include "search.h"
+#include "object_code_hash.h"
+#include "search/cost_model.h"
+#include "search/search_strategy.h"
+#include "trial/gain.h"
 #include "weight_types.h"
 
 namespace lookupffn {
@@ -117,6 +117,7 @@ Trial KernelTuner::measure(const Candidate& candidate, double incumbent_cost,
     trial.reason = candidate.kernel.ok ? candidate.pair.error : candidate.kernel.error;
     return trial;
   }
+  trial.object_hash = object_code_hash(candidate.kernel.object);
   MeasureRequest asked = request(0);
   asked.good = kLooksGood * std::min(best_cost(), incumbent_cost) / incumbent_cost;
   const Measurement measured = run_.runner.run(candidate.pair.executable, asked);
@@ -261,7 +262,7 @@ void KernelTuner::search(std::optional<TuneClock::time_point> deadline) {
   }
   if (std::find(points.begin(), points.end(), default_schedule_) == points.end())
     points.push_back(default_schedule_);
-  const SearchSpace space(std::move(points));
+  const LegalSchedules space(std::move(points));
   SearchHints hints;
   hints.starts.push_back(*space.find(default_schedule_));
   for (const size_t point : transferred_points(space, target_.spec, run_.known, kMostTransferred)) {
@@ -416,7 +417,6 @@ void KernelTuner::confirm(std::optional<TuneClock::time_point> deadline, KernelO
   }
   outcome->schedule = winner.kernel.schedule;
   ScheduleRecord record;
-  record.space_hash = space_.content_hash();
   record.spec = target_.spec;
   record.threads = static_cast<int>(run_.options.threads);
   record.schedule = winner.kernel.schedule;
@@ -428,7 +428,7 @@ void KernelTuner::confirm(std::optional<TuneClock::time_point> deadline, KernelO
   record.gain_high = gain.high;
   record.provenance = run_.provenance;
   record.provenance.date = date_now();
-  record.provenance.generator_hash = generator_hash(target_.spec.kernel);
+  record.provenance.object_hash = object_code_hash(winner.kernel.object);
   if (!run_.runner.here()) {
     record.provenance.cpu = measured.cpu;
     record.provenance.caches = measured.caches;

@@ -8,15 +8,15 @@
 #include <string>
 #include <vector>
 
-#include "candidate_build.h"
 #include "jump_proof_clock.h"
 #include "kernel_outcome.h"
 #include "progress.h"
-#include "runner.h"
 #include "schedule_record.h"
 #include "schedule_spaces.h"
-#include "transfer.h"
-#include "trial_log.h"
+#include "search/transfer.h"
+#include "trial/candidate_build.h"
+#include "trial/runner.h"
+#include "trial/trial_log.h"
 #include "tune.h"
 
 namespace lookupffn {

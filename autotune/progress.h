@@ -7,7 +7,7 @@
 #include <string>
 
 #include "jump_proof_clock.h"
-#include "trial.h"
+#include "trial/trial.h"
 
 namespace lookupffn {
 

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "cost_model.h"
 #include "kernel_outcome.h"
-#include "trial.h"
+#include "search/cost_model.h"
+#include "trial/trial.h"
 
 namespace lookupffn {
 

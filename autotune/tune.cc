@@ -12,10 +12,10 @@
 #include <stdexcept>
 
 #include "atomic_file.h"
-#include "content_hash.h"
-#include "generator_hash.h"
+#include "generated_code.h"
 #include "kernel_tuner.h"
 #include "machine.h"
+#include "measured_code.h"
 #include "on_interrupt.h"
 #include "preflight.h"
 #include "report.h"
@@ -72,7 +72,6 @@ nlohmann::json log_header(const TuneOptions& options, const std::vector<TuneTarg
   for (const TuneTarget& target : targets) {
     const std::string& kernel = target.spec.kernel;
     identity["schedule space of " + kernel] = spaces.of(kernel).content_hash();
-    identity["generator of " + kernel] = generator_hash(kernel);
   }
   const std::time_t now = std::time(nullptr);
   return {{"type", "header"},
@@ -82,6 +81,38 @@ nlohmann::json log_header(const TuneOptions& options, const std::vector<TuneTarg
           {"seed", options.seed},
           {"started_unix", static_cast<int64_t>(now)},
           {"cache_bytes", {{"l1d", caches.l1d}, {"l2", caches.l2}, {"l3", caches.l3}}}};
+}
+
+// The trials of a log that is continued must be of the code that is generated now. What the log holds of each kernel's
+// default schedule says so. Throws std::runtime_error where it is not.
+void check_code(const TuneOptions& options, const std::vector<TuneTarget>& targets,
+                const ScheduleSpaces& spaces, const TrialLog& log, const CandidateBuild& build,
+                Progress* progress) {
+  std::vector<ScheduledKernel> kernels;
+  std::vector<std::string> measured;
+  for (const TuneTarget& target : targets) {
+    const Schedule schedule = spaces.of(target.spec.kernel).default_schedule(target.spec);
+    for (const Trial& trial : log.content().trials) {
+      if (!(trial.spec == target.spec) || trial.schedule != schedule || trial.object_hash.empty()) continue;
+      kernels.push_back({target.spec, schedule});
+      measured.push_back(trial.object_hash);
+      break;
+    }
+  }
+  if (kernels.empty()) return;
+  progress->say("checking that the log's trials are of the code that is generated now");
+  std::string changed;
+  generate_each(options.tools.generator, kernels, build.directory(), options.jobs,
+                [&](size_t i, const std::string& object, const std::string& error) {
+                  // A generator that fails now is the search's to report.
+                  if (!error.empty() || !changed.empty()) return;
+                  if (compare_measured_code(measured[i], object).match == CodeMatch::kOther) changed = describe(kernels[i].spec);
+                });
+  if (!changed.empty()) {
+    throw std::runtime_error("log " + options.log + ": its trials of " + changed +
+                             " measured other code than is generated now (generator or compiler changed since); name "
+                             "another with --log");
+  }
 }
 
 }  // namespace
@@ -155,6 +186,7 @@ TuneResult tune(const TuneOptions& options, std::FILE* out) {
   // A trial that fails because its files are being removed must not reach the log.
   const OnInterrupt on_interrupt([&log] { log.close_for_good(); }, build.temporary(),
                                  "the log " + options.log + " has every trial: go on with --resume");
+  check_code(options, targets, spaces, log, build, &progress);
   std::vector<std::string> record_dirs = options.schedules_dirs;
   record_dirs.push_back(options.out);
   TuneRun run(options, log, build, runner, progress);

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "candidate_build.h"
 #include "layer_kernels.h"
 #include "report.h"
+#include "trial/candidate_build.h"
 
 namespace lookupffn {
 
@@ -28,7 +28,7 @@ struct TuneOptions {
   int jobs = 1;               // compilers that run at a time
   uint64_t seed = 1;
   std::string strategy = "model";
-  std::string runner;  // see runner.h
+  std::string runner;  // see trial/runner.h
   std::string log;
   bool resume = false;
   std::string out = "schedules";  // where records go: OUT/tuned/ISA/

@@ -27,6 +27,7 @@
 #include "kernel_table.h"
 #include "lookupffn/kernels.h"
 #include "machine.h"
+#include "measured_code.h"
 #include "owned_directory.h"
 #include "subprocess.h"
 
@@ -187,8 +188,25 @@ std::string date() {
 
 struct Kernel {
   KernelTableEntry entry;
+  ChosenSchedule chosen;
   std::string object;
+  CodeComparison code;  // of a tuned kernel
 };
+
+bool is_tuned(const Kernel& kernel) { return !kernel.chosen.record_path.empty(); }
+
+// Is this the code that the record's schedule was measured with?
+void compare_code(const KernelLibraryRequest& request, Kernel* kernel) {
+  if (!is_tuned(*kernel)) return;
+  if (!request.sanitizer.empty()) {
+    kernel->code.reason = "the kernel is instrumented for a sanitizer";
+  } else if (kernel->chosen.record_isa != kernel->entry.spec.isa) {
+    kernel->code.reason = "the record is for ISA " + kernel->chosen.record_isa;
+  } else {
+    kernel->code = compare_measured_code(kernel->chosen.object_hash, kernel->object);
+  }
+  kernel->entry.provenance += code_remark(kernel->code);
+}
 
 // Generates all kernels, `jobs` at a time. The first failure ends it.
 void generate_all(const KernelLibraryRequest& request, const std::string& directory,
@@ -209,8 +227,9 @@ void generate_all(const KernelLibraryRequest& request, const std::string& direct
       const GeneratedKernel made = generate_kernel(
           request.generator, kernel->entry.spec, kernel->entry.schedule, kernel->entry.function_name,
           directory, request.sanitizer, request.time_limit_seconds, &stop);
-      const std::lock_guard<std::mutex> lock(mutex);
       kernel->object = made.object;
+      if (made.ok) compare_code(request, kernel);
+      const std::lock_guard<std::mutex> lock(mutex);
       if (made.ok) {
         ++done;
         if (request.progress && !stop) {
@@ -247,15 +266,17 @@ nlohmann::json manifest(const KernelLibraryRequest& request, const std::vector<K
   for (const Kernel& kernel : kernels) {
     const KernelSpec& spec = kernel.entry.spec;
     isas.insert(spec.isa);
-    list.push_back({{"kernel", spec.kernel},
-                    {"isa", spec.isa},
-                    {"problem", spec.problem},
-                    {"batch_class", spec.batch_class},
-                    {"schedule", kernel.entry.schedule},
-                    {"provenance", kernel.entry.provenance},
-                    {"function", kernel.entry.function_name},
-                    {"halide_target", halide_target(spec, request.sanitizer)},
-                    {"object_bytes", fs::file_size(kernel.object)}});
+    nlohmann::json object = {{"kernel", spec.kernel},
+                             {"isa", spec.isa},
+                             {"problem", spec.problem},
+                             {"batch_class", spec.batch_class},
+                             {"schedule", kernel.entry.schedule},
+                             {"provenance", kernel.entry.provenance},
+                             {"function", kernel.entry.function_name},
+                             {"halide_target", halide_target(spec, request.sanitizer)},
+                             {"object_bytes", fs::file_size(kernel.object)}};
+    if (is_tuned(kernel)) object["measured_code"] = code_text(kernel.code);
+    list.push_back(std::move(object));
   }
   return {{kManifestMark, 1},
           {"name", request.name},
@@ -293,7 +314,8 @@ KernelLibraryResult build_kernel_library(const KernelLibraryRequest& request) {
     }
     if (!chosen.record_path.empty()) ++result.tuned;
     Kernel kernel;
-    kernel.entry = {spec, std::move(chosen.schedule), chosen.provenance, kernel_function_name(name, spec)};
+    kernel.entry = {spec, chosen.schedule, chosen.provenance, kernel_function_name(name, spec)};
+    kernel.chosen = std::move(chosen);
     if (!functions.insert(kernel.entry.function_name).second) {
       throw std::runtime_error("two kernels are called '" + kernel.entry.function_name + "'");
     }
@@ -320,6 +342,9 @@ KernelLibraryResult build_kernel_library(const KernelLibraryRequest& request) {
   for (const Kernel& kernel : kernels) {
     entries.push_back(kernel.entry);
     kernel_objects.push_back(kernel.object);
+    if (!is_tuned(kernel) || kernel.code.match != CodeMatch::kOther) continue;
+    const std::string note = kernel.chosen.record_name + " " + code_sentence(kernel.code);
+    if (noted.insert(note).second) result.notes.push_back(note);
   }
   write_file_atomically(object("lookupffn/kernels.h"), kernels_header_text());
   write_file_atomically(object("lookupffn/lookupffn.h"), lookupffn_header_text());

@@ -34,7 +34,7 @@ struct KernelLibraryRequest {
 struct KernelLibraryResult {
   size_t kernels = 0;
   size_t tuned = 0;                // of those, how many have a schedule record's schedule
-  std::vector<std::string> notes;  // from choose_schedule, each once
+  std::vector<std::string> notes;  // from choose_schedule and about code that was not measured, each once
   uint64_t archive_bytes = 0, module_bytes = 0;
 };
 

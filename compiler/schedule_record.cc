@@ -64,7 +64,6 @@ std::string save_record(const std::string& schedules_dir, const ScheduleRecord& 
   const ScheduleRecord::Provenance& provenance = record.provenance;
   const Json json = {
       {"schema", record.schema},
-      {"space_hash", record.space_hash},
       {"kernel", record.spec.kernel},
       {"isa", record.spec.isa},
       {"problem", pairs_to_json(record.spec.problem)},
@@ -80,7 +79,7 @@ std::string save_record(const std::string& schedules_dir, const ScheduleRecord& 
         {"cpu", provenance.cpu},
         {"caches", provenance.caches},
         {"halide", provenance.halide},
-        {"generator_hash", provenance.generator_hash},
+        {"object_hash", provenance.object_hash},
         {"tool", provenance.tool}}},
   };
   const std::string directory = schedules_dir + "/tuned/" + record.spec.isa;
@@ -100,8 +99,7 @@ ScheduleRecord parse_record(const std::string& text, const std::string& path) {
     ScheduleRecord record;
     record.schema = static_cast<int>(count_field(json, "schema", 0, kMostCount));
     // Another schema's fields may be anything: the number alone is enough to refuse it.
-    if (record.schema != kScheduleRecordSchema) return record;
-    record.space_hash = text_field(json, "space_hash");
+    if (record.schema < kOldestScheduleRecordSchema || record.schema > kScheduleRecordSchema) return record;
     record.spec.kernel = text_field(json, "kernel");
     record.spec.isa = text_field(json, "isa");
     record.spec.batch_class = text_field(json, "batch_class");
@@ -121,8 +119,9 @@ ScheduleRecord parse_record(const std::string& text, const std::string& path) {
     record.provenance.cpu = text_field(provenance, "cpu");
     record.provenance.caches = text_field(provenance, "caches");
     record.provenance.halide = text_field(provenance, "halide");
-    record.provenance.generator_hash = text_field(provenance, "generator_hash");
+    if (provenance.contains("object_hash")) record.provenance.object_hash = text_field(provenance, "object_hash");
     record.provenance.tool = text_field(provenance, "tool");
+    record.schema = kScheduleRecordSchema;
     return record;
   } catch (const std::exception& error) {
     throw std::runtime_error("'" + path + "' is no schedule record: " + error.what());
@@ -155,7 +154,7 @@ std::vector<std::string> record_files(const std::string& schedules_dir, const st
 std::string record_fault(const ScheduleRecord& record, const std::string& path, const ScheduleSpace& space) {
   if (record.schema != kScheduleRecordSchema) {
     return "has schema " + std::to_string(record.schema) + ", this version reads " +
-           std::to_string(kScheduleRecordSchema) + ": tune again";
+           std::to_string(kOldestScheduleRecordSchema) + " to " + std::to_string(kScheduleRecordSchema) + ": tune again";
   }
   if (record.spec.kernel != space.kernel()) {
     return "was made for kernel '" + record.spec.kernel + "', not '" + space.kernel() + "'";
@@ -281,6 +280,9 @@ static ChosenSchedule choose_of_isa(const std::vector<std::string>& schedules_di
   for (const std::string& refusal : refusals) chosen.notes.push_back(refusal + ": " + best.name + " is used");
   chosen.schedule = best.record.schedule;
   chosen.record_path = best.path;
+  chosen.record_name = best.name;
+  chosen.record_isa = best.record.spec.isa;
+  chosen.object_hash = best.record.provenance.object_hash;
   const std::string threads =
       std::to_string(best.record.threads) + (best.record.threads == 1 ? " thread" : " threads");
   if (!best.same_cpu) {

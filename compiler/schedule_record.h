@@ -13,11 +13,11 @@
 
 namespace lookupffn {
 
-constexpr int kScheduleRecordSchema = 1;
+// 1 had a hash of the generator's sources, which is not read any more; 2 has one of the code that was measured.
+constexpr int kScheduleRecordSchema = 2, kOldestScheduleRecordSchema = 1;
 
 struct ScheduleRecord {
   int schema = kScheduleRecordSchema;
-  std::string space_hash;  // ScheduleSpace::content_hash() of the space that it was tuned in
   KernelSpec spec;
   int threads = 0;  // threads that the kernel was measured with
   Schedule schedule;
@@ -28,11 +28,11 @@ struct ScheduleRecord {
   double gain = 1;                     // default's time over this schedule's, of medians
   double gain_low = 1, gain_high = 1;  // its spread
   struct Provenance {
-    std::string date;            // "2024-05-17T09:30:00Z"
-    std::string cpu, caches;     // as in Machine
-    std::string halide;          // "14.0.0"
-    std::string generator_hash;  // of the kernel's generator: generator_sources_hash()
-    std::string tool;            // version of the tool that wrote it
+    std::string date;         // "2024-05-17T09:30:00Z"
+    std::string cpu, caches;  // as in Machine
+    std::string halide;       // "14.0.0"
+    std::string object_hash;  // object_code_hash() of the kernel that was measured, "" where it was not recorded
+    std::string tool;         // version of the tool that wrote it
   } provenance;
 };
 
@@ -45,7 +45,7 @@ std::string record_file_name(const KernelSpec& spec, const std::string& cpu);
 std::string save_record(const std::string& schedules_dir, const ScheduleRecord& record);
 
 // Throws std::runtime_error naming the file and what is missing or wrong in it. Does not judge whether it
-// matches anything.
+// matches anything. A record of an older schema that this version reads is made one of this schema.
 ScheduleRecord load_record(const std::string& path);
 // The same for a file's text; `path` stands for the file in messages.
 ScheduleRecord parse_record(const std::string& json_text, const std::string& path);
@@ -64,6 +64,9 @@ struct ChosenSchedule {
   Schedule schedule;
   std::string provenance;          // "default", or "tuned/avx512/NAME.json (this CPU)"
   std::string record_path;         // "" for the default
+  std::string record_name;         // "tuned/avx512/NAME.json"
+  std::string record_isa;          // not the kernel's where another ISA's record serves
+  std::string object_hash;         // the record's
   std::vector<std::string> notes;  // a line each: records that were refused or come from elsewhere, and why
 };
 

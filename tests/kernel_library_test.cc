@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <stdexcept>
 #include <thread>
@@ -16,6 +17,9 @@
 #include "atomic_file.h"
 #include "installation.h"
 #include "layer_kernels.h"
+#include "machine.h"
+#include "object_code_hash.h"
+#include "schedule_record.h"
 #include "lookupffn/kernels.h"
 #include "scratch_folder.h"
 #include "subprocess.h"
@@ -256,6 +260,96 @@ TEST_F(KernelLibrary, MissingProgramsAreNamed) {
   EXPECT_NE(error_of_building().find("could not be started"), std::string::npos);
   request.name = "a-b";
   EXPECT_NE(error_of_building().find("'a-b' cannot name"), std::string::npos);
+}
+
+// A library of one kernel, whose record says that it was measured with a certain code.
+class TunedKernelLibrary : public KernelLibrary {
+ protected:
+  TunedKernelLibrary() {
+    request.specs = {request.specs.back()};
+    request.schedules_dirs = {directory.file("out/schedules"), LOOKUPFFN_SCHEDULES};
+    request.directory = directory.file("out/library");
+    record_.spec = request.specs[0];
+    const ScheduleSpace space = ScheduleSpace::load(LOOKUPFFN_SCHEDULES, record_.spec.kernel);
+    record_.schedule = space.default_schedule(record_.spec);
+    record_.threads = this_machine().threads;
+    record_.tokens = 128;
+    record_.provenance.cpu = this_machine().cpu;
+    use_generator("");
+  }
+
+  // What the stand-in for the generator makes under another name, as the tuner would have measured it.
+  std::string hash_of_measured() const {
+    const std::string folder = directory.file("out/a/b");
+    fs::create_directories(folder);
+    std::vector<std::string> command = {request.generator, "-g", "gather", "-f", "tune_kernel_3", "-n", "tune_kernel_3",
+                                        "-o", folder, "-e", "object", "target=x"};
+    for (const auto& pair : record_.spec.problem) command.push_back(pair.first);
+    for (const auto& pair : record_.schedule) command.push_back(pair.first);
+    EXPECT_TRUE(run_process(command).ok());
+    return object_code_hash(folder + "/tune_kernel_3.o");
+  }
+
+  // Builds, and gives the kernel's entry of the manifest.
+  nlohmann::json build(const std::string& object_hash) {
+    record_.provenance.object_hash = object_hash;
+    save_record(request.schedules_dirs[0], record_);
+    result_ = build_kernel_library(request);
+    EXPECT_EQ(result_.tuned, 1u);
+    const nlohmann::json manifest = nlohmann::json::parse(read_file(request.directory + "/manifest.json"));
+    void* module = dlopen((request.directory + "/libmine.so").c_str(), RTLD_NOW | RTLD_LOCAL);
+    EXPECT_NE(module, nullptr) << dlerror();
+    if (module != nullptr) {
+      const auto* library = static_cast<const lookupffn_kernel_library*>(dlsym(module, LOOKUPFFN_KERNEL_LIBRARY_SYMBOL));
+      EXPECT_EQ(library->kernels[0].provenance, manifest.at("kernels").at(0).at("provenance").get<std::string>());
+      dlclose(module);
+    }
+    return manifest.at("kernels").at(0);
+  }
+
+  ScheduleRecord record_;
+  KernelLibraryResult result_;
+};
+
+TEST_F(TunedKernelLibrary, TheMeasuredCodeIsNothingToSpeakOf) {
+  const nlohmann::json kernel = build(hash_of_measured());
+  EXPECT_EQ(kernel.at("measured_code"), "same");
+  EXPECT_EQ(kernel.at("provenance").get<std::string>().find(';'), std::string::npos) << kernel;
+  EXPECT_TRUE(result_.notes.empty()) << result_.notes[0];
+}
+
+TEST_F(TunedKernelLibrary, OtherCodeIsNoted) {
+  const std::string hash = hash_of_measured();
+  use_generator("arguments=$((arguments + 1))");  // a generator that makes other code of the same schedule
+  const nlohmann::json kernel = build(hash);
+  EXPECT_EQ(kernel.at("measured_code"), "other");
+  EXPECT_NE(kernel.at("provenance").get<std::string>().find("; tuned on other code"), std::string::npos) << kernel;
+  ASSERT_EQ(result_.notes.size(), 1u);
+  EXPECT_EQ(result_.notes[0], "tuned/avx2/" + record_file_name(record_.spec, this_machine().cpu) +
+                                  " was tuned on other code (generator or compiler changed since): tune again");
+}
+
+TEST_F(TunedKernelLibrary, ARecordThatDoesNotSayIsUsed) {
+  const nlohmann::json kernel = build("");
+  EXPECT_EQ(kernel.at("measured_code"), "not recorded");
+  EXPECT_NE(kernel.at("provenance").get<std::string>().find("; its measured code was not recorded"), std::string::npos) << kernel;
+  EXPECT_TRUE(result_.notes.empty());
+}
+
+TEST_F(TunedKernelLibrary, InstrumentedCodeIsNotCompared) {
+  request.sanitizer = "undefined";
+  const nlohmann::json kernel = build("0123456789abcdef");
+  EXPECT_EQ(kernel.at("measured_code"), "not compared: the kernel is instrumented for a sanitizer");
+  EXPECT_TRUE(result_.notes.empty());
+}
+
+TEST_F(TunedKernelLibrary, AnotherIsasRecordIsNotCompared) {
+  record_.spec.isa = "avx512";
+  request.specs[0].isa = "avx512_bf16";
+  record_.schedule = ScheduleSpace::load(LOOKUPFFN_SCHEDULES, "gather").default_schedule(record_.spec);
+  const nlohmann::json kernel = build("0123456789abcdef");
+  EXPECT_EQ(kernel.at("measured_code"), "not compared: the record is for ISA avx512");
+  EXPECT_TRUE(result_.notes.empty());
 }
 
 TEST(Installation, NamedThingsMustBeThere) {

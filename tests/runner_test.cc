@@ -1,5 +1,5 @@
 // Where kernels are measured may fail in every way that there is; results are exact or none.
-#include "runner.h"
+#include "trial/runner.h"
 
 #include <gtest/gtest.h>
 
@@ -9,9 +9,9 @@
 
 #include "atomic_file.h"
 #include "measure/result_line.h"
-#include "measured_gain.h"
-#include "measurement.h"
 #include "scratch_folder.h"
+#include "trial/gain.h"
+#include "trial/measure_call.h"
 
 namespace lookupffn {
 namespace {

@@ -181,7 +181,6 @@ void expect_the_defaults_bits(const Case& with, int samples) {
       const std::vector<Schedule> legal = space.enumerate(spec);
       ASSERT_FALSE(legal.empty());
       ScheduleRecord record;
-      record.space_hash = space.content_hash();
       record.spec = spec;
       record.threads = this_machine().threads;
       record.schedule = legal[random() % legal.size()];

@@ -23,7 +23,6 @@ class Records : public testing::Test {
                   schedules.file("gather.space.json"));
     machine.cpu = "Test CPU 9000 (family 6, model 1)";
     machine.threads = 2;
-    record.space_hash = space().content_hash();
     record.spec = spec;
     record.threads = 2;
     record.tokens = 64;
@@ -76,7 +75,6 @@ TEST_F(Records, SaveAndLoad) {
   const ScheduleRecord loaded = load_record(path);
   EXPECT_EQ(loaded.spec, record.spec);
   EXPECT_EQ(loaded.schedule, record.schedule);
-  EXPECT_EQ(loaded.space_hash, record.space_hash);
   EXPECT_EQ(loaded.threads, 2);
   EXPECT_EQ(loaded.tokens, 64);
   EXPECT_EQ(loaded.default_us_per_token, record.default_us_per_token);
@@ -86,6 +84,7 @@ TEST_F(Records, SaveAndLoad) {
   EXPECT_EQ(loaded.gain_high, 1.5);
   EXPECT_EQ(loaded.provenance.cpu, machine.cpu);
   EXPECT_EQ(loaded.provenance.date, record.provenance.date);
+  EXPECT_EQ(loaded.provenance.object_hash, "0123456789abcdef");
   const std::string text = read_file(path);
   EXPECT_GT(std::count(text.begin(), text.end(), '\n'), 30) << "one value a line makes diffs readable";
   save();
@@ -106,6 +105,9 @@ TEST_F(Records, MatchingIsUsed) {
   const ChosenSchedule chosen = choose();
   EXPECT_EQ(chosen.schedule, record.schedule);
   EXPECT_EQ(chosen.record_path, path);
+  EXPECT_EQ("tuned/avx512/" + fs::path(path).filename().string(), chosen.record_name);
+  EXPECT_EQ(chosen.record_isa, "avx512");
+  EXPECT_EQ(chosen.object_hash, "0123456789abcdef");
   EXPECT_EQ(chosen.provenance, "tuned/avx512/" + fs::path(path).filename().string() + " (this CPU)");
   EXPECT_TRUE(chosen.notes.empty());
 }
@@ -142,8 +144,20 @@ TEST_F(Records, AnotherSpaceIsFineWhereItHoldsTheSchedule) {
 }
 
 TEST_F(Records, OtherSchemaIsRefused) {
-  edit(save(), "\"schema\": 1", "\"schema\": 7");
-  expect_refused("has schema 7, this version reads 1");
+  edit(save(), "\"schema\": 2", "\"schema\": 7");
+  expect_refused("has schema 7, this version reads 1 to 2");
+}
+
+// Records of before had a hash of the generator's sources, and nobody knows of what code they are.
+TEST_F(Records, OldSchemaIsUsedAndItsHashOfSourcesIgnored) {
+  const std::string path = save();
+  edit(path, "\"schema\": 2", "\"schema\": 1");
+  edit(path, "\"object_hash\"", "\"generator_hash\"");
+  const ChosenSchedule chosen = choose();
+  EXPECT_EQ(chosen.record_path, path);
+  EXPECT_EQ(chosen.object_hash, "");
+  EXPECT_TRUE(chosen.notes.empty());
+  EXPECT_EQ(load_record(path).schema, kScheduleRecordSchema);
 }
 
 TEST_F(Records, IllegalScheduleIsRefused) {
@@ -168,8 +182,8 @@ TEST_F(Records, BrokenFileIsRefused) {
   edit(path, "\"threads\": 2", "\"threads\": \"two\"");
   expect_refused("'threads' is \"two\"; it must be a whole number from 0");
   write_file_atomically(path, text);
-  edit(path, "\"space_hash\"", "\"spice_hash\"");
-  expect_refused("'space_hash' is missing");
+  edit(path, "\"problem\"", "\"prblem\"");
+  expect_refused("'problem' is missing");
 }
 
 TEST_F(Records, OtherProblemsRecordsAreNobodysBusiness) {

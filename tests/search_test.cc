@@ -1,5 +1,5 @@
 // The search finds good points of known surfaces, and the recorded sweeps' best.
-#include "search.h"
+#include "search/search_strategy.h"
 
 #include <gtest/gtest.h>
 
@@ -9,9 +9,9 @@
 #include <random>
 #include <set>
 
-#include "cost_model.h"
-#include "replay.h"
-#include "trial_log.h"
+#include "search/cost_model.h"
+#include "search/replay.h"
+#include "trial/trial_log.h"
 
 namespace lookupffn {
 namespace {
@@ -59,7 +59,7 @@ double gather_like_cost(const Schedule& point, bool passes_pay) {
 
 // Excess over the best after a twentieth of the points, by seed, ascending. Measurements vary by 1%.
 std::vector<double> excesses(const std::string& strategy, bool passes_pay, int seeds) {
-  const SearchSpace space(gather_like_points());
+  const LegalSchedules space(gather_like_points());
   std::vector<double> costs;
   for (size_t i = 0; i < space.size(); ++i) costs.push_back(gather_like_cost(space.point(i), passes_pay));
   const double best = *std::min_element(costs.begin(), costs.end());
@@ -97,7 +97,7 @@ TEST(Search, ModelFindsTheBestOfKnownSurfacesAndRandomDoesNot) {
 TEST(Search, EveryPointIsProposedOnce) {
   std::vector<Schedule> points = gather_like_points();
   points.resize(60);
-  const SearchSpace space(points);
+  const LegalSchedules space(points);
   for (const std::string name : {"model", "random", "exhaustive"}) {
     const auto search = make_search_strategy(name, space, {{3}, {}}, 5);
     search->observe(7, 1.0);  // of a resumed log
@@ -117,7 +117,7 @@ TEST(Search, EveryPointIsProposedOnce) {
 }
 
 TEST(Search, SameSeedSameTrials) {
-  const SearchSpace space(gather_like_points());
+  const LegalSchedules space(gather_like_points());
   std::vector<std::vector<size_t>> runs;
   for (int run = 0; run < 2; ++run) {
     const auto search = make_search_strategy("model", space, {{1}, {}}, 11);
@@ -133,13 +133,13 @@ TEST(Search, SameSeedSameTrials) {
 }
 
 TEST(Search, StartsComeFirst) {
-  const SearchSpace space(gather_like_points());
+  const LegalSchedules space(gather_like_points());
   const auto search = make_search_strategy("model", space, {{5, 17, 2}, {}}, 1);
   EXPECT_EQ(search->propose(3), (std::vector<size_t>{5, 17, 2}));
 }
 
 TEST(Search, AllFailuresAreSurvived) {
-  const SearchSpace space(gather_like_points());
+  const LegalSchedules space(gather_like_points());
   const auto search = make_search_strategy("model", space, {{0}, {}}, 1);
   for (int i = 0; i < 10; ++i) {
     for (const size_t point : search->propose(4)) search->observe(point, std::nullopt);
@@ -148,12 +148,12 @@ TEST(Search, AllFailuresAreSurvived) {
 }
 
 TEST(Search, UnknownStrategyIsNamed) {
-  const SearchSpace space(gather_like_points());
+  const LegalSchedules space(gather_like_points());
   EXPECT_THROW(make_search_strategy("magic", space, {}, 1), std::invalid_argument);
 }
 
-TEST(SearchSpace, DistancesAreLogarithmicAndZeroIsApart) {
-  const SearchSpace space({{{"a", "0"}}, {{"a", "1"}}, {{"a", "2"}}, {{"a", "16"}}, {{"a", "word"}}});
+TEST(LegalSchedules, DistancesAreLogarithmicAndZeroIsApart) {
+  const LegalSchedules space({{{"a", "0"}}, {{"a", "1"}}, {{"a", "2"}}, {{"a", "16"}}, {{"a", "word"}}});
   const auto at = [&](const char* value) { return *space.find({{"a", value}}); };
   EXPECT_DOUBLE_EQ(space.distance(0, at("1"), at("2")), 0.25);
   EXPECT_DOUBLE_EQ(space.distance(0, at("1"), at("16")), 1);

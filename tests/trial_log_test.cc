@@ -1,5 +1,5 @@
 // The log keeps what was tried, whatever happens to whoever writes it.
-#include "trial_log.h"
+#include "trial/trial_log.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

@@ -15,7 +15,7 @@
 #include "schedule_record.h"
 #include "scratch_folder.h"
 #include "subprocess.h"
-#include "trial_log.h"
+#include "trial/trial_log.h"
 
 namespace lookupffn {
 namespace {

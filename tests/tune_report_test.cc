@@ -4,7 +4,7 @@
 #include "preflight.h"
 #include "progress.h"
 #include "report.h"
-#include "transfer.h"
+#include "search/transfer.h"
 #include "tune.h"
 #include "workload.h"
 
@@ -88,7 +88,7 @@ TEST(Transfer, TheLikestKernelComesFirstAndIllegalSchedulesFindTheirNeighbour) {
   for (const char* tile : {"16", "32", "64"}) {
     for (const char* vector : {"16", "32"}) points.push_back({{"d_tile", tile}, {"vector_bytes", vector}});
   }
-  const SearchSpace space(points);
+  const LegalSchedules space(points);
   KernelSpec other_shape = gather("avx2");
   other_shape.problem["d_out"] = "768";
   KernelSpec hash = gather("avx2");

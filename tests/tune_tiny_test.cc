@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <random>
 #include <set>
 #include <thread>
@@ -18,7 +19,7 @@
 #include "schedule_record.h"
 #include "scratch_folder.h"
 #include "subprocess.h"
-#include "trial_log.h"
+#include "trial/trial_log.h"
 
 namespace lookupffn {
 namespace {
@@ -35,7 +36,7 @@ class TuneTiny : public testing::Test {
   }
 
   std::vector<std::string> command(const std::vector<std::string>& more) const {
-    std::vector<std::string> argv = {kTool,   "tune",  "--workload",    "d_in=32 tables=4 bits=3 block=16",
+    std::vector<std::string> argv = {kTool,   "tune",  "--workload",    workload_,
                                      "--isa", "sse41", "--sample-time", "0.005",
                                      "--log", log_,    "--out",         out_};
     argv.insert(argv.end(), more.begin(), more.end());
@@ -111,6 +112,7 @@ class TuneTiny : public testing::Test {
   }
 
   ScratchFolder folder_;
+  std::string workload_ = "d_in=32 tables=4 bits=3 block=16";
   std::string log_ = folder_.file("tune.jsonl"), out_ = folder_.file("schedules");
 };
 
@@ -135,6 +137,101 @@ TEST_F(TuneTiny, TheWholeLoop) {
   const ProcessResult other = tune({"--tokens", "1", "--trials", "4", "--resume"});
   EXPECT_FALSE(other.ok());
   EXPECT_NE(other.err.find("was made for shape"), std::string::npos) << other.err;
+}
+
+// From trial to record to library: which code was measured, and whether it is still what is generated.
+TEST_F(TuneTiny, RecordsSayWhatCodeWasMeasured) {
+  // A default that is easily beaten, so that there is a record.
+  nlohmann::json space = nlohmann::json::parse(read_file(std::string(LOOKUPFFN_SCHEDULES) + "/gather.space.json"));
+  space["defaults"] = {{{"when", "true"},
+                        {"schedule",
+                         {{"d_tile", 16},
+                          {"vector_bytes", 16},
+                          {"tables_pass", 1},
+                          {"unroll_tables", 1},
+                          {"prefetch_tables", 0},
+                          {"whole_rows", "false"},
+                          {"parallel", "tokens"}}}}};
+  const std::string spaces = folder_.file("spaces");
+  fs::create_directories(spaces);
+  write_file_atomically(spaces + "/gather.space.json", space.dump());
+  workload_ = "d_in=64 d_out=512 tables=64 bits=4";
+  const std::vector<std::string> arguments = {"--kernels", "gather", "--tokens", "8", "--trials", "8", "--schedules", spaces};
+  const ProcessResult result = tune(arguments);
+  ASSERT_TRUE(result.ok()) << result.out << result.err;
+  const std::vector<std::string> paths = record_files(out_);
+  ASSERT_EQ(paths.size(), 1u) << result.out;
+  const ScheduleRecord record = load_record(paths[0]);
+  EXPECT_EQ(record.provenance.object_hash.size(), 16u);
+  std::set<std::string> hashes;
+  for (const Trial& trial : read_trial_log(log_).trials) {
+    if (trial.status != TrialStatus::kOk) continue;
+    EXPECT_EQ(trial.object_hash.size(), 16u);
+    hashes.insert(trial.object_hash);
+    if (trial.schedule == record.schedule) {
+      EXPECT_EQ(trial.object_hash, record.provenance.object_hash);
+    }
+  }
+  EXPECT_EQ(hashes.size(), 8u) << "each schedule has code of its own";
+
+  // Another generator: what it makes of a schedule is not what was measured.
+  const std::string changed = folder_.file("changed_generator");
+  write_file_atomically(changed,
+                        "#!/bin/bash\n"
+                        "arguments=()\n"
+                        "for word; do\n"
+                        "  case $word in d_tile=16) word=d_tile=32;; d_tile=*) word=d_tile=16;; esac\n"
+                        "  arguments+=(\"$word\")\n"
+                        "done\n"
+                        "exec '" + kGenerator + "' \"${arguments[@]}\"\n");
+  fs::permissions(changed, fs::perms::owner_all);
+
+  const struct {
+    std::string generator, code;
+  } cases[] = {{kGenerator, "same"}, {changed, "other"}};
+  for (const auto& c : cases) {
+    const ProcessResult built =
+        run_process({kTool, "build", "--shape", workload_, "--isa", "sse41", "--out", folder_.file("library"), "--schedules", out_,
+                     "--schedules", spaces, "--generator", c.generator},
+                    options());
+    ASSERT_TRUE(built.ok()) << built.err;
+    EXPECT_EQ(built.err.find("was tuned on other code (generator or compiler changed since): tune again") != std::string::npos,
+              c.code == "other")
+        << built.err;
+    size_t tuned = 0;
+    const nlohmann::json manifest = nlohmann::json::parse(read_file(folder_.file("library/manifest.json")));
+    for (const nlohmann::json& kernel : manifest.at("kernels")) {
+      if (!kernel.contains("measured_code")) continue;
+      ++tuned;
+      EXPECT_EQ(kernel.at("measured_code"), c.code);
+    }
+    EXPECT_EQ(tuned, 1u);
+
+    std::vector<std::string> list = {kTool,         "schedules", "--isa", "sse41",       "--schedules", out_,
+                                     "--schedules", spaces,      "--json", "--generator", c.generator};
+    const auto code_of_record = [&] {
+      const ProcessResult listed = run_process(list, options());
+      EXPECT_TRUE(listed.ok()) << listed.err;
+      for (const auto& entry : nlohmann::json::parse(listed.out)) {
+        if (entry.at("path") == paths[0]) return entry.value("measured_code", entry.at("reason").get<std::string>());
+      }
+      return "not listed: " + listed.out;
+    };
+    EXPECT_EQ(code_of_record(), c.code);
+    list.push_back("--no-code");
+    EXPECT_EQ(code_of_record(), "not compared: --no-code");
+  }
+
+  // A log's trials are of the code that is generated, or it is not continued.
+  std::vector<std::string> again = arguments;
+  again.push_back("--resume");
+  const ProcessResult resumed = tune(again);
+  EXPECT_TRUE(resumed.ok()) << resumed.err;
+  again.insert(again.end(), {"--generator", changed});
+  const ProcessResult refused = tune(again);
+  EXPECT_FALSE(refused.ok());
+  EXPECT_NE(refused.err.find("measured other code than is generated now"), std::string::npos) << refused.err;
+  EXPECT_EQ(std::count(refused.err.begin(), refused.err.end(), '\n'), 1) << refused.err;
 }
 
 // Ctrl-C: nothing is left behind but the log.

@@ -1,13 +1,10 @@
 #include "build_command.h"
 
 #include <signal.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cctype>
-#include <chrono>
-#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -16,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "generation_progress.h"
 #include "installation.h"
 #include "kernel_library.h"
 #include "kernel_table.h"
@@ -36,32 +34,6 @@ struct BuildOptions {
   std::vector<std::string> shapes, isas, schedules;
   std::vector<std::string> table_types = {"f32"}, projection_types = {"f32"};
   int jobs = 0;
-};
-
-// A line that is overwritten on a terminal, a line for each kernel elsewhere.
-class Progress {
- public:
-  void operator()(size_t done, size_t total, const std::string& what) {
-    if (done == 0) {
-      std::printf("generating %zu kernels\n", total);
-    } else {
-      const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
-      const std::string count = "[" + std::to_string(done) + "/" + std::to_string(total) + "] ";
-      if (terminal_) {
-        const long left = std::lround(elapsed / double(done) * double(total - done));
-        std::printf("\r\033[K%s%.90s, %ld s left%s", count.c_str(), what.c_str(), left,
-                    done == total ? "\n" : "");
-      } else {
-        std::printf("%s%s\n", count.c_str(), what.c_str());
-      }
-    }
-    std::fflush(stdout);
-  }
-
- private:
-  using Clock = std::chrono::steady_clock;
-  const Clock::time_point start_ = Clock::now();
-  const bool terminal_ = isatty(1) != 0;
 };
 
 // "models/byte-lm.safetensors" gives "byte_lm".
@@ -105,7 +77,7 @@ void build(const BuildOptions& options) {
   request.sanitizer = options.sanitizer;
   request.jobs = options.jobs > 0 ? options.jobs : this_machine().threads;
   request.cancelled = &interrupted;
-  const auto progress = std::make_shared<Progress>();
+  const auto progress = std::make_shared<GenerationProgress>(stdout);
   request.progress = [progress](size_t done, size_t total, const std::string& what) {
     (*progress)(done, total, what);
   };

@@ -1,5 +1,6 @@
 #include "schedules_command.h"
 
+#include <cstddef>
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
@@ -10,20 +11,24 @@
 #include <string>
 #include <vector>
 
-#include "generator_hash.h"
+#include "generated_code.h"
+#include "generation_progress.h"
 #include "installation.h"
 #include "json_fields.h"
 #include "machine.h"
+#include "measured_code.h"
+#include "on_interrupt.h"
 #include "option_checks.h"
 #include "schedule_record.h"
 #include "schedule_space.h"
+#include "trial/candidate_build.h"
 
 namespace lookupffn {
 namespace {
 
 struct SchedulesOptions {
-  bool json = false;
-  std::string isa;
+  bool json = false, no_code = false;
+  std::string isa, generator;
   std::vector<std::string> schedules;
 };
 
@@ -32,7 +37,7 @@ struct Entry {
   std::optional<ScheduleRecord> record;  // not there where the file cannot be read
   std::string fault;                     // why it is not used, "" where it is
   bool this_cpu = false;
-  bool this_generator = false;  // the one that it was tuned with is this build's
+  CodeComparison code;  // of a record that is used
 };
 
 // Days since a date as records have it, negative where it is none.
@@ -49,7 +54,6 @@ Entry assess(const std::string& path, const std::vector<std::string>& directorie
   try {
     entry.record = load_record(path);
     entry.this_cpu = !machine.cpu.empty() && entry.record->provenance.cpu == machine.cpu;
-    entry.this_generator = entry.record->provenance.generator_hash == generator_hash(entry.record->spec.kernel);
     std::optional<ScheduleSpace> space;
     for (const std::string& directory : directories) {
       if (!std::filesystem::exists(directory + "/" + entry.record->spec.kernel + ".space.json")) continue;
@@ -85,7 +89,8 @@ nlohmann::json to_json(const Entry& entry) {
                  {"age_days", age_days(record.provenance.date)},
                  {"cpu", record.provenance.cpu},
                  {"this_cpu", entry.this_cpu},
-                 {"this_generator", entry.this_generator}});
+                 {"object_hash", record.provenance.object_hash}});
+    if (entry.fault.empty()) json["measured_code"] = code_text(entry.code);
   }
   return json;
 }
@@ -100,40 +105,84 @@ void print(const Entry& entry, const std::string& directory) {
   const double age = age_days(record.provenance.date);
   char when[64] = "of unknown age";
   if (age >= 0) std::snprintf(when, sizeof when, "%.0f days old", age);
-  std::printf("  %s\n    gain %.2fx (%.2f to %.2f), %s, %d thread%s, %s%s%s\n    %s%s\n",
+  std::printf("  %s\n    gain %.2fx (%.2f to %.2f), %s, %d thread%s, %s%s\n    %s%s\n",
               describe(record.spec).c_str(), record.gain, record.gain_low, record.gain_high, when,
               record.threads, record.threads == 1 ? "" : "s", record.provenance.cpu.c_str(),
               entry.this_cpu ? " (this CPU)" : " (another CPU)",
-              entry.this_generator ? "" : "; its generator has changed since: tune again for the best",
               entry.fault.empty() ? "matches: used where kernels of this problem are built" : "not used: it ",
               entry.fault.c_str());
+  if (entry.fault.empty()) std::printf("    code: %s\n", code_sentence(entry.code).c_str());
+}
+
+// Generates the kernels of the records that are used and compares their code with what was measured.
+void compare_code(const SchedulesOptions& options, std::vector<Entry>* entries) {
+  std::vector<Entry*> compared;
+  for (Entry& entry : *entries) {
+    if (!entry.fault.empty()) continue;
+    if (entry.record->provenance.object_hash.empty()) {
+      entry.code.match = CodeMatch::kNotRecorded;
+    } else if (options.no_code) {
+      entry.code.reason = "--no-code";
+    } else {
+      compared.push_back(&entry);
+    }
+  }
+  if (compared.empty()) return;
+  TuneTools tools;
+  try {
+    tools.generator = find_generator(options.generator);
+  } catch (const std::runtime_error& error) {
+    if (!options.generator.empty()) throw;
+    for (Entry* entry : compared) entry->code.reason = error.what();
+    return;
+  }
+  std::vector<ScheduledKernel> kernels;
+  for (const Entry* entry : compared) kernels.push_back({entry->record->spec, entry->record->schedule});
+  const CandidateBuild build(tools);
+  const OnInterrupt on_interrupt([] {}, build.directory(), "nothing was changed; --no-code leaves the generating out");
+  GenerationProgress progress(stderr);
+  size_t done = 0;
+  progress(0, kernels.size(), "");
+  generate_each(tools.generator, kernels, build.directory(), this_machine().threads,
+                [&](size_t i, const std::string& object, const std::string& error) {
+                  CodeComparison& code = compared[i]->code;
+                  if (error.empty()) {
+                    code = compare_measured_code(compared[i]->record->provenance.object_hash, object);
+                  } else {
+                    code.reason = error;
+                  }
+                  progress(++done, kernels.size(), describe(kernels[i].spec));
+                });
 }
 
 void list(const SchedulesOptions& options) {
   const std::vector<std::string> directories = find_schedules(options.schedules);
   const Machine machine = this_machine();
-  nlohmann::json records = nlohmann::json::array();
-  size_t count = 0, matching = 0;
+  std::vector<Entry> entries;
+  std::vector<size_t> counts;  // of each directory
   for (const std::string& directory : directories) {
     const std::vector<std::string> paths = record_files(directory, options.isa);
-    if (!options.json) std::printf("%s: %zu records\n", directory.c_str(), paths.size());
-    for (const std::string& path : paths) {
-      const Entry entry = assess(path, directories, machine);
-      ++count;
-      matching += entry.fault.empty();
-      if (options.json) {
-        records.push_back(to_json(entry));
-      } else {
-        print(entry, directory);
-      }
+    for (const std::string& path : paths) entries.push_back(assess(path, directories, machine));
+    counts.push_back(paths.size());
+  }
+  compare_code(options, &entries);
+  if (options.json) {
+    nlohmann::json records = nlohmann::json::array();
+    for (const Entry& entry : entries) records.push_back(to_json(entry));
+    std::printf("%s\n", json_text(records).c_str());
+    return;
+  }
+  size_t matching = 0;
+  auto entry = entries.begin();
+  for (size_t i = 0; i < directories.size(); ++i) {
+    std::printf("%s: %zu records\n", directories[i].c_str(), counts[i]);
+    for (const auto end = entry + std::ptrdiff_t(counts[i]); entry != end; ++entry) {
+      print(*entry, directories[i]);
+      matching += entry->fault.empty();
     }
   }
-  if (options.json) {
-    std::printf("%s\n", json_text(records).c_str());
-  } else {
-    std::printf("%zu of %zu records match; this CPU is %s, %d threads\n", matching, count,
-                machine.cpu.c_str(), machine.threads);
-  }
+  std::printf("%zu of %zu records match; this CPU is %s, %d threads\n", matching, entries.size(), machine.cpu.c_str(),
+              machine.threads);
 }
 
 }  // namespace
@@ -144,9 +193,14 @@ void add_schedules_command(CLI::App& app) {
   command->description(
       "Lists the schedule records that `lookupffn build` chooses from: kernel, problem, gain over the "
       "default\n"
-      "schedule with its spread, age, CPU, and whether a record is used or why not.");
+      "schedule with its spread, age, CPU, whether a record is used or why not, and whether the code that was\n"
+      "measured is what the generator program emits now. For that it generates the records' kernels, which\n"
+      "takes a few seconds each; the environment variable LOOKUPFFN_KERNEL_CACHE names a directory that keeps\n"
+      "them, and --no-code leaves it out.");
   const auto options = std::make_shared<SchedulesOptions>();
   command->add_flag("--json", options->json, "an array of objects on standard output");
+  command->add_flag("--no-code", options->no_code, "generate nothing: do not compare the code that was measured");
+  command->add_option("--generator", options->generator, "the generator program, where it is not found by itself");
   command->add_option("--isa", options->isa, "of one ISA only")->check(isa_name());
   command
       ->add_option("--schedules", options->schedules,

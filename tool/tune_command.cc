@@ -15,10 +15,10 @@
 #include "model_shapes.h"
 #include "number_range.h"
 #include "option_checks.h"
-#include "replay.h"
-#include "trial_log.h"
+#include "search/replay.h"
+#include "trial/find_tune_tools.h"
+#include "trial/trial_log.h"
 #include "tune.h"
-#include "tune_tools.h"
 #include "workload.h"
 
 namespace lookupffn {

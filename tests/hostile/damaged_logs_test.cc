@@ -19,11 +19,11 @@
 #include "hostile/run_tool.h"
 #include "json_fields.h"
 #include "kernel_outcome.h"
-#include "replay.h"
+#include "search/replay.h"
 #include "report.h"
 #include "schedule_record.h"
 #include "scratch_folder.h"
-#include "trial_log.h"
+#include "trial/trial_log.h"
 
 namespace lookupffn {
 namespace {

@@ -16,7 +16,7 @@
 #include "safetensors.h"
 #include "scratch_folder.h"
 #include "status.h"
-#include "trial_log.h"
+#include "trial/trial_log.h"
 
 namespace lookupffn {
 namespace {

@@ -1,7 +1,7 @@
 // Strategies that choose which schedule to try next. They never measure: whoever runs the search does,
 // live (tune.h) or from a recorded sweep (replay.h).
-#ifndef LOOKUPFFN_SEARCH_H
-#define LOOKUPFFN_SEARCH_H
+#ifndef LOOKUPFFN_SEARCH_STRATEGY_H
+#define LOOKUPFFN_SEARCH_STRATEGY_H
 
 #include <cstddef>
 #include <cstdint>
@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "search_space.h"
+#include "legal_schedules.h"
 
 namespace lookupffn {
 
@@ -36,7 +36,7 @@ class SearchStrategy {
 // name: "model" (defaults and transferred points, then a cost model blended with regression over the trials),
 // "random" (every point is as likely), or "exhaustive" (all points in order). `space` must outlive the
 // strategy. Throws std::invalid_argument for another name.
-std::unique_ptr<SearchStrategy> make_search_strategy(const std::string& name, const SearchSpace& space,
+std::unique_ptr<SearchStrategy> make_search_strategy(const std::string& name, const LegalSchedules& space,
                                                      const SearchHints& hints, uint64_t seed);
 
 }  // namespace lookupffn

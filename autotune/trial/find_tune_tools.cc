@@ -1,4 +1,4 @@
-#include "tune_tools.h"
+#include "find_tune_tools.h"
 
 #include <cstdlib>
 #include <filesystem>

@@ -7,7 +7,7 @@
 
 #include "cost_model.h"
 #include "report.h"
-#include "search.h"
+#include "search_strategy.h"
 
 namespace lookupffn {
 namespace {
@@ -24,9 +24,9 @@ double best_cost(const Sweep& sweep) {
   return best;
 }
 
-SearchSpace space_of(const Sweep& sweep, const std::string& label) {
+LegalSchedules space_of(const Sweep& sweep, const std::string& label) {
   try {
-    return SearchSpace(sweep.points);
+    return LegalSchedules(sweep.points);
   } catch (const std::invalid_argument& error) {
     throw std::runtime_error(label + ": " + error.what());
   }
@@ -49,7 +49,7 @@ std::vector<ReplayResult> replay(const LogContent& log, const ReplayOptions& opt
     const double best = best_cost(sweep);
     if (!(best < std::numeric_limits<double>::infinity())) continue;
     const std::string label = kernel_label(kernel.first, kernel.second);
-    const SearchSpace space = space_of(sweep, label);
+    const LegalSchedules space = space_of(sweep, label);
     SearchHints hints;
     if (sweep.start && options.from_default) hints.starts.push_back(*space.find(*sweep.start));
     for (size_t i = 0; i < space.size(); ++i) {

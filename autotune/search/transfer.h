@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "kernel_spec.h"
+#include "legal_schedules.h"
 #include "schedule.h"
-#include "search_space.h"
 
 namespace lookupffn {
 
@@ -25,7 +25,7 @@ double unlikeness(const KernelSpec& a, const KernelSpec& b);
 
 // Points of the space for what is known of the kernels most like this one, the likest first, no repeats, at
 // most `count`. A schedule that is no legal point here stands for the point that differs from it least.
-std::vector<size_t> transferred_points(const SearchSpace& space, const KernelSpec& spec,
+std::vector<size_t> transferred_points(const LegalSchedules& space, const KernelSpec& spec,
                                        const std::vector<KnownSchedule>& known, size_t count);
 
 }  // namespace lookupffn

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "cost_model.h"
+#include "search/cost_model.h"
 #include "kernel_outcome.h"
 #include "trial.h"
 

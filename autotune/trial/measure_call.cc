@@ -1,4 +1,4 @@
-#include "measurement.h"
+#include "measure_call.h"
 
 #include <algorithm>
 #include <cmath>

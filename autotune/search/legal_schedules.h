@@ -1,6 +1,6 @@
 // The points that a search chooses from: every legal schedule of one kernel, listed.
-#ifndef LOOKUPFFN_SEARCH_SPACE_H
-#define LOOKUPFFN_SEARCH_SPACE_H
+#ifndef LOOKUPFFN_LEGAL_SCHEDULES_H
+#define LOOKUPFFN_LEGAL_SCHEDULES_H
 
 #include <cstddef>
 #include <cstdint>
@@ -14,11 +14,11 @@
 namespace lookupffn {
 
 // Immutable; may be shared between threads.
-class SearchSpace {
+class LegalSchedules {
  public:
   // Parameters and their values are those that occur in the points; every point has the same parameters.
   // Throws std::invalid_argument where one lacks a parameter, or where there is no point at all.
-  explicit SearchSpace(std::vector<Schedule> points);
+  explicit LegalSchedules(std::vector<Schedule> points);
 
   size_t size() const { return points_.size(); }
   size_t parameter_count() const { return parameters_.size(); }

@@ -1,4 +1,4 @@
-#include "measured_gain.h"
+#include "gain.h"
 
 #include <algorithm>
 #include <cmath>

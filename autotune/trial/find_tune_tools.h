@@ -1,6 +1,6 @@
 // Where the pieces are that candidates are built from.
-#ifndef LOOKUPFFN_TUNE_TOOLS_H
-#define LOOKUPFFN_TUNE_TOOLS_H
+#ifndef LOOKUPFFN_FIND_TUNE_TOOLS_H
+#define LOOKUPFFN_FIND_TUNE_TOOLS_H
 
 #include <string>
 

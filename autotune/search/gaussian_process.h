@@ -7,7 +7,7 @@
 #include <random>
 #include <vector>
 
-#include "search_space.h"
+#include "legal_schedules.h"
 
 namespace lookupffn {
 
@@ -17,7 +17,7 @@ namespace lookupffn {
 class GaussianProcess {
  public:
   // prior: an estimate of the logarithm of the cost of every point, or empty. `space` must outlive this.
-  GaussianProcess(const SearchSpace& space, std::vector<double> prior, std::mt19937_64* random);
+  GaussianProcess(const LegalSchedules& space, std::vector<double> prior, std::mt19937_64* random);
 
   // Fits to targets[i] at points[i]. With `search`, the unknowns are improved first.
   void fit(const std::vector<size_t>& points, const std::vector<double>& targets, bool search);
@@ -45,7 +45,7 @@ class GaussianProcess {
   double covariance(const Unknowns& unknowns, size_t a, size_t b) const;
   bool try_fit(const Unknowns& unknowns, const std::vector<double>& targets, Fit* fit) const;
 
-  const SearchSpace& space_;
+  const LegalSchedules& space_;
   std::vector<double> prior_;
   std::mt19937_64* random_;
   std::vector<size_t> points_;

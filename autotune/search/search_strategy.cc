@@ -1,4 +1,4 @@
-#include "search.h"
+#include "search_strategy.h"
 
 #include <stdexcept>
 
@@ -7,7 +7,7 @@
 
 namespace lookupffn {
 
-std::unique_ptr<SearchStrategy> make_search_strategy(const std::string& name, const SearchSpace& space,
+std::unique_ptr<SearchStrategy> make_search_strategy(const std::string& name, const LegalSchedules& space,
                                                      const SearchHints& hints, uint64_t seed) {
   if (name == "model") return std::make_unique<ModelSearch>(space, hints, seed);
   if (name == "random") return std::make_unique<ListSearch>(shuffled_points(space, seed), space.size());

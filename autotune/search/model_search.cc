@@ -30,7 +30,7 @@ double normal_below(double z) { return 0.5 * std::erfc(-z * 0.7071067811865476);
 
 }  // namespace
 
-ModelSearch::ModelSearch(const SearchSpace& space, const SearchHints& hints, uint64_t seed)
+ModelSearch::ModelSearch(const LegalSchedules& space, const SearchHints& hints, uint64_t seed)
     : space_(space),
       hints_(hints),
       random_(seed),

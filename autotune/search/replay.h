@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "trial_log.h"
+#include "trial/trial_log.h"
 
 namespace lookupffn {
 

@@ -55,7 +55,7 @@ double unlikeness(const KernelSpec& a, const KernelSpec& b) {
   return sum;
 }
 
-std::vector<size_t> transferred_points(const SearchSpace& space, const KernelSpec& spec,
+std::vector<size_t> transferred_points(const LegalSchedules& space, const KernelSpec& spec,
                                        const std::vector<KnownSchedule>& known, size_t count) {
   std::vector<std::pair<double, const KnownSchedule*>> order;
   for (const KnownSchedule& schedule : known) {

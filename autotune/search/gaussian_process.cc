@@ -13,7 +13,7 @@ double matern52(double squared) {
 
 }  // namespace
 
-GaussianProcess::GaussianProcess(const SearchSpace& space, std::vector<double> prior, std::mt19937_64* random)
+GaussianProcess::GaussianProcess(const LegalSchedules& space, std::vector<double> prior, std::mt19937_64* random)
     : space_(space), prior_(std::move(prior)), random_(random) {
   fit_.unknowns.relevance.assign(space.parameter_count(), 1.0);
 }

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "measurement.h"
+#include "measure_call.h"
 
 namespace lookupffn {
 

@@ -1,4 +1,4 @@
-#include "search_space.h"
+#include "legal_schedules.h"
 
 #include <algorithm>
 #include <cmath>
@@ -43,7 +43,7 @@ std::vector<double> value_distances(const std::vector<std::string>& values) {
 
 }  // namespace
 
-SearchSpace::SearchSpace(std::vector<Schedule> points) : points_(std::move(points)) {
+LegalSchedules::LegalSchedules(std::vector<Schedule> points) : points_(std::move(points)) {
   if (points_.empty()) throw std::invalid_argument("the schedule space has no legal point");
   for (const auto& [name, value] : points_.front()) parameters_.push_back({name, {}, {}});
   for (const Schedule& point : points_) {
@@ -77,13 +77,13 @@ SearchSpace::SearchSpace(std::vector<Schedule> points) : points_(std::move(point
   }
 }
 
-std::optional<size_t> SearchSpace::find(const Schedule& schedule) const {
+std::optional<size_t> LegalSchedules::find(const Schedule& schedule) const {
   const auto it = index_.find(schedule);
   if (it == index_.end()) return std::nullopt;
   return it->second;
 }
 
-size_t SearchSpace::differences(size_t a, size_t b) const {
+size_t LegalSchedules::differences(size_t a, size_t b) const {
   size_t count = 0;
   for (size_t p = 0; p < parameters_.size(); ++p) count += coordinate(a, p) != coordinate(b, p);
   return count;

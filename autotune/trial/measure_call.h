@@ -1,6 +1,6 @@
 // How the measuring program is asked, and what its answer means.
-#ifndef LOOKUPFFN_MEASUREMENT_H
-#define LOOKUPFFN_MEASUREMENT_H
+#ifndef LOOKUPFFN_MEASURE_CALL_H
+#define LOOKUPFFN_MEASURE_CALL_H
 
 #include <cstddef>
 #include <cstdint>

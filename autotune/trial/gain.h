@@ -1,6 +1,6 @@
 // From samples taken in turn to a gain and how sure it is.
-#ifndef LOOKUPFFN_MEASURED_GAIN_H
-#define LOOKUPFFN_MEASURED_GAIN_H
+#ifndef LOOKUPFFN_GAIN_H
+#define LOOKUPFFN_GAIN_H
 
 #include <vector>
 

@@ -7,13 +7,13 @@
 #include <vector>
 
 #include "gaussian_process.h"
-#include "search.h"
+#include "search_strategy.h"
 
 namespace lookupffn {
 
 class ModelSearch : public SearchStrategy {
  public:
-  ModelSearch(const SearchSpace& space, const SearchHints& hints, uint64_t seed);
+  ModelSearch(const LegalSchedules& space, const SearchHints& hints, uint64_t seed);
 
   std::vector<size_t> propose(size_t count) override;
   void observe(size_t point, std::optional<double> cost) override;
@@ -26,7 +26,7 @@ class ModelSearch : public SearchStrategy {
   size_t best_observed() const;
   std::vector<double> targets() const;
 
-  const SearchSpace& space_;
+  const LegalSchedules& space_;
   SearchHints hints_;
   std::mt19937_64 random_;
   GaussianProcess process_;

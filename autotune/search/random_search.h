@@ -7,7 +7,7 @@
 #include <random>
 #include <vector>
 
-#include "search.h"
+#include "search_strategy.h"
 
 namespace lookupffn {
 
@@ -32,13 +32,13 @@ class ListSearch : public SearchStrategy {
   size_t next_ = 0;
 };
 
-inline std::vector<size_t> all_points(const SearchSpace& space) {
+inline std::vector<size_t> all_points(const LegalSchedules& space) {
   std::vector<size_t> order(space.size());
   std::iota(order.begin(), order.end(), size_t{0});
   return order;
 }
 
-inline std::vector<size_t> shuffled_points(const SearchSpace& space, uint64_t seed) {
+inline std::vector<size_t> shuffled_points(const LegalSchedules& space, uint64_t seed) {
   std::vector<size_t> order = all_points(space);
   std::mt19937_64 random(seed);
   std::shuffle(order.begin(), order.end(), random);
