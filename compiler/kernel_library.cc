@@ -23,6 +23,7 @@
 #include "content_hash.h"
 #include "generator_command.h"
 #include "isa_target.h"
+#include "json_fields.h"
 #include "kernel_manifest.h"
 #include "kernel_table.h"
 #include "lookupffn/kernels.h"
