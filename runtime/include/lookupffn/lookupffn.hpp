@@ -65,7 +65,7 @@ inline void unforce_isa() { check(lookupffn_force_isa(nullptr)); }
 
 // ---- models ----
 
-// A model file, mapped and checked. Movable, not copyable; safe to read from several threads. A
+// A model file, open and checked. Movable, not copyable; safe to read from several threads. A
 // moved-from Model may only be assigned to or destroyed; the same holds for Layer and Threads.
 class Model {
  public:
