@@ -19,9 +19,10 @@ struct Bounds {
   uintptr_t low = 0, high = 0;  // both 0: not asked for yet
 };
 
+thread_local Bounds known;
+
 // Asked once a thread: for a main thread the answer comes from a file of /proc.
 const Bounds& bounds() noexcept {
-  thread_local Bounds known;
   if (known.high != 0) return known;
   pthread_attr_t attributes;
   if (pthread_getattr_np(pthread_self(), &attributes) != 0) return known;  // no memory for the answer: ask again
@@ -50,6 +51,8 @@ int start_kernel_thread(pthread_t* thread, void* (*body)(void*), void* data) noe
   pthread_attr_destroy(&attributes);
   return error;
 }
+
+void trust_this_stack() noexcept { known = {0, UINTPTR_MAX}; }
 
 bool has_kernel_stack() noexcept {
   const uintptr_t here = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));

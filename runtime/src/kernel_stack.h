@@ -14,6 +14,9 @@ constexpr size_t kKernelStackBytes = size_t(768) << 10;
 // Starts a thread with a stack for kernels, whatever the process's default is; 0 or the error number.
 int start_kernel_thread(pthread_t* thread, void* (*body)(void*), void* data) noexcept;
 
+// For a thread that start_kernel_thread started: spares it the question, for whose answer the system allocates.
+void trust_this_stack() noexcept;
+
 // Whether what is left of this thread's stack is enough. True where it cannot be known: on a stack of the application's own
 // making (a coroutine's).
 bool has_kernel_stack() noexcept;

@@ -48,6 +48,7 @@ ThreadPool::ThreadPool(size_t workers) : forks_(forks.load(std::memory_order_rel
     start_error_ = start_kernel_thread(
         &worker,
         [](void* pool) -> void* {
+          trust_this_stack();
           static_cast<ThreadPool*>(pool)->work();
           return nullptr;
         },
