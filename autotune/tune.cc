@@ -102,7 +102,7 @@ void check_code(const TuneOptions& options, const std::vector<TuneTarget>& targe
   if (kernels.empty()) return;
   progress->say("checking that the log's trials are of the code that is generated now");
   std::string changed;
-  generate_each(options.tools.generator, kernels, build.directory(), options.jobs,
+  generate_each(options.tools.generator, kernels, build.temporary().path().string(), options.jobs,
                 [&](size_t i, const std::string& object, const std::string& error) {
                   // A generator that fails now is the search's to report.
                   if (!error.empty() || !changed.empty()) return;

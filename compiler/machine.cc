@@ -1,14 +1,12 @@
 #include "machine.h"
 
-#include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cctype>
-#include <cmath>
 #include <fstream>
-#include <sstream>
+
+#include "default_thread_count.h"
 
 namespace lookupffn {
 namespace {
@@ -64,27 +62,6 @@ void read_caches(Machine* machine) {
   add("L3", machine->l3_bytes);
 }
 
-// CPUs that the cgroup's quota allows, of this group and of those above it; infinity without one.
-double cgroup_cpus() {
-  double cpus = INFINITY;
-  std::ifstream groups("/proc/self/cgroup");
-  std::string line;
-  while (std::getline(groups, line)) {
-    if (line.rfind("0::", 0) != 0) continue;  // version 2
-    for (std::string path = line.substr(3);; path.erase(path.rfind('/'))) {
-      double quota = 0, period = 0;
-      std::istringstream limit(
-          first_line("/sys/fs/cgroup" + path + "/cpu.max"));  // "max 100000" or "150000 100000"
-      if (limit >> quota >> period && period > 0) cpus = std::min(cpus, quota / period);
-      if (path.rfind('/') == std::string::npos) break;
-    }
-  }
-  const double quota = std::atof(first_line("/sys/fs/cgroup/cpu/cpu.cfs_quota_us").c_str());  // version 1
-  const double period = std::atof(first_line("/sys/fs/cgroup/cpu/cpu.cfs_period_us").c_str());
-  if (quota > 0 && period > 0) cpus = std::min(cpus, quota / period);
-  return cpus;
-}
-
 }  // namespace
 
 Machine this_machine() {
@@ -92,11 +69,7 @@ Machine this_machine() {
   machine.cpu = cpu_name();
   read_caches(&machine);
   machine.cores = int(sysconf(_SC_NPROCESSORS_ONLN));
-  cpu_set_t mask;
-  CPU_ZERO(&mask);
-  machine.threads = sched_getaffinity(0, sizeof mask, &mask) == 0 ? CPU_COUNT(&mask) : machine.cores;
-  const double quota = cgroup_cpus();
-  if (quota < machine.threads) machine.threads = std::max(1, int(std::ceil(quota)));
+  machine.threads = int(default_thread_count());
   machine.governor = first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
   double loads[1];
   if (getloadavg(loads, 1) == 1) machine.load = loads[0];

@@ -1,7 +1,6 @@
 #include "reference/golden.h"
 
 #include <algorithm>
-#include <cstring>
 #include <filesystem>
 #include <stdexcept>
 
@@ -19,7 +18,7 @@ std::vector<Value> values_of(const SafetensorsFile& file, const char* name, Elem
     throw std::runtime_error(file.name() + ": no tensor '" + name + "' of the type expected");
   }
   std::vector<Value> values(tensor->elements());
-  if (!values.empty()) std::memcpy(values.data(), tensor->data, tensor->bytes);
+  read_bytes(*tensor, 0, tensor->bytes, values.data());
   return values;
 }
 

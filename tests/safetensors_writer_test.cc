@@ -72,9 +72,11 @@ TEST_F(SafetensorsWriter, WhatIsWrittenIsRead) {
     EXPECT_EQ(view->type, tensor.type);
     EXPECT_EQ(view->shape, tensor.shape);
     if (view->bytes == 0) continue;
-    EXPECT_EQ(std::memcmp(view->data, tensor.data, view->bytes), 0) << tensor.name;
+    std::vector<uint8_t> bytes(view->bytes);
+    read_bytes(*view, 0, bytes.size(), bytes.data());
+    EXPECT_EQ(std::memcmp(bytes.data(), tensor.data, view->bytes), 0) << tensor.name;
     const size_t size = view->bytes / view->elements();
-    EXPECT_EQ(reinterpret_cast<uintptr_t>(view->data) % size, 0u) << tensor.name;
+    EXPECT_EQ(view->at % size, 0u) << tensor.name;
   }
 }
 
@@ -87,12 +89,14 @@ TEST_F(SafetensorsWriter, BytesAreTheFiles) {
   EXPECT_EQ(std::vector<uint8_t>(written.begin(), written.end()), bytes);
 }
 
-TEST_F(SafetensorsWriter, ReplacesAFileWhileItIsMapped) {
+TEST_F(SafetensorsWriter, ReplacesAFileWhileItIsOpen) {
   const std::string path = folder_.file("out.safetensors");
   ASSERT_EQ(write(path, {tensors_[1]}).second, "");
   const SafetensorsFile old(path);
   ASSERT_EQ(write(path, {tensors_[3]}).second, "");
-  EXPECT_EQ(std::memcmp(old.find("float")->data, float_, sizeof float_), 0);
+  uint8_t bytes[sizeof float_];
+  read_bytes(*old.find("float"), 0, sizeof bytes, bytes);
+  EXPECT_EQ(std::memcmp(bytes, float_, sizeof float_), 0);
   EXPECT_NE(SafetensorsFile(path).find("int"), nullptr);
 }
 

@@ -1,7 +1,5 @@
 #include "token_rows.h"
 
-#include <cstring>
-
 #include "failure.h"
 #include "layer_weights.h"
 
@@ -44,7 +42,7 @@ std::vector<int32_t> int_rows(const SafetensorsFile& file, const std::string& na
     throw Failure(LOOKUPFFN_MALFORMED_MODEL, file.name() + ": tensor '" + name + "' is " + file.type_name(tensor) + "; it must be I32");
   }
   std::vector<int32_t> values(tensor.elements());
-  if (!values.empty()) std::memcpy(values.data(), tensor.data, tensor.bytes);
+  read_bytes(tensor, 0, tensor.bytes, values.data());
   return values;
 }
 

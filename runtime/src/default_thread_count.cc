@@ -1,18 +1,18 @@
-// How many threads this process may use.
+#include "default_thread_count.h"
+
 #include <sched.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
-#include <sstream>
 #include <string>
 #include <thread>
 
-#include "lookupffn/lookupffn.h"
-
+namespace lookupffn {
 namespace {
 
-size_t affinity_count() {
+size_t affinity_count() noexcept {
   // The mask can be larger than cpu_set_t on large machines.
   for (size_t cpus = 1024; cpus <= (size_t(1) << 20); cpus *= 2) {
     cpu_set_t* set = CPU_ALLOC(cpus);
@@ -72,7 +72,14 @@ size_t cgroup_count() {
 
 }  // namespace
 
-extern "C" size_t lookupffn_default_thread_count(void) {
-  const size_t allowed = affinity_count(), limit = cgroup_count();
-  return limit > 0 ? std::min(allowed, limit) : allowed;
+size_t default_thread_count() noexcept {
+  const size_t allowed = affinity_count();
+  try {
+    const size_t limit = cgroup_count();
+    return limit > 0 ? std::min(allowed, limit) : allowed;
+  } catch (...) {
+    return allowed;
+  }
 }
+
+}  // namespace lookupffn

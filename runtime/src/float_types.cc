@@ -3,9 +3,10 @@
 #include <algorithm>
 
 #include "failure.h"
+#include "open_file.h"
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "model files are little-endian and are used as they are mapped"
+#error "model files are little-endian and are used as they are"
 #endif
 
 namespace lookupffn {
@@ -24,6 +25,26 @@ void widen(const uint8_t* data, size_t count, float* out, Widen to_float) {
     uint16_t value;
     std::memcpy(&value, data + 2 * i, sizeof value);
     out[i] = to_float(value);
+  }
+}
+
+// visit(data, n) with each run of elements, in order, until it returns false: all at once where they are in memory, through
+// a small buffer from a file.
+template <class Visit>
+void for_chunks(const TensorView& tensor, size_t first, size_t count, Visit visit) {
+  const size_t size = element_bytes(tensor.type);
+  if (size == 0) fail_type(tensor);
+  if (!tensor.file) {
+    visit(tensor.data + first * size, count);
+    return;
+  }
+  uint8_t buffer[16 << 10];
+  const size_t most = sizeof buffer / size;
+  for (size_t done = 0; done < count;) {
+    const size_t n = std::min(most, count - done);
+    read_bytes(tensor, (first + done) * size, n * size, buffer);
+    if (!visit(buffer, n)) return;
+    done += n;
   }
 }
 
@@ -115,33 +136,51 @@ size_t TensorView::elements() const {
   return product;
 }
 
+void read_bytes(const TensorView& tensor, size_t first, size_t count, void* out) {
+  if (tensor.file) {
+    tensor.file->read(tensor.at + first, count, out);
+  } else if (count > 0) {
+    std::memcpy(out, tensor.data + first, count);
+  }
+}
+
 void read_floats(const TensorView& tensor, size_t first, size_t count, float* out) {
   const size_t size = element_bytes(tensor.type);
   if (size == 0 || tensor.type == ElementType::kI32) fail_type(tensor);
   if (count == 0) return;
-  const uint8_t* data = tensor.data + first * size;
-  switch (tensor.type) {
-    case ElementType::kF16:
-      return widen(data, count, out, f16_to_f32);
-    case ElementType::kBF16:
-      return widen(data, count, out, bf16_to_f32);
-    default:
-      std::memcpy(out, data, count * sizeof(float));
-  }
+  if (tensor.type == ElementType::kF32) return read_bytes(tensor, first * size, count * size, out);
+  for_chunks(tensor, first, count, [&](const uint8_t* data, size_t n) {
+    if (tensor.type == ElementType::kF16) {
+      widen(data, n, out, f16_to_f32);
+    } else {
+      widen(data, n, out, bf16_to_f32);
+    }
+    out += n;
+    return true;
+  });
 }
 
 size_t first_non_finite(const TensorView& tensor) {
-  const size_t count = tensor.elements();
-  switch (tensor.type) {
-    case ElementType::kF32:
-      return first_with_exponent<uint32_t>(tensor.data, count, 0x7f800000u);
-    case ElementType::kF16:
-      return first_with_exponent<uint16_t>(tensor.data, count, 0x7c00u);
-    case ElementType::kBF16:
-      return first_with_exponent<uint16_t>(tensor.data, count, 0x7f80u);
-    default:
-      fail_type(tensor);
-  }
+  const auto find = [&](const uint8_t* data, size_t count) {
+    switch (tensor.type) {
+      case ElementType::kF32:
+        return first_with_exponent<uint32_t>(data, count, 0x7f800000u);
+      case ElementType::kF16:
+        return first_with_exponent<uint16_t>(data, count, 0x7c00u);
+      case ElementType::kBF16:
+        return first_with_exponent<uint16_t>(data, count, 0x7f80u);
+      default:
+        fail_type(tensor);
+    }
+  };
+  size_t before = 0, result = kAllFinite;
+  for_chunks(tensor, 0, tensor.elements(), [&](const uint8_t* data, size_t count) {
+    const size_t found = find(data, count);
+    if (found != kAllFinite) result = before + found;
+    before += count;
+    return found == kAllFinite;
+  });
+  return result;
 }
 
 }  // namespace lookupffn

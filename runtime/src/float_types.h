@@ -54,7 +54,7 @@ size_t element_bytes(ElementType type);
 constexpr size_t kAllFinite = static_cast<size_t>(-1);
 
 // Index of the first element of an F32, F16 or BF16 tensor that is NaN or infinite, or kAllFinite.
-// Reads the whole tensor (at memory speed), so every page of a mapped one is touched.
+// Reads the whole tensor, at memory speed.
 // Throws Failure for another type.
 size_t first_non_finite(const TensorView& tensor);
 

@@ -10,6 +10,7 @@
 #include "failure.h"
 #include "gather.h"
 #include "hash.h"
+#include "kernel_stack.h"
 #include "layer.h"
 #include "lookupffn/lookupffn.h"
 #include "row_overlap.h"
@@ -24,18 +25,26 @@ constexpr size_t kWorthSharing = size_t(192) << 10;
 // Codes of a batch take at most so much memory; more tokens go in several batches.
 constexpr size_t kCodeBytes = size_t(64) << 20;
 
-// Runs tasks on the threads and passes on the first failure: tasks must not throw through a pool.
+// Runs tasks on the threads, on stacks that are large enough for kernels, and passes on the first failure: tasks must not
+// throw through a pool.
 template <class Task>
 void run_tasks(lookupffn_threads& threads, size_t tasks, Task task) {
-  if (tasks == 1) {
+  if (tasks == 1 && has_kernel_stack()) {
     task(0);
     return;
   }
   std::atomic<bool> failed{false};
   std::exception_ptr failure;
-  threads.run(tasks, [&](size_t i) {
+  const auto run_one = [&](size_t i) {
     try {
       task(i);
+    } catch (...) {
+      if (!failed.exchange(true)) failure = std::current_exception();
+    }
+  };
+  threads.run(tasks, [&](size_t i) {
+    try {
+      on_kernel_stack([&] { run_one(i); });
     } catch (...) {
       if (!failed.exchange(true)) failure = std::current_exception();
     }

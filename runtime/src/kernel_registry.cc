@@ -2,15 +2,17 @@
 
 #include <dirent.h>
 #include <dlfcn.h>
-#include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
+#include <memory>
 #include <mutex>
 #include <vector>
 
 #include "failure.h"
 #include "lookupffn/lookupffn.h"
+#include "module_file.h"
 #include "status.h"
 
 namespace lookupffn {
@@ -41,20 +43,24 @@ void register_library(const lookupffn_kernel_library* library) {
   libraries.push_back(library);
 }
 
+std::string reason_of_dlerror() {
+  const char* reason = dlerror();
+  return reason ? reason : "the loader gives no reason";
+}
+
 std::vector<std::string> modules_of(const char* directory) {
-  DIR* dir = opendir(directory);
+  const std::unique_ptr<DIR, int (*)(DIR*)> dir(opendir(directory), closedir);
   if (!dir) {
     throw Failure(LOOKUPFFN_IO_ERROR, std::string("cannot read kernel library directory '") + directory +
                                           "': " + std::strerror(errno));
   }
   std::vector<std::string> modules;
-  while (const dirent* entry = readdir(dir)) {
+  while (const dirent* entry = readdir(dir.get())) {
     const std::string name = entry->d_name;
     if (name.size() > 6 && name.compare(0, 3, "lib") == 0 && name.compare(name.size() - 3, 3, ".so") == 0) {
       modules.push_back(std::string(directory) + "/" + name);
     }
   }
-  closedir(dir);
   std::sort(modules.begin(), modules.end());
   return modules;
 }
@@ -99,14 +105,10 @@ lookupffn_status lookupffn_load_kernels(const char* directory, size_t* loaded) {
     if (!directory) throw Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_load_kernels: directory is NULL");
     size_t count = 0;
     for (const std::string& path : modules_of(directory)) {
-      // The loader would wait for ever for a pipe's writer.
-      struct stat status;
-      if (stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
-        throw Failure(LOOKUPFFN_IO_ERROR, "cannot load kernel library '" + path + "': it is not a regular file");
-      }
+      check_module_file(path);
       // The module stays loaded for the rest of the process: layers point into it.
       void* module = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-      if (!module) throw Failure(LOOKUPFFN_IO_ERROR, "cannot load kernel library '" + path + "': " + dlerror());
+      if (!module) throw Failure(LOOKUPFFN_IO_ERROR, "cannot load kernel library '" + path + "': " + reason_of_dlerror());
       const void* symbol = dlsym(module, LOOKUPFFN_KERNEL_LIBRARY_SYMBOL);
       if (!symbol) continue;  // some other library
       try {

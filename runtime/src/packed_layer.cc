@@ -14,6 +14,8 @@ namespace {
 
 // Room behind a part: kernels may read a vector past its last element.
 constexpr size_t kBehind = 256;
+// Floats of the tables that are read together, and stay in the second-level cache.
+constexpr size_t kFloatsAtOnce = size_t(1) << 15;
 
 // A tensor as floats, at the start of a part; the rest of it stays zero.
 void pack_floats(const TensorView& tensor, const PackedPart& part) {
@@ -168,19 +170,22 @@ float quantise_row(const float* row, size_t size, int8_t* packed) {
 void pack_tables(const LayerWeights& weights, const PackedLayer& packed) {
   const PackedShape& shape = packed.shape;
   const size_t rows = shape.tables << shape.bits;
-  std::vector<float> row(shape.d_out);
+  // Short rows are read many at a time: a file's reads are system calls.
+  const size_t together = std::max<size_t>(1, std::min(rows, kFloatsAtOnce / shape.d_out));
+  std::vector<float> floats(together * shape.d_out);
   std::vector<int8_t> quantised(shape.d_out);
   for (size_t r = 0; r < rows; ++r) {
+    if (r % together == 0) {
+      read_floats(weights.tables, r * shape.d_out, std::min(together, rows - r) * shape.d_out, floats.data());
+    }
+    const float* row = &floats[r % together * shape.d_out];
     void* to = static_cast<char*>(packed.tables.data()) + r * packed.row_bytes();
     if (packed.table_type == LOOKUPFFN_F32) {
-      read_floats(weights.tables, r * shape.d_out, shape.d_out, static_cast<float*>(to));
-      continue;
-    }
-    read_floats(weights.tables, r * shape.d_out, shape.d_out, row.data());
-    if (packed.table_type == LOOKUPFFN_BF16) {
+      std::copy(row, row + shape.d_out, static_cast<float*>(to));
+    } else if (packed.table_type == LOOKUPFFN_BF16) {
       for (size_t d = 0; d < shape.d_out; ++d) static_cast<uint16_t*>(to)[d] = f32_to_bf16(row[d]);
     } else {
-      static_cast<float*>(packed.scales.data())[r] = quantise_row(row.data(), shape.d_out, quantised.data());
+      static_cast<float*>(packed.scales.data())[r] = quantise_row(row, shape.d_out, quantised.data());
       int8_t* const bytes = static_cast<int8_t*>(to);
       for (size_t d = 0; d < shape.d_out; ++d) bytes[packed.byte_dots ? dot_byte(d) : d] = quantised[d];
     }

@@ -1,12 +1,6 @@
 #include "safetensors.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <limits>
@@ -14,6 +8,7 @@
 #include <unordered_set>
 
 #include "failure.h"
+#include "open_file.h"
 
 namespace lookupffn {
 namespace {
@@ -248,7 +243,8 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   std::unordered_set<std::string> names_;
 };
 
-uint64_t header_length(const std::string& file, const uint8_t* bytes, size_t size) {
+// From the file's first bytes.
+uint64_t header_length(const std::string& file, const uint8_t* bytes, uint64_t size) {
   if (size == 0) malformed(file, "the file is empty");
   if (size < kLengthBytes) malformed(file, "the file is shorter than a header's length (8 bytes)");
   uint64_t length = 0;
@@ -326,20 +322,6 @@ void check_places(const std::string& file, uint64_t available, std::vector<Entry
   }
 }
 
-struct Descriptor {
-  explicit Descriptor(int number) : number(number) {}
-  ~Descriptor() {
-    if (number >= 0) ::close(number);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int number;
-};
-
-[[noreturn]] void fail_io(const std::string& path, const std::string& what, int error) {
-  throw Failure(LOOKUPFFN_IO_ERROR, path + ": " + what + ": " + std::strerror(error));
-}
-
 }  // namespace
 
 std::string quote_name(const std::string& name) {
@@ -360,40 +342,32 @@ std::string quote_name(const std::string& name) {
   return text + "'";
 }
 
-SafetensorsFile::SafetensorsFile(const std::string& path) : name_(path) {
-  // O_NONBLOCK: a named pipe must be refused, not waited for.
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.number < 0) fail_io(path, "cannot open", errno);
-  struct stat status;
-  if (::fstat(file.number, &status) != 0) fail_io(path, "cannot read the size", errno);
-  if (!S_ISREG(status.st_mode)) throw Failure(LOOKUPFFN_IO_ERROR, path + ": is not a regular file");
-  if (status.st_size == 0) malformed(name_, "the file is empty");
-  if (static_cast<uint64_t>(status.st_size) > std::numeric_limits<size_t>::max())
-    fail_io(path, "cannot map", EFBIG);
-  const size_t size = static_cast<size_t>(status.st_size);
-  void* mapping = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.number, 0);
-  if (mapping == MAP_FAILED) fail_io(path, "cannot map", errno);
-  mapping_ = mapping;
-  mapping_bytes_ = size;
-  try {
-    parse(static_cast<const uint8_t*>(mapping), size);
-  } catch (...) {
-    ::munmap(mapping, size);  // no destructor runs for an object that was not finished
-    throw;
-  }
+SafetensorsFile::SafetensorsFile(const std::string& path) : name_(path), file_(new OpenFile(path)) {
+  parse(nullptr, file_->size());
 }
 
 SafetensorsFile::SafetensorsFile(const void* bytes, size_t size, const std::string& name) : name_(name) {
   parse(static_cast<const uint8_t*>(bytes), size);
 }
 
-SafetensorsFile::~SafetensorsFile() {
-  if (mapping_ != nullptr) ::munmap(mapping_, mapping_bytes_);
-}
+SafetensorsFile::~SafetensorsFile() = default;
 
-void SafetensorsFile::parse(const uint8_t* bytes, size_t size) {
-  const size_t length = static_cast<size_t>(header_length(name_, bytes, size));
-  const char* header = reinterpret_cast<const char*>(bytes + kLengthBytes);
+void SafetensorsFile::parse(const uint8_t* bytes, uint64_t size) {
+  if (size > std::numeric_limits<size_t>::max()) malformed(name_, "the file passes the address space");
+  uint8_t start[kLengthBytes + 1] = {};
+  const size_t start_bytes = static_cast<size_t>(std::min<uint64_t>(size, sizeof start));
+  if (file_) {
+    file_->read(0, start_bytes, start);
+  } else {
+    std::copy(bytes, bytes + start_bytes, start);
+  }
+  const size_t length = static_cast<size_t>(header_length(name_, start, size));
+  std::vector<char> read_header;
+  if (file_) {
+    read_header.resize(length);
+    file_->read(kLengthBytes, length, read_header.data());
+  }
+  const char* header = file_ ? read_header.data() : reinterpret_cast<const char*>(bytes + kLengthBytes);
   // The JSON parser takes a NUL for the end of its input and would let anything stand behind one.
   if (const void* nul = std::memchr(header, '\0', length)) {
     malformed(name_, "the header is not valid JSON (a NUL at its byte " +
@@ -401,8 +375,8 @@ void SafetensorsFile::parse(const uint8_t* bytes, size_t size) {
   }
   HeaderReader reader(name_);
   nlohmann::json::sax_parse(header, header + length, &reader);  // every error throws Failure
-  const uint8_t* data = bytes + kLengthBytes + length;
-  check_places(name_, size - kLengthBytes - length, reader.entries);
+  const uint64_t data = kLengthBytes + length;
+  check_places(name_, size - data, reader.entries);
 
   tensors_.reserve(reader.entries.size());
   type_names_.reserve(reader.entries.size());
@@ -412,7 +386,9 @@ void SafetensorsFile::parse(const uint8_t* bytes, size_t size) {
     view.name = std::move(entry.name);
     view.type = entry.type->type;
     view.shape = std::move(entry.shape);
-    view.data = data + entry.offsets[0];
+    view.at = data + entry.offsets[0];
+    view.file = file_.get();
+    if (!file_) view.data = bytes + view.at;
     view.bytes = static_cast<size_t>(entry.offsets[1] - entry.offsets[0]);
     tensors_.push_back(std::move(view));
     type_names_.push_back(entry.type->name);

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -18,10 +19,10 @@ namespace lookupffn {
 
 class SafetensorsFile {
  public:
-  // Maps the file. It must not change or shrink while the SafetensorsFile lives: the pages are the file's, so
-  // what another process writes into it shows, unchecked, and reading a page that it cut off is SIGBUS.
-  // Replacing the file by renaming another over it is fine, and is what write_safetensors does.
-  // Throws Failure: LOOKUPFFN_IO_ERROR where it cannot be opened or mapped, LOOKUPFFN_MALFORMED_MODEL naming
+  // Opens the file, reads its header, and keeps it open: tensors are read when they are asked for. It should not change
+  // meanwhile: what another process writes into it shows, unchecked, and reading what it cut off throws Failure
+  // (LOOKUPFFN_IO_ERROR). Replacing the file by renaming another over it is fine, and is what write_safetensors does.
+  // Throws Failure: LOOKUPFFN_IO_ERROR where it cannot be opened or read, LOOKUPFFN_MALFORMED_MODEL naming
   // the file, the tensor and the reason where its bytes are no safetensors file.
   explicit SafetensorsFile(const std::string& path);
 
@@ -36,7 +37,7 @@ class SafetensorsFile {
   // The path or the name given for memory.
   const std::string& name() const { return name_; }
 
-  // In the order of their bytes in the file; views into the mapping. Thread-safe, as are all readers here.
+  // In the order of their bytes in the file; valid while this object lives. Thread-safe, as are all readers here.
   const std::vector<TensorView>& tensors() const { return tensors_; }
 
   // The tensor of that name, or NULL.
@@ -49,11 +50,10 @@ class SafetensorsFile {
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
 
  private:
-  void parse(const uint8_t* bytes, size_t size);
+  void parse(const uint8_t* bytes, uint64_t size);  // bytes NULL: of file_
 
   std::string name_;
-  void* mapping_ = nullptr;  // NULL where the bytes are the caller's
-  size_t mapping_bytes_ = 0;
+  std::unique_ptr<OpenFile> file_;  // NULL where the bytes are the caller's
   std::vector<TensorView> tensors_;
   std::vector<const char*> type_names_;    // of tensors_, static strings
   std::map<std::string, size_t> by_name_;  // index into tensors_

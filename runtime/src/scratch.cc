@@ -20,21 +20,23 @@ char* Scratch::reserve(size_t bytes) {
   return data_;
 }
 
-std::unique_ptr<Scratch> ScratchPool::take() {
-  std::lock_guard<std::mutex> lock(mutex_);
-  // The vector's capacity covers every scratch that is out, so that put never allocates.
-  if (free_.empty()) {
-    free_.reserve(free_.capacity() + 1);
-    return std::make_unique<Scratch>();
+ScratchPool::~ScratchPool() {
+  for (Entry* entry = first_.load(std::memory_order_acquire); entry;) {
+    Entry* const next = entry->next;
+    delete entry;
+    entry = next;
   }
-  std::unique_ptr<Scratch> scratch = std::move(free_.back());
-  free_.pop_back();
-  return scratch;
 }
 
-void ScratchPool::put(std::unique_ptr<Scratch> scratch) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  free_.push_back(std::move(scratch));
+ScratchPool::Entry& ScratchPool::take() {
+  for (Entry* entry = first_.load(std::memory_order_acquire); entry; entry = entry->next) {
+    if (!entry->taken.load(std::memory_order_relaxed) && !entry->taken.exchange(true, std::memory_order_acquire)) return *entry;
+  }
+  Entry* const entry = new Entry;
+  entry->next = first_.load(std::memory_order_relaxed);
+  while (!first_.compare_exchange_weak(entry->next, entry, std::memory_order_acq_rel, std::memory_order_relaxed)) {
+  }
+  return *entry;
 }
 
 }  // namespace lookupffn

@@ -2,10 +2,8 @@
 #ifndef LOOKUPFFN_SCRATCH_H
 #define LOOKUPFFN_SCRATCH_H
 
+#include <atomic>
 #include <cstddef>
-#include <memory>
-#include <mutex>
-#include <vector>
 
 namespace lookupffn {
 
@@ -25,28 +23,36 @@ class Scratch {
   size_t bytes_ = 0;
 };
 
-// As many as forwards run at a time. Thread-safe.
+// As many as forwards run at a time. Thread-safe without a lock, which a fork could copy locked for ever.
 class ScratchPool {
+  struct Entry {
+    Scratch scratch;
+    std::atomic<bool> taken{true};
+    Entry* next = nullptr;
+  };
+
  public:
+  ScratchPool() = default;
+  ~ScratchPool();
+  ScratchPool(const ScratchPool&) = delete;
+  ScratchPool& operator=(const ScratchPool&) = delete;
+
   class Lease {
    public:
-    explicit Lease(ScratchPool& pool) : pool_(pool), scratch_(pool.take()) {}
-    ~Lease() { pool_.put(std::move(scratch_)); }
+    explicit Lease(ScratchPool& pool) : entry_(pool.take()) {}
+    ~Lease() { entry_.taken.store(false, std::memory_order_release); }
     Lease(const Lease&) = delete;
     Lease& operator=(const Lease&) = delete;
-    Scratch& operator*() const { return *scratch_; }
+    Scratch& operator*() const { return entry_.scratch; }
 
    private:
-    ScratchPool& pool_;
-    std::unique_ptr<Scratch> scratch_;
+    Entry& entry_;
   };
 
  private:
-  std::unique_ptr<Scratch> take();
-  void put(std::unique_ptr<Scratch> scratch);
+  Entry& take();
 
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<Scratch>> free_;
+  std::atomic<Entry*> first_{nullptr};  // entries are added, and stay as long as the pool
 };
 
 }  // namespace lookupffn

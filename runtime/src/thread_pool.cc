@@ -1,6 +1,11 @@
 #include "thread_pool.h"
 
+#include <dlfcn.h>
+
 #include <chrono>
+#include <thread>
+
+#include "kernel_stack.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -13,6 +18,19 @@ namespace {
 constexpr auto kSpin = std::chrono::microseconds(100);
 constexpr uint64_t kTaskMask = (uint64_t(1) << 20) - 1;
 
+// Forks that this process came through, itself the child. A counter, because asking for the process's id is a system call.
+std::atomic<uint64_t> forks{0};
+const int watching_error = pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1, std::memory_order_relaxed); });
+
+// Workers run this library's code, so it must outlive them: from here on dlclose leaves it in place. Ending them instead when
+// it is unloaded would wait for threads inside the loader's lock, and at the process's end pull them from under a forward.
+// The library is asked for by an address in it: whether it is liblookupffn.so or one that the archive was linked into.
+void keep_loaded() {
+  Dl_info info;
+  if (dladdr(reinterpret_cast<const void*>(&forks), &info) == 0 || info.dli_fname == nullptr) return;
+  dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);  // NULL where it is the program, which stays anyway
+}
+
 void pause() {
 #if defined(__x86_64__)
   _mm_pause();
@@ -21,15 +39,21 @@ void pause() {
 
 }  // namespace
 
-ThreadPool::ThreadPool(size_t workers) {
-  try {
-    for (size_t i = 0; i < workers; ++i) workers_.emplace_back([this] { work(); });
-  } catch (...) {
-    stop_ = true;
-    { std::lock_guard<std::mutex> lock(sleep_); }
-    wake_.notify_all();
-    for (std::thread& worker : workers_) worker.join();
-    throw;
+ThreadPool::ThreadPool(size_t workers) : forks_(forks.load(std::memory_order_relaxed)) {
+  workers_.reserve(workers);
+  start_error_ = watching_error;
+  if (start_error_ == 0) keep_loaded();
+  while (start_error_ == 0 && workers_.size() < workers) {
+    pthread_t worker;
+    start_error_ = start_kernel_thread(
+        &worker,
+        [](void* pool) -> void* {
+          trust_this_stack();
+          static_cast<ThreadPool*>(pool)->work();
+          return nullptr;
+        },
+        this);
+    if (start_error_ == 0) workers_.push_back(worker);
   }
 }
 
@@ -37,8 +61,10 @@ ThreadPool::~ThreadPool() {
   stop_ = true;
   { std::lock_guard<std::mutex> lock(sleep_); }
   wake_.notify_all();
-  for (std::thread& worker : workers_) worker.join();
+  for (const pthread_t worker : workers_) pthread_join(worker, nullptr);
 }
+
+bool ThreadPool::inherited() const { return forks.load(std::memory_order_relaxed) != forks_; }
 
 bool ThreadPool::start_one() {
   uint64_t state = state_.load(std::memory_order_acquire);
@@ -81,8 +107,8 @@ void ThreadPool::work() {
 }
 
 void ThreadPool::run(size_t tasks, Task task, void* data) {
-  std::unique_lock<std::mutex> busy(busy_, std::try_to_lock);
-  if (!busy.owns_lock() || workers_.empty() || tasks < 2) {
+  std::unique_lock<std::mutex> busy(busy_, std::defer_lock);
+  if (inherited() || workers_.empty() || tasks < 2 || !busy.try_lock()) {
     for (size_t i = 0; i < tasks; ++i) task(data, i);
     return;
   }

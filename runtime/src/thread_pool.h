@@ -1,14 +1,18 @@
 // A pool of threads that starts a batch of tasks within a microsecond while work keeps coming, and sleeps when
 // none does.
+//
+// fork() copies no threads and leaves the pool's locks as they happened to be. So a pool that came through a fork touches
+// neither: all its runs are on the calling thread, and it must not be destroyed (lookupffn_threads leaves it behind).
 #ifndef LOOKUPFFN_THREAD_POOL_H
 #define LOOKUPFFN_THREAD_POOL_H
+
+#include <pthread.h>
 
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
-#include <thread>
 #include <vector>
 
 namespace lookupffn {
@@ -17,9 +21,17 @@ class ThreadPool {
  public:
   using Task = void (*)(void* data, size_t i);
 
-  // `workers` threads besides the callers of run.
+  // Up to `workers` threads besides the callers of run: as many as the system starts. Throws std::bad_alloc.
   explicit ThreadPool(size_t workers);
   ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  size_t workers() const { return workers_.size(); }
+  // Why there are fewer than were asked for: an error number, or 0.
+  int start_error() const { return start_error_; }
+  // Whether it was made before a fork that this process came from.
+  bool inherited() const;
 
   // task(data, i) for each i in 0..tasks-1, tasks < 2^20, on the workers and the calling thread. Where another
   // thread's run is under way, all on the calling thread.
@@ -48,7 +60,9 @@ class ThreadPool {
   std::condition_variable wake_;
   std::atomic<size_t> sleepers_{0};
   std::atomic<bool> stop_{false};
-  std::vector<std::thread> workers_;
+  std::vector<pthread_t> workers_;
+  int start_error_ = 0;
+  const uint64_t forks_;  // how many this process had come through when the pool was made
 };
 
 }  // namespace lookupffn

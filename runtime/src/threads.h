@@ -11,8 +11,9 @@ namespace lookupffn {
 
 class ThreadPool;
 
-// The process's default pool, made at first use and never destroyed.
-lookupffn_threads* default_threads();
+// The process's default pool, made at first use and never destroyed; a fork's child makes one of its own. Of as many
+// threads as the system starts: the caller alone where it starts none or memory is short.
+lookupffn_threads* default_threads() noexcept;
 
 }  // namespace lookupffn
 
@@ -22,9 +23,13 @@ struct lookupffn_threads {
   lookupffn_parallel_for parallel_for = nullptr;      // the application's
   void* parallel_for_pool = nullptr;
 
+  // A pool of ours, of up to so many threads: as many as the system starts.
   explicit lookupffn_threads(size_t threads);
   lookupffn_threads(lookupffn_parallel_for function, void* data, size_t threads);
   ~lookupffn_threads();
+
+  // Whether its workers stayed behind in a fork: it runs everything on the caller.
+  bool inherited() const;
 
   // task(i) for each i in 0..tasks-1; returns when all have returned. task must not throw.
   template <class Task>

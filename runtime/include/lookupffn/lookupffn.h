@@ -25,7 +25,7 @@ extern "C" {
 typedef enum lookupffn_status {
   LOOKUPFFN_OK = 0,
   LOOKUPFFN_INVALID_ARGUMENT = 1,   /* a null pointer, a size or a name that cannot be */
-  LOOKUPFFN_IO_ERROR = 2,           /* the file is missing, unreadable or could not be mapped */
+  LOOKUPFFN_IO_ERROR = 2,           /* a file is missing, unreadable, or has been cut off */
   LOOKUPFFN_MALFORMED_MODEL = 3,    /* the file's bytes are not a LookupFFN model */
   LOOKUPFFN_NOT_FOUND = 4,          /* no layer has that prefix */
   LOOKUPFFN_UNSUPPORTED_ISA = 5,    /* unknown, not built in, or not runnable on this machine */
@@ -92,9 +92,11 @@ typedef struct lookupffn_shape {
   float layer_norm_eps;
 } lookupffn_shape;
 
-/* Maps a safetensors file, checks all of it, and finds its LookupFFN layers. On success *model is the
- * caller's, to be closed; the file stays mapped until then. Anything malformed is
- * LOOKUPFFN_MALFORMED_MODEL with the tensor's name and the reason. Thread-safe. */
+/* Opens a safetensors file, checks all of it, and finds its LookupFFN layers. On success *model is the
+ * caller's, to be closed. Anything malformed is LOOKUPFFN_MALFORMED_MODEL with the tensor's name and the
+ * reason. The file stays open, and layers are packed by reading it, not from a mapping: where another
+ * process cut it off meanwhile, packing is LOOKUPFFN_IO_ERROR and not a SIGBUS. What it wrote into the file
+ * is packed unchecked: replace model files by renaming. Thread-safe. */
 LOOKUPFFN_API lookupffn_status lookupffn_model_open(const char *path, lookupffn_model **model);
 
 /* The same for a model's bytes in memory, which must outlive the model and not change. */
@@ -190,7 +192,9 @@ LOOKUPFFN_API size_t lookupffn_default_thread_count(void);
 
 /* A pool of `count` threads, the caller of a forward among them (so 1 starts none); 0 means
  * lookupffn_default_thread_count(). Forwards that share a pool may run concurrently; one that finds it
- * busy runs on its own thread alone. */
+ * busy runs on its own thread alone. LOOKUPFFN_OUT_OF_MEMORY where the system does not start so many.
+ * A fork's child has none of a pool's threads: there, forwards on it run on the calling thread, and freeing
+ * it leaves its memory behind. Once a pool has started a thread, dlclose leaves this library loaded. */
 LOOKUPFFN_API lookupffn_status lookupffn_threads_create(size_t count, lookupffn_threads **threads);
 
 /* Runs task(task_data, i) for each i in 0..count-1, in any order, on any threads, and returns when all
@@ -203,7 +207,10 @@ typedef void (*lookupffn_parallel_for)(void *pool, size_t count, void (*task)(vo
 LOOKUPFFN_API lookupffn_status lookupffn_threads_wrap(lookupffn_parallel_for parallel_for, void *pool,
                                                       size_t count, lookupffn_threads **threads);
 
+/* NULL: of the process's default pool. */
 LOOKUPFFN_API size_t lookupffn_threads_count(const lookupffn_threads *threads);
+
+/* No forward on it may be under way. NULL is fine. */
 LOOKUPFFN_API void lookupffn_threads_free(lookupffn_threads *threads);
 
 /* ---- running ------------------------------------------------------------------------------ */
@@ -214,12 +221,15 @@ enum { LOOKUPFFN_ADD_RESIDUAL = 1 }; /* y = x + layer(x); needs d_in = d_out */
  *   x  [tokens, d_in],  x_stride floats from one row to the next, any value
  *   y  [tokens, d_out], y_stride likewise, |y_stride| >= d_out where tokens > 1
  * y may be x itself, with the same stride; rows of y that overlap rows of x otherwise are
- * LOOKUPFFN_INVALID_ARGUMENT. threads NULL: the process's default pool, made at first use. flags: 0 or
+ * LOOKUPFFN_INVALID_ARGUMENT. threads NULL: the process's default pool, made at first use, of as many threads
+ * as the system starts (a fork's child makes its own). flags: 0 or
  * LOOKUPFFN_ADD_RESIDUAL. A token's bits depend neither on the batch that it came in nor on the threads.
  * Any finite row of x has its y; but where its values differ by less than a millionth of their size, LayerNorm in float
  * sees little but their rounding. A row of x that is not finite gives a row of y that is not finite and touches no other row.
- * Thread-safe; allocates nothing once as many forwards as run at a time have run. Kernels need up to
- * 768 KiB of the calling thread's stack. */
+ * Thread-safe; allocates nothing once as many forwards as run at a time have run, but for a thread's first
+ * forward, which asks the system for the size of its stack. Kernels need up to 768 KiB of stack. A thread
+ * that has less left, the caller or one of the application's pool, has each task run on a thread made for
+ * it, which costs some tens of microseconds (LOOKUPFFN_OUT_OF_MEMORY where there is none). */
 LOOKUPFFN_API lookupffn_status lookupffn_forward(const lookupffn_layer *layer, lookupffn_threads *threads,
                                                  const float *x, ptrdiff_t x_stride, float *y,
                                                  ptrdiff_t y_stride, size_t tokens, unsigned flags);
@@ -246,7 +256,8 @@ struct lookupffn_kernel_library; /* lookupffn/kernels.h */
 LOOKUPFFN_API lookupffn_status lookupffn_register_kernels(const struct lookupffn_kernel_library *library);
 
 /* Loads every kernel library module (lib*.so) of a directory that `lookupffn build` made and registers
- * it. *loaded (may be NULL) is how many. */
+ * it. *loaded (may be NULL) is how many. A module that is cut off, half copied say, or is no regular file is
+ * LOOKUPFFN_IO_ERROR before it is loaded. A module is code that runs in this process: load only what you trust. */
 LOOKUPFFN_API lookupffn_status lookupffn_load_kernels(const char *directory, size_t *loaded);
 
 #ifdef __cplusplus

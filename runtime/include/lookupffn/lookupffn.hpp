@@ -78,7 +78,7 @@ inline const char* type_name(lookupffn_type type) { return lookupffn_type_name(t
 
 // ---- models ----
 
-// A model file, mapped and checked. Movable, not copyable; safe to read from several threads. A
+// A model file, open and checked. Movable, not copyable; safe to read from several threads. A
 // moved-from Model may only be assigned to or destroyed; the same holds for Layer and Threads.
 class Model {
  public:

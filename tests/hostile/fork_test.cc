@@ -1,0 +1,111 @@
+// fork() copies one thread and every lock: what a child does with the parent's pools and layers.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "hostile/child_process.h"
+#include "hostile/small_layer.h"
+#include "lookupffn/lookupffn.hpp"
+
+namespace lookupffn::hostile {
+namespace {
+
+class Fork : public testing::Test {
+ protected:
+  void SetUp() override {
+    // The thread sanitizer ends a fork's child that starts a thread.
+    if (std::string(LOOKUPFFN_TEST_SANITIZER) == "thread") GTEST_SKIP() << "threads in a fork's child";
+  }
+
+  const SmallLayer layer_;
+};
+
+TEST_F(Fork, TheDefaultPoolWorksInAChild) {
+  ASSERT_EQ(layer_.forward(nullptr), LOOKUPFFN_OK) << lookupffn_last_message();
+  EXPECT_EQ(ending_of_child([&] {
+              if (lookupffn_threads_count(nullptr) != lookupffn_default_thread_count()) return 2;
+              return int(layer_.forward(nullptr));
+            }),
+            "exit 0");
+  EXPECT_EQ(layer_.forward(nullptr), LOOKUPFFN_OK) << "the parent, afterwards";
+}
+
+TEST_F(Fork, APoolOfTheParentsWorksInAChildAndIsFreed) {
+  for (int round = 0; round < 20; ++round) {
+    const Threads threads(4);
+    ASSERT_EQ(layer_.forward(threads.get()), LOOKUPFFN_OK) << lookupffn_last_message();
+    EXPECT_EQ(ending_of_child(
+                  [&] {
+                    if (const int status = layer_.forward(threads.get())) return status;
+                    lookupffn_threads_free(threads.get());
+                    return 0;
+                  },
+                  20),
+              "exit 0");
+    EXPECT_EQ(layer_.forward(threads.get()), LOOKUPFFN_OK) << "the parent, afterwards";
+  }
+}
+
+TEST_F(Fork, APoolWhoseWorkersSleepIsFreedInAChild) {
+  const Threads threads(4);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // far beyond what workers spin for
+  EXPECT_EQ(ending_of_child(
+                [&] {
+                  lookupffn_threads_free(threads.get());
+                  return 0;
+                },
+                20),
+            "exit 0");
+}
+
+TEST_F(Fork, AChildHasPoolsOfItsOwnAndChildren) {
+  ASSERT_EQ(layer_.forward(nullptr), LOOKUPFFN_OK);
+  EXPECT_EQ(ending_of_child([&] {
+              const Threads threads(3);
+              if (const int status = layer_.forward(threads.get())) return status;
+              if (const int status = layer_.forward(nullptr)) return status;
+              return ending_of_child([&] {
+                       if (const int status = layer_.forward(threads.get())) return status;
+                       return int(layer_.forward(nullptr));
+                     }) == "exit 0"
+                         ? 0
+                         : 3;
+            }),
+            "exit 0");
+}
+
+// Children that are made while other threads run the same layer on the same pools: what was locked stays locked in them.
+TEST_F(Fork, WhileOtherThreadsForward) {
+  const Threads shared(2);
+  std::atomic<bool> end{false};
+  std::atomic<int> failures{0};
+  std::vector<std::thread> callers;
+  for (int c = 0; c < 3; ++c) {
+    callers.emplace_back([&, c] {
+      std::vector<float> y(layer_.expected.size());
+      while (!end) failures += layer_.forward(c ? shared.get() : nullptr, y.data()) != LOOKUPFFN_OK;
+    });
+  }
+  std::vector<float> y(layer_.expected.size());
+  for (int round = 0; round < 200; ++round) {
+    const std::string how = ending_of_child(
+        [&] {
+          if (const int status = layer_.forward(shared.get(), y.data())) return status;
+          if (const int status = layer_.forward(nullptr, y.data())) return status;
+          lookupffn_threads_free(shared.get());
+          return 0;
+        },
+        20);
+    EXPECT_EQ(how, "exit 0") << "round " << round;
+    if (how != "exit 0") break;
+  }
+  end = true;
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(failures, 0);
+}
+
+}  // namespace
+}  // namespace lookupffn::hostile
