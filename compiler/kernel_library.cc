@@ -367,6 +367,8 @@ KernelLibraryResult build_kernel_library(const KernelLibraryRequest& request) {
                         manifest(request, kernels, result).dump(2) + "\n");
   if (request.cancelled != nullptr && *request.cancelled) throw BuildCancelled();
   check_replaceable(directory.string());  // once more: the build took its time
+  struct stat earlier;  // its permissions stay
+  if (stat(directory.c_str(), &earlier) == 0) chmod(finished.c_str(), earlier.st_mode & 07777);
   put_in_place(finished, directory);
   return result;
 }
