@@ -387,6 +387,8 @@ KernelLibraryResult build_kernel_library(const KernelLibraryRequest& request) {
                         json_text(manifest(request, kernels, result)) + "\n");
   if (request.cancelled != nullptr && *request.cancelled) throw BuildCancelled();
   check_replaceable(directory.string());  // once more: the build took its time
+  struct stat earlier;  // its permissions stay
+  if (stat(directory.c_str(), &earlier) == 0) chmod(finished.c_str(), earlier.st_mode & 07777);
   put_in_place(finished, directory);
   return result;
 }

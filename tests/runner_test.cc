@@ -109,6 +109,23 @@ TEST_F(RunnerTest, AProgramThatDiesIsReported) {
   EXPECT_NE(measured.reason.find("signal 11"), std::string::npos) << measured.reason;
 }
 
+// A temporary folder that is mounted noexec, here or there, is not the candidate's fault.
+TEST_F(RunnerTest, AProgramThatMayNotBeRunIsAnErrorNotAResult) {
+  const std::string exe = program("measure", result_line(kGood));
+  std::filesystem::permissions(exe, std::filesystem::perms::owner_read);
+  const std::string ssh = script("bin/ssh", "shift\necho 'Permission denied' >&2\nexit 126\n");
+  for (const std::string& command : {std::string(), ssh + " board"}) {
+    try {
+      Runner(command).run(exe, request());
+      ADD_FAILURE() << command;
+    } catch (const std::runtime_error& error) {
+      const std::string words = error.what();
+      EXPECT_NE(words.find("Permission denied"), std::string::npos) << words;
+      EXPECT_NE(words.find("noexec"), std::string::npos) << words;
+    }
+  }
+}
+
 // Of five attempts one passes, one fails, one garbles, one says nothing and one hangs; every result is right.
 TEST_F(RunnerTest, AnUnreliableRunnerNeverGivesAWrongResult) {
   const std::string exe = program("measure", result_line(kGood));

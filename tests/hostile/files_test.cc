@@ -91,11 +91,13 @@ TEST_F(Files, WrittenFilesKeepModeOwnerAndSymbolicLink) {
 TEST_F(Files, BuildKeepsASymbolicLinkAndReplacesItsTarget) {
   fs::create_directories(work("real/kernels"));
   fs::create_directory_symlink("real/kernels", work("link"));
+  chmod(work("real/kernels").c_str(), 0750);
   for (const char* name : {"link", "link/"}) {
     const ProcessResult built = tool(build_arguments(name));
     ASSERT_TRUE(built.ok()) << built.err;
     EXPECT_TRUE(fs::is_symlink(work("link")));
     EXPECT_TRUE(fs::is_regular_file(work("real/kernels/libmine.so")));
+    EXPECT_EQ(mode_of(work("real/kernels")), 0750u);
   }
   EXPECT_EQ(names_in(work("real")), Names{"kernels"});
   EXPECT_EQ(names_in(folder_.file("work")), (Names{"link", "real"}));
