@@ -24,6 +24,7 @@
 #include "content_hash.h"
 #include "generator_command.h"
 #include "isa_target.h"
+#include "kernel_manifest.h"
 #include "kernel_table.h"
 #include "lookupffn/kernels.h"
 #include "machine.h"
@@ -34,7 +35,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kManifestMark[] = "lookupffn_kernel_library";
 
 // Words of $VARIABLE, or the program that it stands for.
 std::vector<std::string> program_words(const char* variable, const char* otherwise) {
@@ -66,11 +66,6 @@ void run_tool(std::vector<std::string> command, const std::vector<std::string>& 
                            (words.empty() ? "" : ": " + words));
 }
 
-std::set<std::string> result_files(const std::string& name) {
-  return {"lib" + name + ".a", "lib" + name + ".so", "include/" + name + ".h",
-          "lib/cmake/" + name + "/" + name + "Config.cmake", "manifest.json"};
-}
-
 // Refuses to replace what is no earlier result: renaming over it would delete somebody's files.
 void check_replaceable(const std::string& directory) {
   std::error_code error;
@@ -84,8 +79,7 @@ void check_replaceable(const std::string& directory) {
   if (files.empty()) return;
   std::set<std::string> ours;
   try {
-    const auto manifest = nlohmann::json::parse(read_file(directory + "/manifest.json"));
-    if (manifest.at(kManifestMark).is_number()) ours = result_files(manifest.at("name").get<std::string>());
+    ours = files_of_manifest(read_file(directory + "/manifest.json"));
   } catch (const std::exception&) {
     throw std::runtime_error("'" + directory +
                              "' holds files and is no kernel library: choose another --out");

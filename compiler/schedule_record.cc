@@ -114,8 +114,9 @@ std::string save_record(const std::string& schedules_dir, const ScheduleRecord& 
   return path;
 }
 
-ScheduleRecord load_record(const std::string& path) {
-  const std::string text = read_file(path);
+ScheduleRecord load_record(const std::string& path) { return parse_record(read_file(path), path); }
+
+ScheduleRecord parse_record(const std::string& text, const std::string& path) {
   try {
     Json json;
     try {

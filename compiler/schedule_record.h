@@ -47,6 +47,8 @@ std::string save_record(const std::string& schedules_dir, const ScheduleRecord& 
 // Throws std::runtime_error naming the file and what is missing or wrong in it. Does not judge whether it
 // matches anything.
 ScheduleRecord load_record(const std::string& path);
+// The same for a file's text; `path` stands for the file in messages.
+ScheduleRecord parse_record(const std::string& json_text, const std::string& path);
 
 // Paths of all tuned/ISA/*.json of a schedules directory, sorted. isa "" means every ISA.
 std::vector<std::string> record_files(const std::string& schedules_dir, const std::string& isa = "");
