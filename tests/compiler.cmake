@@ -14,4 +14,7 @@ target_compile_definitions(schedule_points_test PRIVATE
   LOOKUPFFN_GENERATOR_SOURCES="${PROJECT_SOURCE_DIR}/generators"
   LOOKUPFFN_TEST_GENERATOR="$<TARGET_FILE:lookupffn_generators>"
   LOOKUPFFN_TEST_SANITIZER="${LOOKUPFFN_SANITIZE}")
-set_tests_properties(schedule_points_test PROPERTIES TIMEOUT 600)
+set_tests_properties(schedule_points_test PROPERTIES TIMEOUT 600 ENVIRONMENT "GTEST_FILTER=-*Slow*")
+# Many schedules, each compiled.
+add_test(NAME schedule_points_test_slow COMMAND schedule_points_test)
+set_tests_properties(schedule_points_test_slow PROPERTIES TIMEOUT 3600 LABELS slow ENVIRONMENT "GTEST_FILTER=*Slow*")

@@ -3,8 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <set>
+#include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "layer_check.h"
@@ -49,6 +53,39 @@ TEST_F(Isa, ListIsConsistent) {
   EXPECT_EQ(lookupffn_isa_at(lookupffn_isa_count(), &info), LOOKUPFFN_INVALID_ARGUMENT);
   EXPECT_EQ(lookupffn_isa_at(0, nullptr), LOOKUPFFN_INVALID_ARGUMENT);
   EXPECT_EQ(lookupffn_active_isa(nullptr), LOOKUPFFN_INVALID_ARGUMENT);
+}
+
+// What the kernel says of the CPU, which knows what it saves of it: detection that is broken would skip tests, not fail them.
+std::set<std::string> cpu_flags() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.rfind("flags", 0) != 0) continue;
+    std::istringstream words(line.substr(line.find(':') + 1));
+    return {std::istream_iterator<std::string>(words), {}};
+  }
+  return {};
+}
+
+TEST_F(Isa, RunnableIsWhatTheKernelListsForTheCpu) {
+  const std::set<std::string> flags = cpu_flags();
+  ASSERT_FALSE(flags.empty()) << "/proc/cpuinfo lists no flags";
+  const std::vector<std::pair<std::string, std::vector<std::string>>> needs = {
+      {"sse41", {"sse4_1"}},
+      {"avx2", {"avx2", "fma", "f16c"}},
+      {"avx512", {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}},
+      {"avx512_bf16", {"avx512_bf16", "avx512_vnni", "avx512vbmi", "avx512ifma"}},
+      {"avx512_amx", {"amx_tile", "amx_bf16"}}};
+  ASSERT_EQ(needs.size(), lookupffn_isa_count()) << "an ISA that this test does not know";
+  bool narrower = true;
+  size_t runnable = 0;
+  for (size_t i = 0; i < needs.size(); ++i) {
+    const IsaInfo isa = isas()[i];
+    ASSERT_EQ(isa.name, needs[i].first);
+    for (const std::string& flag : needs[i].second) narrower = narrower && flags.count(flag) > 0;
+    EXPECT_EQ(isa.runnable != 0, narrower) << isa.name << ": '" << isa.missing << "'";
+    runnable += narrower && isa.built_in;
+  }
+  EXPECT_EQ(checks::runnable_isas().size(), runnable);
 }
 
 TEST_F(Isa, ForcingDecidesWhatLayersArePackedFor) {
