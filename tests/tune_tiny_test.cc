@@ -84,6 +84,21 @@ class TuneTiny : public testing::Test {
     return found;
   }
 
+  // A generator program that runs `body`, with $n the number of kernels made before ($n = 0: the default's), $f the kernel's
+  // function, $o the folder, and bad BODY to make it of C. One job at a time.
+  std::string generator(const std::string& body) const {
+    const std::string path = folder_.file("generator"), count = folder_.file("count");
+    write_file_atomically(
+        path,
+        "#!/bin/sh\n"
+        "n=$(cat '" + count + "' 2>/dev/null || echo 0)\n"
+        "echo $((n + 1)) >'" + count + "'\n"
+        "while getopts g:f:n:o:e: option; do case $option in f) f=$OPTARG;; o) o=$OPTARG;; esac; done 2>/dev/null\n"
+        "bad() { echo \"int ${f}_argv(void **a) { $1 }\" | cc -x c -c - -o \"$o/$f.o\"; exit; }\n" + body);
+    fs::permissions(path, fs::perms::owner_all);
+    return path;
+  }
+
   // No schedule twice for a kernel, and this many of each.
   void expect_trials(size_t kernels, size_t each) const {
     std::map<std::pair<KernelSpec, size_t>, std::set<Schedule>> seen;
@@ -180,28 +195,15 @@ TEST_F(TuneTiny, TheSecondTunerOnALogEnds) {
 
 // A generator that makes every kind of bad kernel there is, by turns. Its first kernel is the default's.
 TEST_F(TuneTiny, CandidatesThatFailAreTrials) {
-  const std::string wrapper = folder_.file("generator");
-  write_file_atomically(
-      wrapper,
-      "#!/bin/sh\n"
-      "n=$(cat '" +
-          folder_.file("count") +
-          "' 2>/dev/null || echo 0)\n"
-          "echo $((n + 1)) >'" +
-          folder_.file("count") +
-          "'\n"
-          "while getopts g:f:n:o:e: option; do case $option in f) f=$OPTARG;; o) o=$OPTARG;; esac; done "
-          "2>/dev/null\n"
-          "bad() { echo \"int ${f}_argv(void **a) { $1 }\" | cc -x c -c - -o \"$o/$f.o\"; exit; }\n"
-          "case $n in\n"
-          "1) echo 'no such schedule' >&2; exit 1;;\n"
-          "2) bad 'return *(volatile int *)0;';;\n"
-          "3) bad 'for (;;) ; return 0;';;\n"
-          "4) bad 'return 0;';;\n"
-          "esac\n"
-          "exec '" +
-          kGenerator + "' \"$@\"\n");
-  fs::permissions(wrapper, fs::perms::owner_all);
+  const std::string wrapper = generator(
+      "case $n in\n"
+      "1) echo 'no such schedule' >&2; exit 1;;\n"
+      "2) bad 'return *(volatile int *)0;';;\n"
+      "3) bad 'for (;;) ; return 0;';;\n"
+      "4) bad 'return 0;';;\n"
+      "esac\n"
+      "exec '" +
+      kGenerator + "' \"$@\"\n");
   const ProcessResult result =
       tune({"--kernels", "gather", "--tokens", "8", "--trials", "7", "--jobs", "1", "--generator", wrapper});
   ASSERT_TRUE(result.ok()) << result.out << result.err;
@@ -218,6 +220,51 @@ TEST_F(TuneTiny, CandidatesThatFailAreTrials) {
   EXPECT_EQ(count[TrialStatus::kIncorrect], 1u);
   EXPECT_EQ(count[TrialStatus::kOk], 3u);
   expect_trials(1, 7);
+}
+
+// The default made a thousand times slower: whatever else is found beats it, and its record is written.
+TEST_F(TuneTiny, WhatBeatsTheDefaultHasARecord) {
+  if (find_program("objcopy").empty()) GTEST_SKIP() << "there is no objcopy (apt install binutils)";
+  const std::string wrapper = generator(
+      "'" + kGenerator + "' \"$@\" || exit 1\n"
+      "[ $n = 0 ] || exit 0\n"
+      "objcopy --redefine-sym ${f}_argv=${f}_fast_argv \"$o/$f.o\" \"$o/$f.fast.o\" &&\n"
+      "echo \"int ${f}_fast_argv(void **); int ${f}_argv(void **a) {\n"
+      "  for (volatile int i = 0; i < 100000; ++i) {} return ${f}_fast_argv(a); }\" | cc -x c -c - -o \"$o/$f.slow.o\" &&\n"
+      "ld -r -o \"$o/$f.o\" \"$o/$f.fast.o\" \"$o/$f.slow.o\"\n");
+  const ProcessResult result =
+      tune({"--kernels", "gather", "--tokens", "8", "--trials", "4", "--jobs", "1", "--generator", wrapper});
+  ASSERT_TRUE(result.ok()) << result.out << result.err;
+  const std::vector<std::string> records = record_files(out_);
+  ASSERT_EQ(records.size(), 1u) << result.out << result.err;
+  const ScheduleRecord record = load_record(records[0]);
+  const ScheduleSpace space = ScheduleSpace::load(LOOKUPFFN_SCHEDULES, record.spec.kernel);
+  EXPECT_EQ(record_fault(record, records[0], space), "");
+  EXPECT_NE(record.schedule, space.default_schedule(record.spec));
+  EXPECT_GT(record.gain_low, 2);
+  EXPECT_GE(record.gain, record.gain_low);
+  EXPECT_FALSE(record.tuned_us_per_token.empty());
+  EXPECT_EQ(record.tuned_us_per_token.size(), record.default_us_per_token.size());
+}
+
+// Kernels that agree with each other and with nothing else: the formulas tell, for every type of projection.
+TEST_F(TuneTiny, AgreementIsNotEnough) {
+  const std::string wrapper = generator("bad 'return 0;'\n");
+  for (const char* type : {"f32", "bf16x3", "bf16"}) {
+    SCOPED_TRACE(type);
+    fs::remove(log_);
+    const ProcessResult result = tune({"--kernels", "hash", "--tokens", "8", "--trials", "2", "--jobs", "1",
+                                       "--projection-type", type, "--generator", wrapper});
+    size_t incorrect = 0;
+    ASSERT_TRUE(fs::exists(log_)) << result.out << result.err;
+    for (const Trial& trial : read_trial_log(log_).trials) {
+      EXPECT_NE(trial.status, TrialStatus::kOk);
+      incorrect += trial.status == TrialStatus::kIncorrect;
+      EXPECT_NE(trial.reason.find("codes are not the reference's"), std::string::npos) << trial.reason;
+    }
+    EXPECT_GT(incorrect, 0u) << result.out << result.err;
+    EXPECT_TRUE(record_files(out_).empty());
+  }
 }
 
 TEST_F(TuneTiny, BehindAnEmulator) {
