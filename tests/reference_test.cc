@@ -4,12 +4,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <memory>
 
 #include "lookupffn/lookupffn.h"
 #include "model.h"
+#include "reference/bf16_projection.h"
 #include "reference/golden.h"
 #include "reference/tolerance.h"
+#include "reference/verdict.h"
 
 namespace lookupffn::reference {
 namespace {
@@ -160,6 +163,70 @@ TEST(Tolerance, AllowsWhatItSaysAndNoMore) {
   EXPECT_LT(worst_y(layer, {1}, {3}, expected, wrong, LOOKUPFFN_BF16), 1);
   wrong[1] = std::nanf("");
   EXPECT_GT(worst_y(layer, {1}, {3}, expected, wrong, LOOKUPFFN_BF16), 1e300);
+}
+
+TEST(Tolerance, NothingAndWhatIsNotFiniteAreWrong) {
+  const Layer layer = random_layer(dense_shape(1, 2, 1, 2), 1);
+  const double infinity = std::numeric_limits<double>::infinity(), nan = std::nan("");
+  EXPECT_EQ(worse(1, 2), 2);
+  EXPECT_EQ(worse(nan, 2), infinity);
+  EXPECT_EQ(worse(2, nan), infinity);
+  for (const double bad : {infinity, -infinity, nan}) {
+    // Neither the value itself nor those beside it, whose tolerance it makes infinite.
+    EXPECT_EQ(worst_y(layer, {1}, {3}, {1, bad}, {5e5f, float(bad)}, LOOKUPFFN_F32), infinity);
+    EXPECT_EQ(worst_y(layer, {1}, {bad}, {1, 2}, {1, 2}, LOOKUPFFN_BF16), infinity);
+    EXPECT_EQ(worst_score(layer, {bad}, {float(bad)}), infinity);
+    EXPECT_EQ(worst_score(layer, {bad}, {1}), infinity);
+  }
+  EXPECT_EQ(worst_y(layer, {}, {}, {}, {}, LOOKUPFFN_F32), infinity);
+  EXPECT_EQ(worst_score(layer, {}, {}), infinity);
+  EXPECT_EQ(wrong_codes(layer, {}, {}), 1u);
+}
+
+TEST(Verdict, SaysWhatWasJudged) {
+  const Layer layer = random_layer(bh4_shape(16, 8, 4, 3, 4), 3);
+  std::vector<float> x = random_tokens(5, 16, 4);
+  const Result right = forward(layer, x);
+  Results given{right.code, narrowed(right.score), narrowed(right.y)};
+  const auto verdict = [&] { return judge(layer, x, right, given, LOOKUPFFN_F32, LOOKUPFFN_F32); };
+  EXPECT_TRUE(verdict().passed());
+  EXPECT_EQ(verdict().tokens, 5u);
+  EXPECT_EQ(verdict().codes, 20u);
+  EXPECT_EQ(verdict().values, 40u);
+  given.y[9] += 1;
+  EXPECT_FALSE(verdict().passed());
+  x[16] = std::nanf("");  // the token of y[9]
+  EXPECT_FALSE(verdict().passed()) << "a y that is finite";
+  EXPECT_EQ(verdict().not_finite_tokens, 1u);
+  std::fill(given.y.begin() + 8, given.y.begin() + 16, std::nanf(""));
+  EXPECT_TRUE(verdict().passed());
+  given.code[4] = -1;
+  EXPECT_FALSE(verdict().passed()) << "a code out of range";
+  x.clear();
+  EXPECT_FALSE(verdict().passed()) << "no tokens";
+}
+
+// The projection with rounded weights: of weights that bf16 holds exactly, folded in or not, nothing changes.
+TEST(Bf16Projection, RoundsThePackedWeights) {
+  for (lookupffn_shape shape : {dense_shape(40, 4, 6, 7), bh4_shape(5, 4, 9, 4, 2), bh4_shape(48, 4, 40, 4, 8),
+                                bh4_shape(16, 4, 7, 5, 16), bh4_shape(600, 4, 9, 8, 1)}) {
+    if (shape.projection == LOOKUPFFN_BH4) shape.decay = 0.5f;
+    Layer layer = random_layer(shape, 5);
+    const std::vector<double> h = layer_norm(layer, random_tokens(3, shape.d_in, 6));
+    const std::vector<double> rounded = bf16_projection(layer, h), exact = projection(layer, h);
+    double difference = 0;
+    for (size_t i = 0; i < exact.size(); ++i) difference = std::max(difference, std::abs(rounded[i] - exact[i]));
+    EXPECT_GT(difference, 1e-5 * rms(exact)) << shape.d_in;
+    EXPECT_LT(difference, 0.1 * rms(exact)) << shape.d_in;
+    // One weight that is not zero a row and column: its Hadamard transform has only its size, and products stay exact.
+    const size_t columns = shape.projection == LOOKUPFFN_DENSE ? shape.d_in : shape.block;
+    for (size_t i = 0; i < layer.weight.size(); ++i) {
+      layer.weight[i] = i / columns % columns == i % columns ? (i % 3 == 0 ? -0.5f : 0.25f) : 0.0f;
+    }
+    const std::vector<double> same = bf16_projection(layer, h), as = projection(layer, h);
+    if (padded_width(shape) < 16 && shape.projection == LOOKUPFFN_BH4) continue;  // products of four stages have more digits
+    for (size_t i = 0; i < as.size(); ++i) ASSERT_NEAR(same[i], as[i], 1e-9 * (1 + std::abs(as[i]))) << shape.d_in;
+  }
 }
 
 }  // namespace

@@ -22,6 +22,7 @@ namespace {
 const std::string kFolder = std::string(LOOKUPFFN_TEST_DATA) + "/golden";
 const std::string kModel = kFolder + "/dense_d100_t5_b10.model.safetensors";
 const std::string kIo = kFolder + "/dense_d100_t5_b10.io.safetensors";
+const std::string kBh4 = kFolder + "/bh4_d64_t40_b4";
 const std::string kOtherIo = kFolder + "/bh4_d512_t8_b8.io.safetensors";
 
 ProcessResult tool(std::vector<std::string> arguments) {
@@ -125,7 +126,14 @@ TEST(Tool, Inspect) {
 
 TEST(Tool, Verify) {
   const nlohmann::json json = json_of({"verify", kModel, kIo, "--json"});
-  EXPECT_TRUE(json.is_object());
+  EXPECT_EQ(json.at("ok"), true);
+  EXPECT_EQ(json.at("judged").at("tokens"), json.at("tokens"));
+  EXPECT_GT(json.at("judged").at("values"), 0);
+  const nlohmann::json bf16 = json_of({"verify", kBh4 + ".model.safetensors", kBh4 + ".io.safetensors", "--json", "--projection-type", "bf16"});
+  EXPECT_EQ(bf16.at("ok"), true);
+  EXPECT_EQ(bf16.at("code").at("wrong"), 0);
+  EXPECT_EQ(bf16.at("file").at("code").at("wrong"), 0);
+  EXPECT_GT(bf16.at("codes_changed_by_rounding"), 0);
   for (const char* type : {"f32", "bf16", "i8"}) {
     const ProcessResult result = tool({"verify", kModel, kIo, "--table-type", type, "--threads", "3"});
     EXPECT_TRUE(result.ok()) << result.out << result.err;

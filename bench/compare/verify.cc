@@ -18,10 +18,20 @@ double rms(const std::vector<double>& values) {
 }
 
 // The tokens compared: the first, the last and two between.
-std::set<size_t> tokens_to_check(size_t tokens) { return {0, tokens / 3, tokens / 2, tokens - 1}; }
+std::set<size_t> tokens_to_check(size_t tokens) {
+  if (tokens == 0) throw std::runtime_error("there are no tokens to compare");
+  return {0, tokens / 3, tokens / 2, tokens - 1};
+}
+
+// A bit of its code may flip by rounding.
+bool undecided(const NaiveHash& hash) {
+  return std::any_of(hash.z.begin(), hash.z.end(), [](double z) { return std::fabs(z) <= 2e-5; });
+}
 
 void compare(const std::string& what, size_t token, const float* got, const std::vector<double>& expected,
              double tolerance) {
+  // An infinite tolerance would allow anything.
+  if (!std::isfinite(tolerance)) throw std::runtime_error(what + " of token " + std::to_string(token) + ": what is expected is not finite");
   for (size_t i = 0; i < expected.size(); ++i) {
     if (std::fabs(got[i] - expected[i]) <= tolerance) continue;  // false for NaN
     std::ostringstream message;
@@ -93,8 +103,10 @@ void verify_contender(const ContenderKind& kind, Contender& contender, const Set
   if (has(Part::kAll)) {
     contender.run(Part::kAll, 0, tokens);
     const std::vector<float> y = contender.y(tokens);
+    size_t compared = 0;
     for (size_t n : checked) {
       const float* x = &setting.ring.x[n * d];
+      ++compared;
       if (kind.computes == Computes::kDenseFfn) {
         const std::vector<double> expected = naive_dense_ffn(setting.ffn, x);
         // bf16: 8 bits of mantissa in x, in the weights, between the products and in y.
@@ -106,11 +118,13 @@ void verify_contender(const ContenderKind& kind, Contender& contender, const Set
       if (has(Part::kHash)) {  // already checked above; here its own codes, some of which may have flipped
         hash.code.assign(contender.code() + n * tables, contender.code() + (n + 1) * tables);
         hash.score.assign(contender.score() + n * tables, contender.score() + (n + 1) * tables);
-      } else if (std::any_of(hash.z.begin(), hash.z.end(), [](double z) { return std::fabs(z) <= 2e-5; })) {
-        continue;  // a bit that rounding may flip
+      } else if (undecided(hash)) {
+        --compared;
+        continue;
       }
       check_y("y", setting, types, n, &y[n * d], hash.code.data(), hash.score);
     }
+    if (compared == 0) throw std::runtime_error("no token whose codes rounding cannot flip: nothing was compared");
   }
   if (has(Part::kGather)) {
     contender.run(Part::kGather, 0, tokens);

@@ -73,7 +73,9 @@ const char* kernel_kind(const lookupffn::LayerInfo& info) {
 
 }  // namespace
 
-bool ModelReport::as_expected() const { return std::abs(loss_difference()) <= tolerance; }
+bool ModelReport::as_expected() const {
+  return std::abs(loss_difference()) <= tolerance && std::isfinite(evaluation.largest_logit_difference);
+}
 
 bool Report::as_expected() const {
   return std::all_of(models.begin(), models.end(), [](const ModelReport& m) { return m.as_expected(); });
