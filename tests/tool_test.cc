@@ -22,6 +22,7 @@ namespace {
 const std::string kFolder = std::string(LOOKUPFFN_TEST_DATA) + "/golden";
 const std::string kModel = kFolder + "/dense_d100_t5_b10.model.safetensors";
 const std::string kIo = kFolder + "/dense_d100_t5_b10.io.safetensors";
+const std::string kBh4 = kFolder + "/bh4_d64_t40_b4";
 const std::string kOtherIo = kFolder + "/bh4_d512_t8_b8.io.safetensors";
 
 ProcessResult tool(std::vector<std::string> arguments) {
@@ -128,7 +129,7 @@ TEST(Tool, Verify) {
   EXPECT_EQ(json.at("ok"), true);
   EXPECT_EQ(json.at("judged").at("tokens"), json.at("tokens"));
   EXPECT_GT(json.at("judged").at("values"), 0);
-  const nlohmann::json bf16 = json_of({"verify", kModel, kIo, "--json", "--projection-type", "bf16"});
+  const nlohmann::json bf16 = json_of({"verify", kBh4 + ".model.safetensors", kBh4 + ".io.safetensors", "--json", "--projection-type", "bf16"});
   EXPECT_EQ(bf16.at("ok"), true);
   EXPECT_EQ(bf16.at("code").at("wrong"), 0);
   EXPECT_EQ(bf16.at("file").at("code").at("wrong"), 0);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-#include "isa_target.h"
+#include "isas.h"
 #include "number_range.h"
 
 namespace lookupffn {
@@ -29,9 +29,7 @@ CLI::Validator real_number(double least, double most) {
 CLI::Validator isa_name() {
   return validator(
       [](const std::string& text) {
-        const std::vector<std::string>& names = isa_names();
-        if (std::find(names.begin(), names.end(), text) != names.end()) return std::string();
-        return "there is no ISA '" + text + "'; there are " + CLI::detail::join(names, ", ");
+        return find_isa(text) ? std::string() : "there is no ISA '" + text + "'; there are " + isa_names_text();
       },
       "");
 }

@@ -139,11 +139,11 @@ void compare_code(const SchedulesOptions& options, std::vector<Entry>* entries) 
   std::vector<ScheduledKernel> kernels;
   for (const Entry* entry : compared) kernels.push_back({entry->record->spec, entry->record->schedule});
   const CandidateBuild build(tools);
-  const OnInterrupt on_interrupt([] {}, build.directory(), "nothing was changed; --no-code leaves the generating out");
+  const OnInterrupt on_interrupt([] {}, build.temporary(), "nothing was changed; --no-code leaves the generating out");
   GenerationProgress progress(stderr);
   size_t done = 0;
   progress(0, kernels.size(), "");
-  generate_each(tools.generator, kernels, build.directory(), this_machine().threads,
+  generate_each(tools.generator, kernels, build.temporary().path().string(), this_machine().threads,
                 [&](size_t i, const std::string& object, const std::string& error) {
                   CodeComparison& code = compared[i]->code;
                   if (error.empty()) {

@@ -300,7 +300,7 @@ void hash_overflowed(const lookupffn_layer& layer, const InputRows& x, size_t fi
     if (layer.kernels.specialised_hash) {
       float* const scaled = TileCopy(shape, scratch).x;
       if (!scale_down(x.row(n), shape.d_in, row, scaled, &eps)) continue;
-      hash_tile(layer.packed, layer.kernels.hash[kOne], {scaled, ptrdiff_t(row)}, eps, codes.code + n * codes.stride,
+      hash_tile(layer.packed, layer.kernels.hash.front(), {scaled, ptrdiff_t(row)}, eps, codes.code + n * codes.stride,
                 codes.score + n * codes.stride, codes.stride);
     } else {
       PortableHasher hasher(layer, scratch);
