@@ -48,7 +48,7 @@ std::string halide_target(const KernelSpec& spec, const std::string& sanitizer) 
   if (spec.kernel == "gather") {
     const WeightType& type = weight_type_of(spec.problem.at("table_type"));
     const double elements = number("tables") * double(uint64_t{1} << int(number("bits"))) * number("d_out");
-    // A portable kernel does not know its tables' size: it may be any.
+    // A generic kernel does not know its tables' size: it may be any.
     if (elements == 0 || weight_bytes(type, elements) >= double(uint64_t{1} << 31)) target += "-large_buffers";
   }
   if (spec.kernel == "hash") {

@@ -96,9 +96,9 @@ void expect_none(const lookupffn_shape& shape, lookupffn_kernels kernels) {
   }
 }
 
-TEST(Allocation, PortableForwardAllocatesNothing) {
-  expect_none(reference::bh4_shape(192, 192, 33, 8, 16), LOOKUPFFN_PORTABLE_KERNELS);
-  expect_none(reference::dense_shape(33, 17, 5, 7), LOOKUPFFN_PORTABLE_KERNELS);
+TEST(Allocation, GenericForwardAllocatesNothing) {
+  expect_none(reference::bh4_shape(192, 192, 33, 8, 16), LOOKUPFFN_GENERIC_KERNELS);
+  expect_none(reference::dense_shape(33, 17, 5, 7), LOOKUPFFN_GENERIC_KERNELS);
 }
 
 TEST(Allocation, SpecialisedForwardAllocatesNothing) {

@@ -109,12 +109,12 @@ void expect_same_bits(const lookupffn_shape& shape, lookupffn_kernels kernels,
   }
 }
 
-class PortableBits : public testing::TestWithParam<lookupffn_shape> {};
+class GenericBits : public testing::TestWithParam<lookupffn_shape> {};
 
-TEST_P(PortableBits, DoNotDependOnBatchOrThreads) { expect_same_bits(GetParam(), LOOKUPFFN_PORTABLE_KERNELS); }
+TEST_P(GenericBits, DoNotDependOnBatchOrThreads) { expect_same_bits(GetParam(), LOOKUPFFN_GENERIC_KERNELS); }
 
 // The last two are large enough that several threads share one token.
-INSTANTIATE_TEST_SUITE_P(Shapes, PortableBits,
+INSTANTIATE_TEST_SUITE_P(Shapes, GenericBits,
                          testing::Values(reference::dense_shape(33, 17, 5, 7), reference::bh4_shape(48, 48, 40, 4, 64),
                                          reference::bh4_shape(16, 31, 7, 5, 4), reference::dense_shape(300, 272, 24, 6),
                                          reference::bh4_shape(256, 400, 33, 8, 16)),

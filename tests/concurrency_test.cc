@@ -67,9 +67,9 @@ void share(const lookupffn_shape& shape, lookupffn_kernels kernels) {
   }
 }
 
-TEST(Concurrency, PortableLayerIsShared) {
-  share(reference::bh4_shape(48, 48, 40, 4, 16), LOOKUPFFN_PORTABLE_KERNELS);
-  share(reference::dense_shape(100, 272, 24, 6), LOOKUPFFN_PORTABLE_KERNELS);  // several threads share one token
+TEST(Concurrency, GenericLayerIsShared) {
+  share(reference::bh4_shape(48, 48, 40, 4, 16), LOOKUPFFN_GENERIC_KERNELS);
+  share(reference::dense_shape(100, 272, 24, 6), LOOKUPFFN_GENERIC_KERNELS);  // several threads share one token
 }
 
 TEST(Concurrency, SpecialisedLayerIsShared) {
@@ -95,7 +95,7 @@ TEST(Concurrency, ModelsIsasAndRegistrations) {
         const Model model(bytes.data(), bytes.size());
         PackOptions options{};
         options.isa = isa.c_str();
-        options.kernels = LOOKUPFFN_PORTABLE_KERNELS;
+        options.kernels = LOOKUPFFN_GENERIC_KERNELS;
         const Layer packed(model, "", options);
         std::vector<float> y(expected.size());
         packed.forward(layer.x().data(), y.data(), 9);

@@ -124,7 +124,7 @@ TEST_F(Isa, EnvironmentDecides) {
     const ProcessResult result =
         tool_with(isa, {"verify", kGolden + ".model.safetensors", kGolden + ".io.safetensors"});
     EXPECT_TRUE(result.ok()) << result.what_happened() << result.err;
-    EXPECT_NE(result.out.find(isa + ", portable"), std::string::npos) << result.out;
+    EXPECT_NE(result.out.find(isa + ", generic"), std::string::npos) << result.out;
   }
   const ProcessResult result = tool_with("sse5", {"verify", kGolden + ".model.safetensors", kGolden + ".io.safetensors"});
   EXPECT_EQ(result.end, ProcessResult::End::kExited);
@@ -153,13 +153,13 @@ TEST_F(Emulated, PlainestIsaRuns) {
   const ProcessResult result =
       on_nehalem("sse41", {"verify", kGolden + ".model.safetensors", kGolden + ".io.safetensors", "--threads", "2"});
   EXPECT_TRUE(result.ok()) << result.what_happened() << result.err;
-  EXPECT_NE(result.out.find("sse41, portable"), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("sse41, generic"), std::string::npos) << result.out;
 }
 
 TEST_F(Emulated, AutomaticChoiceRuns) {
   const ProcessResult result = on_nehalem("", {"verify", kGolden + ".model.safetensors", kGolden + ".io.safetensors"});
   EXPECT_TRUE(result.ok()) << result.what_happened() << result.err;
-  EXPECT_NE(result.out.find("sse41, portable"), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("sse41, generic"), std::string::npos) << result.out;
 }
 
 TEST_F(Emulated, WiderIsasAreErrors) {

@@ -1,4 +1,4 @@
-// Portable kernels against the reference, over a grid of shapes on every ISA of this machine.
+// Generic kernels against the reference, over a grid of shapes on every ISA of this machine.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -67,8 +67,8 @@ class KernelGrid : public testing::TestWithParam<size_t> {
   void check(const lookupffn_shape& shape, uint64_t seed, const std::vector<size_t>& counts) {
     const LayerCase layer(shape, seed, counts.empty() ? 1 : *std::max_element(counts.begin(), counts.end()));
     for (const std::string& isa : checks::runnable_isas()) {
-      layer.check({isa, LOOKUPFFN_PORTABLE_KERNELS, LOOKUPFFN_F32, LOOKUPFFN_F32}, counts);
-      layer.check({isa, LOOKUPFFN_PORTABLE_KERNELS, seed % 2 ? LOOKUPFFN_BF16 : LOOKUPFFN_I8,
+      layer.check({isa, LOOKUPFFN_GENERIC_KERNELS, LOOKUPFFN_F32, LOOKUPFFN_F32}, counts);
+      layer.check({isa, LOOKUPFFN_GENERIC_KERNELS, seed % 2 ? LOOKUPFFN_BF16 : LOOKUPFFN_I8,
                    seed % 3 ? LOOKUPFFN_BF16X3 : LOOKUPFFN_BF16},
                   counts);
     }
@@ -135,7 +135,7 @@ TEST_F(KernelShapes, Largest) {
 TEST_F(KernelShapes, TablesBeyondTwoGibibytes) {
   if (kSanitized) GTEST_SKIP() << "a sanitizer's shadow memory makes this too large";
   if (!checks::memory_for_huge_tables()) GTEST_SKIP() << "less than 6 GiB of memory is free";
-  checks::check_huge_tables(LOOKUPFFN_PORTABLE_KERNELS, checks::runnable_isas());
+  checks::check_huge_tables(LOOKUPFFN_GENERIC_KERNELS, checks::runnable_isas());
 }
 
 }  // namespace

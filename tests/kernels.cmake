@@ -1,4 +1,4 @@
-# Kernels and runtime: portable and specialised kernels against the reference, and what the C API promises.
+# Kernels and runtime: generic and specialised kernels against the reference, and what the C API promises.
 
 # ---- what the tests share
 add_library(lookupffn_layer_check STATIC layer_check.cc)
@@ -89,17 +89,17 @@ foreach(name isa_test tool_test)
   set_tests_properties(${name} PROPERTIES TIMEOUT 600)
 endforeach()
 
-# Every golden case on every ISA, on portable and on specialised kernels. An ISA that this machine lacks is skipped.
+# Every golden case on every ISA, on generic and on specialised kernels. An ISA that this machine lacks is skipped.
 foreach(model IN LISTS golden_models)
   string(REGEX REPLACE ".*/(.*)[.]model[.]safetensors" "\\1" name ${model})
   string(REPLACE ".model." ".io." io ${model})
   foreach(isa IN LISTS LOOKUPFFN_ISAS)
-    add_test(NAME golden.${name}.${isa}.portable
-             COMMAND lookupffn_tool verify ${model} ${io} --isa ${isa} --kernels portable)
+    add_test(NAME golden.${name}.${isa}.generic
+             COMMAND lookupffn_tool verify ${model} ${io} --isa ${isa} --kernels generic)
     add_test(NAME golden.${name}.${isa}.specialised
              COMMAND lookupffn_tool verify ${model} ${io} --isa ${isa} --kernels specialised
                      --library ${golden_${name}_DIRECTORY})
-    set_tests_properties(golden.${name}.${isa}.portable golden.${name}.${isa}.specialised PROPERTIES
+    set_tests_properties(golden.${name}.${isa}.generic golden.${name}.${isa}.specialised PROPERTIES
                          SKIP_REGULAR_EXPRESSION "does not run here")
   endforeach()
 endforeach()

@@ -69,13 +69,13 @@ void expect_right(const lookupffn_shape& shape, lookupffn_kernels kernels, const
   }
 }
 
-class PortableLargeInput : public testing::TestWithParam<lookupffn_shape> {};
+class GenericLargeInput : public testing::TestWithParam<lookupffn_shape> {};
 
-TEST_P(PortableLargeInput, HasItsResult) {
-  expect_right(GetParam(), LOOKUPFFN_PORTABLE_KERNELS, {LOOKUPFFN_F32, LOOKUPFFN_BF16, LOOKUPFFN_BF16X3});
+TEST_P(GenericLargeInput, HasItsResult) {
+  expect_right(GetParam(), LOOKUPFFN_GENERIC_KERNELS, {LOOKUPFFN_F32, LOOKUPFFN_BF16, LOOKUPFFN_BF16X3});
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, PortableLargeInput,
+INSTANTIATE_TEST_SUITE_P(Shapes, GenericLargeInput,
                          testing::Values(reference::dense_shape(1, 1, 1, 1), reference::dense_shape(33, 33, 5, 7),
                                          reference::dense_shape(64, 64, 3, 16), reference::bh4_shape(48, 48, 40, 4, 64),
                                          reference::bh4_shape(5, 8, 9, 4, 2), reference::bh4_shape(300, 129, 9, 8, 1)),

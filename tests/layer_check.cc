@@ -102,7 +102,7 @@ std::string describe(const lookupffn_shape& shape) {
 }
 
 std::string describe(const Variant& variant) {
-  return variant.isa + (variant.kernels == LOOKUPFFN_SPECIALISED_KERNELS ? " specialised, " : " portable, ") +
+  return variant.isa + (variant.kernels == LOOKUPFFN_SPECIALISED_KERNELS ? " specialised, " : " generic, ") +
          type_text(variant.table_type) + " tables, " + type_text(variant.projection_type) + " projection";
 }
 

@@ -1,4 +1,4 @@
-// Runs a layer every way that matters and compares with the reference: what the tests of portable and of
+// Runs a layer every way that matters and compares with the reference: what the tests of generic and of
 // specialised kernels share.
 #ifndef LOOKUPFFN_TESTS_LAYER_CHECK_H
 #define LOOKUPFFN_TESTS_LAYER_CHECK_H
@@ -18,7 +18,7 @@ namespace lookupffn::checks {
 // What a layer is packed for.
 struct Variant {
   std::string isa;
-  lookupffn_kernels kernels = LOOKUPFFN_PORTABLE_KERNELS;
+  lookupffn_kernels kernels = LOOKUPFFN_GENERIC_KERNELS;
   lookupffn_type table_type = LOOKUPFFN_F32, projection_type = LOOKUPFFN_F32;
 };
 

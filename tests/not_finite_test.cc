@@ -81,11 +81,11 @@ void expect_contained(const lookupffn_shape& shape, lookupffn_kernels kernels,
   }
 }
 
-class PortableNotFinite : public testing::TestWithParam<lookupffn_shape> {};
+class GenericNotFinite : public testing::TestWithParam<lookupffn_shape> {};
 
-TEST_P(PortableNotFinite, StaysInItsRow) { expect_contained(GetParam(), LOOKUPFFN_PORTABLE_KERNELS); }
+TEST_P(GenericNotFinite, StaysInItsRow) { expect_contained(GetParam(), LOOKUPFFN_GENERIC_KERNELS); }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, PortableNotFinite,
+INSTANTIATE_TEST_SUITE_P(Shapes, GenericNotFinite,
                          testing::Values(reference::dense_shape(1, 1, 1, 1), reference::dense_shape(33, 17, 5, 7),
                                          reference::dense_shape(64, 64, 3, 16), reference::bh4_shape(48, 48, 40, 4, 64),
                                          reference::bh4_shape(16, 31, 7, 5, 4), reference::bh4_shape(5, 8, 9, 4, 2),
@@ -95,7 +95,7 @@ INSTANTIATE_TEST_SUITE_P(Shapes, PortableNotFinite,
                          });
 
 // (1 - decay) h is where a NaN could get lost, or reach every output only through the transform.
-INSTANTIATE_TEST_SUITE_P(Decays, PortableNotFinite, testing::ValuesIn([] {
+INSTANTIATE_TEST_SUITE_P(Decays, GenericNotFinite, testing::ValuesIn([] {
                            std::vector<lookupffn_shape> shapes;
                            for (const float decay : {0.0f, 1.0f}) {
                              shapes.push_back(reference::bh4_shape(48, 16, 10, 6, 16));

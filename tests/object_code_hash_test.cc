@@ -77,7 +77,7 @@ const char kSource[] =
 TEST_F(ObjectCodeHash, NeitherNamesNorFoldersCount) {
   for (const char* isa : {"sse41", "avx512", "avx512_amx"}) {
     const std::string type = std::string(isa) == "avx512_amx" ? "bf16" : "f32";
-    for (const KernelSpec& spec : layer_kernels(parse_layer_shape("d_in=100 tables=4"), isa, type, type)) {
+    for (const KernelSpec& spec : layer_kernels(ScheduleSpaces({LOOKUPFFN_SCHEDULES}), parse_layer_shape("d_in=100 tables=4"), isa, type, type)) {
       const Schedule schedule = default_schedule(spec);
       const std::string hash = object_code_hash(generate(spec, schedule, "k"));
       EXPECT_EQ(hash.size(), 16u);
@@ -88,7 +88,7 @@ TEST_F(ObjectCodeHash, NeitherNamesNorFoldersCount) {
 }
 
 TEST_F(ObjectCodeHash, SchedulesProblemsAndIsasCount) {
-  KernelSpec spec = layer_kernels(parse_layer_shape("d_in=64 tables=4"), "avx2", "f32", "f32").back();
+  KernelSpec spec = layer_kernels(ScheduleSpaces({LOOKUPFFN_SCHEDULES}), parse_layer_shape("d_in=64 tables=4"), "avx2", "f32", "f32").back();
   ASSERT_EQ(spec.kernel, "gather");
   const Schedule schedule = default_schedule(spec);
   std::set<std::string> hashes = {object_code_hash(generate(spec, schedule, "k"))};

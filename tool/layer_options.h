@@ -13,7 +13,7 @@ namespace lookupffn {
 struct LayerOptions {
   std::string prefix;                   // "": the file's only layer
   std::string isa;                      // "": the active one
-  std::string kernels = "any";          // any, portable, specialised
+  std::string kernels = "any";          // any, generic, specialised
   std::string library;                  // directory of a kernel library; "": none
   std::string table_type = "f32";       // registry/weight_types.def
   std::string projection_type = "f32";  // likewise

@@ -48,8 +48,8 @@ class Contender {
   virtual const float* score() const { return nullptr; }   // [tokens, tables]
   virtual std::string isa() const = 0;
   virtual std::string schedule() const = 0;           // one line: what ran
-  virtual std::string variant() const { return ""; }  // ours: "specialised" or "portable"
-  virtual std::string note() const { return ""; }     // ours: why it fell back to portable kernels, or ""
+  virtual std::string variant() const { return ""; }  // ours: "specialised" or "generic"
+  virtual std::string note() const { return ""; }     // ours: why it fell back to generic kernels, or ""
 };
 
 struct ContenderKind {

@@ -45,7 +45,7 @@ class Ours : public Contender {
   const float* score() const override { return score_.data(); }
   std::string isa() const override { return info_.isa; }
   std::string schedule() const override { return info_.kernels; }
-  std::string variant() const override { return info_.specialised ? "specialised" : "portable"; }
+  std::string variant() const override { return info_.specialised ? "specialised" : "generic"; }
   std::string note() const override { return info_.fallback; }
 
  private:

@@ -67,7 +67,7 @@ class Bench {
   std::string label() const {
     lookupffn_layer_info info;
     lookupffn_layer_describe(packed_, &info);
-    return info.specialised ? "specialised" : "portable";
+    return info.specialised ? "specialised" : "generic";
   }
 
   lookupffn_status run(const std::string& part, size_t first, size_t tokens) {

@@ -91,7 +91,7 @@ void add_options(CLI::App* app, Options* options) {
                   "Instruction set of the LookupFFN kernels [the widest that runs here]");
   add_choice(app, "--kernels", "LookupFFN kernels; 'specialised' fails rather than fall back",
              {{"any", LOOKUPFFN_ANY_KERNELS},
-              {"portable", LOOKUPFFN_PORTABLE_KERNELS},
+              {"generic", LOOKUPFFN_GENERIC_KERNELS},
               {"specialised", LOOKUPFFN_SPECIALISED_KERNELS}},
              &options->pack.kernels);
   app->add_option("--library", options->library,

@@ -68,7 +68,7 @@ void print_types(const std::vector<TypeLoss>& types, std::ostream* out) {
 }
 
 const char* kernel_kind(const lookupffn::LayerInfo& info) {
-  return info.specialised ? "specialised" : "portable";
+  return info.specialised ? "specialised" : "generic";
 }
 
 }  // namespace

@@ -151,7 +151,7 @@ class Batch {
   Share token_share(size_t i) const {
     const auto& hash = layer_.kernels.hash;
     size_t grain = layer_.kernels.specialised_hash ? hash[hash.index(tokens_)].front().token_tile
-                                                   : layer_.kernels.portable_hash.product_tokens;
+                                                   : layer_.kernels.generic_hash.product_tokens;
     if (tokens_ < grain * parts_) grain = 1;
     return Share(tokens_, parts_, i, grain);
   }

@@ -57,7 +57,7 @@ void run_gather(const PackedLayer& packed, const GatherKernel& gather, const Cod
   }
 }
 
-// The same on the kernels of a class: portable kernels leave the end of a row to a narrower one.
+// The same on the kernels of a class: generic kernels leave the end of a row to a narrower one.
 void gather_rows(const lookupffn_layer& layer, size_t batch, const CodeRows& codes, size_t first, size_t count,
                  size_t from, size_t to, float* y, ptrdiff_t y_stride) {
   const GatherKernels& kernels = layer.kernels.gather[layer.kernels.gather.index(batch)];

@@ -122,15 +122,15 @@ void hash_specialised(const lookupffn_layer& layer, size_t batch, const InputRow
   }
 }
 
-// ---- portable ----
+// ---- generic ----
 
 // Where a tile's values are, in floats from the start of the scratch.
-struct PortableTile {
+struct GenericTile {
   size_t tokens;  // of a tile
   size_t copy, h, first, second, v, end;
   size_t v_stride;
 
-  PortableTile(const PackedShape& shape, size_t product_tokens) {
+  GenericTile(const PackedShape& shape, size_t product_tokens) {
     v_stride = std::max(shape.outputs, round_up(shape.tables, kLaneMultiple) * shape.bits);
     // A tile that stays in the second-level cache.
     const size_t per_token = 3 * shape.width + v_stride;
@@ -151,10 +151,10 @@ struct PortableTile {
   }
 };
 
-class PortableHasher {
+class GenericHasher {
  public:
-  PortableHasher(const lookupffn_layer& layer, char* scratch)
-      : packed_(layer.packed), shape_(layer.packed.shape), kernels_(layer.kernels.portable_hash),
+  GenericHasher(const lookupffn_layer& layer, char* scratch)
+      : packed_(layer.packed), shape_(layer.packed.shape), kernels_(layer.kernels.generic_hash),
         tile_(shape_, kernels_.product_tokens), scratch_(reinterpret_cast<float*>(scratch)) {}
 
   void hash(const InputRows& x, size_t first, size_t count, const CodeRows& codes) {
@@ -257,8 +257,8 @@ class PortableHasher {
 
   const PackedLayer& packed_;
   const PackedShape& shape_;
-  const PortableHash& kernels_;
-  const PortableTile tile_;
+  const GenericHash& kernels_;
+  const GenericTile tile_;
   float* const scratch_;
 };
 
@@ -303,7 +303,7 @@ void hash_overflowed(const lookupffn_layer& layer, const InputRows& x, size_t fi
       hash_tile(layer.packed, layer.kernels.hash.front(), {scaled, ptrdiff_t(row)}, eps, codes.code + n * codes.stride,
                 codes.score + n * codes.stride, codes.stride);
     } else {
-      PortableHasher hasher(layer, scratch);
+      GenericHasher hasher(layer, scratch);
       if (!scale_down(x.row(n), shape.d_in, row, hasher.copy(), &eps)) continue;
       hasher.hash_rows({hasher.copy(), ptrdiff_t(row)}, eps, 1, n, codes);
     }
@@ -314,7 +314,7 @@ size_t hash_scratch_bytes(const lookupffn_layer& layer) {
   const PackedShape& shape = layer.packed.shape;
   return layer.kernels.specialised_hash
              ? TileCopy::bytes(shape)
-             : PortableTile(shape, layer.kernels.portable_hash.product_tokens).end * sizeof(float);
+             : GenericTile(shape, layer.kernels.generic_hash.product_tokens).end * sizeof(float);
 }
 
 void hash_tokens(const lookupffn_layer& layer, size_t batch, const InputRows& x, size_t first, size_t count,
@@ -322,7 +322,7 @@ void hash_tokens(const lookupffn_layer& layer, size_t batch, const InputRows& x,
   if (layer.kernels.specialised_hash) {
     hash_specialised(layer, batch, x, first, count, codes, scratch);
   } else {
-    PortableHasher(layer, scratch).hash(x, first, count, codes);
+    GenericHasher(layer, scratch).hash(x, first, count, codes);
   }
   hash_overflowed(layer, x, first, count, codes, scratch);
 }

@@ -7,7 +7,7 @@
 
 #include "cpu_features.h"
 #include "failure.h"
-#include "portable_kernels.h"
+#include "generic_kernels.h"
 #include "status.h"
 
 namespace lookupffn {
@@ -58,7 +58,7 @@ const char* environment_choice() {
 std::string runnable_names() {
   std::string names;
   for (size_t i = 0; i < kIsaCount; ++i) {
-    if (*isa_missing(i) || !portable_kernels_built_for(kIsas[i].name)) continue;
+    if (*isa_missing(i) || !generic_kernels_built_for(kIsas[i].name)) continue;
     names += (names.empty() ? "" : ", ") + std::string(kIsas[i].name);
   }
   return names.empty() ? "none" : names;
@@ -68,7 +68,7 @@ std::string runnable_names() {
 size_t checked(const char* name, const std::string& origin) {
   for (size_t i = 0; i < kIsaCount; ++i) {
     if (std::strcmp(kIsas[i].name, name) != 0) continue;
-    if (!portable_kernels_built_for(name)) {
+    if (!generic_kernels_built_for(name)) {
       throw Failure(LOOKUPFFN_UNSUPPORTED_ISA, "ISA '" + std::string(name) + "'" + origin +
                                                    " is not built into this library; choose one of: " + runnable_names());
     }
@@ -85,7 +85,7 @@ size_t checked(const char* name, const std::string& origin) {
 // The widest ISA that runs here of those narrower than the one at `end`; kIsaCount: none.
 size_t widest_before(size_t end) {
   for (size_t i = end; i-- > 0;) {
-    if (!*isa_missing(i) && portable_kernels_built_for(kIsas[i].name)) return i;
+    if (!*isa_missing(i) && generic_kernels_built_for(kIsas[i].name)) return i;
   }
   return kIsaCount;
 }
@@ -138,7 +138,7 @@ lookupffn_status lookupffn_isa_at(size_t index, lookupffn_isa_info* info) {
     } catch (const Failure&) {
       // A name in LOOKUPFFN_ISA that cannot be had: none is active, and the list is how a user finds out.
     }
-    *info = {isa.name, isa.description, isa_missing(index), portable_kernels_built_for(isa.name) ? 1 : 0,
+    *info = {isa.name, isa.description, isa_missing(index), generic_kernels_built_for(isa.name) ? 1 : 0,
              *isa_missing(index) ? 0 : 1, index == active_index ? 1 : 0};
   });
 }

@@ -7,7 +7,7 @@
 
 #include "failure.h"
 #include "kernel_registry.h"
-#include "portable_kernels.h"
+#include "generic_kernels.h"
 
 namespace lookupffn {
 namespace {
@@ -132,21 +132,21 @@ std::string specialise_gather(const PackedShape& shape, const char* isa, const s
   return "";
 }
 
-void portable_hash(const char* isa, const std::string& type, KernelChoice& choice) {
-  const auto only = [&](const char* kernel) { return portable_kernels(kernel, isa, "").front(); };
-  PortableHash& hash = choice.portable_hash;
-  hash.layer_norm = only("portable_layer_norm");
-  for (const lookupffn_kernel* product : portable_kernels("portable_product", isa, "projection_type=" + type)) {
+void generic_hash(const char* isa, const std::string& type, KernelChoice& choice) {
+  const auto only = [&](const char* kernel) { return generic_kernels(kernel, isa, "").front(); };
+  GenericHash& hash = choice.generic_hash;
+  hash.layer_norm = only("generic_layer_norm");
+  for (const lookupffn_kernel* product : generic_kernels("generic_product", isa, "projection_type=" + type)) {
     (is_for(*product, 1) ? hash.product_one : hash.product) = product;
   }
   hash.product_tokens = schedule_number(*hash.product, "token_registers", 1);
-  hash.butterfly = only("portable_butterfly");
-  hash.code_and_score = only("portable_code_and_score");
-  choice.description += "hash portable, product " + describe(*hash.product);
+  hash.butterfly = only("generic_butterfly");
+  hash.code_and_score = only("generic_code_and_score");
+  choice.description += "hash generic, product " + describe(*hash.product);
 }
 
-void portable_gather(const char* isa, const std::string& type, KernelChoice& choice) {
-  const std::vector<const lookupffn_kernel*> kernels = portable_kernels("gather", isa, "table_type=" + type);
+void generic_gather(const char* isa, const std::string& type, KernelChoice& choice) {
+  const std::vector<const lookupffn_kernel*> kernels = generic_kernels("gather", isa, "table_type=" + type);
   const auto narrower = [](const lookupffn_kernel* a, const lookupffn_kernel* b) {
     return gather_kernel(*a).d_tile < gather_kernel(*b).d_tile;
   };
@@ -160,7 +160,7 @@ void portable_gather(const char* isa, const std::string& type, KernelChoice& cho
     choice.gather.add(tokens, {gather_kernel(*wide), gather_kernel(*rest)});
     description += "; " + describe(*wide);
   }
-  choice.description += "gather portable, " + description.substr(2);
+  choice.description += "gather generic, " + description.substr(2);
 }
 
 }  // namespace
@@ -170,22 +170,22 @@ KernelChoice choose_kernels(const PackedShape& shape, const char* isa, lookupffn
   KernelChoice choice;
   const std::string stored = stored_type(weight_type(table_type).name, isa_row(isa), shape.row);
   std::string hash_missing, gather_missing;
-  if (wanted != LOOKUPFFN_PORTABLE_KERNELS) {
+  if (wanted != LOOKUPFFN_GENERIC_KERNELS) {
     hash_missing = specialise_hash(shape, isa, shape.stored_projection_type(weight_type(projection_type).name, isa_row(isa)), choice);
   }
-  if (!choice.specialised_hash) portable_hash(isa, weight_type(projection_type).name, choice);
+  if (!choice.specialised_hash) generic_hash(isa, weight_type(projection_type).name, choice);
   choice.description += " | ";
-  if (wanted != LOOKUPFFN_PORTABLE_KERNELS) {
+  if (wanted != LOOKUPFFN_GENERIC_KERNELS) {
     gather_missing = specialise_gather(shape, isa, stored, choice);
   }
-  if (!choice.specialised_gather) portable_gather(isa, stored, choice);
-  if (wanted == LOOKUPFFN_PORTABLE_KERNELS) {
-    choice.fallback = "portable kernels were asked for";
+  if (!choice.specialised_gather) generic_gather(isa, stored, choice);
+  if (wanted == LOOKUPFFN_GENERIC_KERNELS) {
+    choice.fallback = "generic kernels were asked for";
   } else {
     choice.fallback = hash_missing + (!hash_missing.empty() && !gather_missing.empty() ? "; " : "") + gather_missing;
     if (wanted == LOOKUPFFN_SPECIALISED_KERNELS && !choice.fallback.empty()) {
       throw Failure(LOOKUPFFN_NO_KERNEL, choice.fallback +
-                                             ": make one with lookupffn build and register or load it, or allow portable kernels");
+                                             ": make one with lookupffn build and register or load it, or allow generic kernels");
     }
   }
   return choice;

@@ -30,7 +30,7 @@ struct GatherKernels {
   GatherKernel wide, rest;  // rest: what is left of a row beyond a multiple of wide's d_tile
 };
 
-struct PortableHash {
+struct GenericHash {
   const lookupffn_kernel* layer_norm = nullptr;
   const lookupffn_kernel* product_one = nullptr;  // any number of tokens
   const lookupffn_kernel* product = nullptr;      // multiples of product_tokens
@@ -44,10 +44,10 @@ struct KernelChoice {
   TokenRanges<std::vector<HashKernel>> hash;  // one of each of shape.calls, where specialised; the first range has a tile of 1
   std::vector<HashKernel> shared_hash;        // one of each of shape.shared_calls, tile 1, or empty: a token is hashed by one thread
   size_t fill_from = 0;                       // so many tokens are hashed as one tile of the second range, fewer one by one
-  PortableHash portable_hash;                 // where not
+  GenericHash generic_hash;                 // where not
   TokenRanges<GatherKernels> gather;
   std::string description;                    // for lookupffn_layer_info.kernels
-  std::string fallback;                       // why something is portable that could be specialised, or ""
+  std::string fallback;                       // why something is generic that could be specialised, or ""
 };
 
 // Throws Failure (LOOKUPFFN_NO_KERNEL) where specialised kernels are required and missing.

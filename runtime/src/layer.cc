@@ -37,7 +37,7 @@ void check_types(const lookupffn_pack_options& options) {
   check_type("projection_type", projection_type, WeightRole::kProjections);
   if (kernels < LOOKUPFFN_ANY_KERNELS || kernels > LOOKUPFFN_SPECIALISED_KERNELS) {
     throw Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_layer_pack: kernels is " + std::to_string(kernels) +
-                                                  "; it is LOOKUPFFN_ANY_KERNELS, LOOKUPFFN_PORTABLE_KERNELS or "
+                                                  "; it is LOOKUPFFN_ANY_KERNELS, LOOKUPFFN_GENERIC_KERNELS or "
                                                   "LOOKUPFFN_SPECIALISED_KERNELS");
   }
 }

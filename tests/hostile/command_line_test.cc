@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "hostile/run_tool.h"
-#include "isa_target.h"
+#include "isas.h"
 #include "number_range.h"
 #include "scratch_folder.h"
 
@@ -78,7 +78,7 @@ TEST(Numbers, ChecksTakeWhatIsInRangeOnly) {
 
 TEST(Names, AnUnknownIsaIsRefusedByEveryCommandWithThoseThereAre) {
   const ScratchFolder folder;
-  const std::string narrowest = isa_names().front();
+  const std::string narrowest = std::string(kIsas[0].name);
   const Arguments commands[] = {
       {"inspect", kModel},
       {"inspect", kModel, "--json"},

@@ -139,10 +139,13 @@ LOOKUPFFN_API lookupffn_status lookupffn_type_at(size_t index, lookupffn_type_in
 LOOKUPFFN_API const char *lookupffn_type_name(lookupffn_type type);
 
 typedef enum lookupffn_kernels {
-  LOOKUPFFN_ANY_KERNELS = 0,        /* specialised where registered, else portable */
-  LOOKUPFFN_PORTABLE_KERNELS = 1,   /* portable even where specialised ones are registered */
+  LOOKUPFFN_ANY_KERNELS = 0,        /* specialised where registered, else generic */
+  LOOKUPFFN_GENERIC_KERNELS = 1,   /* generic even where specialised ones are registered */
   LOOKUPFFN_SPECIALISED_KERNELS = 2 /* fail with LOOKUPFFN_NO_KERNEL rather than fall back */
 } lookupffn_kernels;
+
+/* Deprecated since 0.2, to go in 0.4: the former name. */
+#define LOOKUPFFN_PORTABLE_KERNELS LOOKUPFFN_GENERIC_KERNELS
 
 /* Zero-initialised, every field is its default. */
 typedef struct lookupffn_pack_options {
@@ -169,8 +172,8 @@ typedef struct lookupffn_layer_info {
   lookupffn_shape shape;
   const char *isa;              /* the ISA it was packed for */
   lookupffn_type table_type, projection_type;
-  int specialised;              /* 1: specialised kernels for every batch class; 0: portable */
-  const char *fallback;         /* why it is portable where specialised was possible, or "" */
+  int specialised;              /* 1: specialised kernels for every batch class; 0: generic */
+  const char *fallback;         /* why it is generic where specialised was possible, or "" */
   const char *kernels;          /* one line: kernel library and schedule record per batch class */
   size_t table_bytes;           /* packed tables and their scales */
   size_t projection_bytes;      /* packed projection weights */

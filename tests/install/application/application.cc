@@ -1,4 +1,4 @@
-// An application with the portable kernels only: application MODEL.
+// An application with the generic kernels only: application MODEL.
 #include <cmath>
 #include <cstdio>
 #include <exception>

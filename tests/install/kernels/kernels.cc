@@ -1,4 +1,4 @@
-// Runs each model portable and specialised and compares: kernels MODEL TABLE_TYPE [MODEL TABLE_TYPE ...].
+// Runs each model generic and specialised and compares: kernels MODEL TABLE_TYPE [MODEL TABLE_TYPE ...].
 #include <from_model.h>
 #include <from_shapes.h>
 #include <prebuilt.h>
@@ -24,16 +24,16 @@ bool agrees(const std::string& path, const std::string& table_type) {
   const lookupffn::Model model(path);
   lookupffn::PackOptions options{};
   options.table_type = table_type == "i8" ? LOOKUPFFN_I8 : LOOKUPFFN_F32;
-  options.kernels = LOOKUPFFN_PORTABLE_KERNELS;
-  const lookupffn::Layer portable(model, "", options);
+  options.kernels = LOOKUPFFN_GENERIC_KERNELS;
+  const lookupffn::Layer generic(model, "", options);
   options.kernels = LOOKUPFFN_SPECIALISED_KERNELS;
   const lookupffn::Layer specialised(model, "", options);
   std::printf("%s, %s tables: %s\n", path.c_str(), table_type.c_str(), specialised.info().kernels);
   for (const size_t tokens : {1, 7, 100}) {
-    const std::vector<float> expected = run(portable, tokens), y = run(specialised, tokens);
+    const std::vector<float> expected = run(generic, tokens), y = run(specialised, tokens);
     for (size_t i = 0; i < y.size(); ++i) {
       if (!(std::fabs(y[i] - expected[i]) <= 1e-4f * (1 + std::fabs(expected[i])))) {
-        std::fprintf(stderr, "%zu tokens: y[%zu] is %g with specialised kernels, %g with portable ones\n", tokens, i,
+        std::fprintf(stderr, "%zu tokens: y[%zu] is %g with specialised kernels, %g with generic ones\n", tokens, i,
                      double(y[i]), double(expected[i]));
         return false;
       }

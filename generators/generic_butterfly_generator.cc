@@ -1,4 +1,4 @@
-// One butterfly of the Hadamard transform across blocks, for any stride: of the portable hash.
+// One butterfly of the Hadamard transform across blocks, for any stride: of the generic hash.
 #include "Halide.h"
 
 namespace lookupffn {
@@ -6,7 +6,7 @@ namespace {
 
 using namespace Halide;
 
-class PortableButterfly : public Generator<PortableButterfly> {
+class GenericButterfly : public Generator<GenericButterfly> {
  public:
   Input<Buffer<float>> in{"in", 4};  // [tokens, pair of halves, half, stride]: s, half, pair, n; stride is a multiple of 16
   Output<Buffer<float>> v{"v", 4};   // likewise
@@ -34,4 +34,4 @@ class PortableButterfly : public Generator<PortableButterfly> {
 }  // namespace
 }  // namespace lookupffn
 
-HALIDE_REGISTER_GENERATOR(lookupffn::PortableButterfly, portable_butterfly)
+HALIDE_REGISTER_GENERATOR(lookupffn::GenericButterfly, generic_butterfly)

@@ -1,4 +1,4 @@
-// g = panels of small products for any shape: a dense projection, or one stage of BH4, of the portable hash.
+// g = panels of small products for any shape: a dense projection, or one stage of BH4, of the generic hash.
 #include "Halide.h"
 #include "packed_types.h"
 #include "sum_in_order.h"
@@ -8,7 +8,7 @@ namespace {
 
 using namespace Halide;
 
-class PortableProduct : public Generator<PortableProduct> {
+class GenericProduct : public Generator<GenericProduct> {
  public:
   GeneratorParam<PackedType> projection_type{"projection_type", PackedType::kF32, packed_type_names()};
 
@@ -59,4 +59,4 @@ class PortableProduct : public Generator<PortableProduct> {
 }  // namespace
 }  // namespace lookupffn
 
-HALIDE_REGISTER_GENERATOR(lookupffn::PortableProduct, portable_product)
+HALIDE_REGISTER_GENERATOR(lookupffn::GenericProduct, generic_product)

@@ -1,4 +1,4 @@
-#include "portable_kernel_library.h"
+#include "generic_kernel_library.h"
 
 #include <algorithm>
 #include <atomic>
@@ -55,8 +55,8 @@ void set_tokens(const nlohmann::json& kernel, const ScheduleSpaces& spaces, Kern
   spec->max_tokens = kernel.value("max_tokens", spec->max_tokens);
 }
 
-std::vector<KernelTableEntry> portable_entries(const PortableKernelBuild& build) {
-  const std::string path = build.schedules_dir + "/portable.json";
+std::vector<KernelTableEntry> generic_entries(const GenericKernelBuild& build) {
+  const std::string path = build.schedules_dir + "/generic.json";
   std::ifstream file(path);
   if (!file) throw std::runtime_error("cannot read " + path);
   std::vector<KernelTableEntry> entries;
@@ -89,8 +89,8 @@ void check(const ProcessResult& process, const std::string& what) {
 
 }  // namespace
 
-void build_portable_kernels(const PortableKernelBuild& build) {
-  const std::vector<KernelTableEntry> entries = portable_entries(build);
+void build_generic_kernels(const GenericKernelBuild& build) {
+  const std::vector<KernelTableEntry> entries = generic_entries(build);
   std::vector<std::string> objects(entries.size());
   std::atomic<size_t> next{0};
   std::mutex mutex;
@@ -111,11 +111,11 @@ void build_portable_kernels(const PortableKernelBuild& build) {
   for (std::thread& worker : workers) worker.join();
   if (!error.empty()) throw std::runtime_error(error);
 
-  write_file_atomically(build.out_dir + "/portable_kernels.c",
-                        kernel_table_source("lookupffn_portable", entries));
-  std::vector<std::string> link = {"cc", "-r", "-nostdlib", "-o", build.out_dir + "/portable_kernels.o"};
+  write_file_atomically(build.out_dir + "/generic_kernels.c",
+                        kernel_table_source("lookupffn_generic", entries));
+  std::vector<std::string> link = {"cc", "-r", "-nostdlib", "-o", build.out_dir + "/generic_kernels.o"};
   link.insert(link.end(), objects.begin(), objects.end());
-  check(run_process(link, {}), "linking the portable kernels");
+  check(run_process(link, {}), "linking the generic kernels");
 }
 
 }  // namespace lookupffn

@@ -1,4 +1,4 @@
-// h = LayerNorm(x) for any d_in: the first kernel of the portable hash.
+// h = LayerNorm(x) for any d_in: the first kernel of the generic hash.
 #include <memory>
 
 #include "Halide.h"
@@ -9,7 +9,7 @@ namespace {
 
 using namespace Halide;
 
-class PortableLayerNorm : public Generator<PortableLayerNorm> {
+class GenericLayerNorm : public Generator<GenericLayerNorm> {
  public:
   Input<Buffer<float>> x{"x", 2};          // [tokens, d_in], zero from d_in to a multiple of 64: i, n
   Input<Buffer<float>> gamma{"gamma", 1};  // [width], zero from d_in on
@@ -43,4 +43,4 @@ class PortableLayerNorm : public Generator<PortableLayerNorm> {
 }  // namespace
 }  // namespace lookupffn
 
-HALIDE_REGISTER_GENERATOR(lookupffn::PortableLayerNorm, portable_layer_norm)
+HALIDE_REGISTER_GENERATOR(lookupffn::GenericLayerNorm, generic_layer_norm)

@@ -1,4 +1,4 @@
-// z -> code, score for any number of tables and bits: the last kernel of the portable hash.
+// z -> code, score for any number of tables and bits: the last kernel of the generic hash.
 #include "Halide.h"
 #include "exp_of_negative.h"
 
@@ -7,7 +7,7 @@ namespace {
 
 using namespace Halide;
 
-class PortableCodeAndScore : public Generator<PortableCodeAndScore> {
+class GenericCodeAndScore : public Generator<GenericCodeAndScore> {
  public:
   Input<Buffer<float>> v{"v", 2};            // [tokens, outputs], the projection without bias and skip: k, n
   Input<Buffer<float>> h{"h", 2};            // [tokens, width]: i, n
@@ -55,4 +55,4 @@ class PortableCodeAndScore : public Generator<PortableCodeAndScore> {
 }  // namespace
 }  // namespace lookupffn
 
-HALIDE_REGISTER_GENERATOR(lookupffn::PortableCodeAndScore, portable_code_and_score)
+HALIDE_REGISTER_GENERATOR(lookupffn::GenericCodeAndScore, generic_code_and_score)
