@@ -8,7 +8,7 @@
 #include <stdexcept>
 #include <thread>
 
-#include "layer_kernels.h"
+#include "compiler_family.h"
 #include "object_code_hash.h"
 #include "search/cost_model.h"
 #include "search/search_strategy.h"

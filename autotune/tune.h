@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "layer_kernels.h"
+#include "compiler_family.h"
 #include "report.h"
 #include "trial/candidate_build.h"
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "layer_kernels.h"
+#include "compiler_family.h"
 
 namespace lookupffn {
 

@@ -14,7 +14,7 @@
 #include "atomic_file.h"
 #include "isas.h"
 #include "json_fields.h"
-#include "layer_kernels.h"
+#include "compiler_family.h"
 
 namespace lookupffn {
 namespace {

@@ -16,7 +16,7 @@
 
 #include "atomic_file.h"
 #include "installation.h"
-#include "layer_kernels.h"
+#include "compiler_family.h"
 #include "machine.h"
 #include "object_code_hash.h"
 #include "schedule_record.h"

@@ -10,7 +10,7 @@
 #include <numeric>
 #include <stdexcept>
 
-#include "layer_kernels.h"
+#include "compiler_family.h"
 #include "reference/bf16_projection.h"
 #include "reference/tolerance.h"
 #include "strided_rows.h"

@@ -10,7 +10,7 @@
 
 #include "atomic_file.h"
 #include "generator_command.h"
-#include "layer_kernels.h"
+#include "compiler_family.h"
 #include "schedule_space.h"
 #include "scratch_folder.h"
 #include "subprocess.h"

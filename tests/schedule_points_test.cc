@@ -14,7 +14,7 @@
 
 #include "atomic_file.h"
 #include "kernel_library.h"
-#include "layer_kernels.h"
+#include "compiler_family.h"
 #include "lookupffn/lookupffn.h"
 #include "machine.h"
 #include "schedule_record.h"

@@ -8,7 +8,7 @@
 #include <stdexcept>
 
 #include "atomic_file.h"
-#include "layer_kernels.h"
+#include "compiler_family.h"
 #include "scratch_folder.h"
 
 namespace lookupffn {

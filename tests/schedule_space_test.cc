@@ -7,7 +7,8 @@
 
 #include "isa_target.h"
 #include "isas.h"
-#include "layer_kernels.h"
+#include "compiler_family.h"
+#include "weight_types.h"
 
 namespace lookupffn {
 namespace {
@@ -153,7 +154,7 @@ TEST(ShippedSpaces, EveryShapeHasADefault) {
         "d_in=192 d_out=48 tables=24 bits=7 block=32"}) {
     for (const IsaRow& row : kIsas) {
       const std::string isa = row.name;
-      for (const std::string& type : table_types()) {
+      for (const std::string& type : weight_type_names(WeightRole::kTables)) {
         for (const KernelSpec& spec : shipped(shape, isa, type)) {
           const ScheduleSpace space = ScheduleSpace::load(LOOKUPFFN_SCHEDULES, spec.kernel);
           std::string why;

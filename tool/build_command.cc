@@ -17,10 +17,11 @@
 #include "installation.h"
 #include "kernel_library.h"
 #include "kernel_table.h"
-#include "layer_kernels.h"
+#include "compiler_family.h"
 #include "machine.h"
 #include "model_shapes.h"
 #include "option_checks.h"
+#include "weight_types.h"
 
 namespace lookupffn {
 namespace {
@@ -132,12 +133,12 @@ void add_build_command(CLI::App& app) {
   command->add_option("--table-type", options->table_types, "table types, separated by commas; default f32")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(CLI::IsMember(table_types()));
+      ->check(CLI::IsMember(weight_type_names(WeightRole::kTables)));
   command
       ->add_option("--projection-type", options->projection_types, "projection types, likewise; default f32")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(CLI::IsMember(projection_types()));
+      ->check(CLI::IsMember(weight_type_names(WeightRole::kProjections)));
   command
       ->add_option("--schedules", options->schedules,
                    "directory with tuned schedules, looked at before lookupffn's own; may be repeated")

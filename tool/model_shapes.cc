@@ -28,15 +28,7 @@ std::vector<LayerShape> model_shapes(const std::string& path) {
   for (size_t i = 0; i < lookupffn_model_layer_count(model.get()); ++i) {
     lookupffn_shape from;
     check(lookupffn_model_layer(model.get(), i, &from));
-    LayerShape shape;
-    shape.projection = from.projection == LOOKUPFFN_BH4 ? "bh4" : "dense";
-    shape.d_in = int64_t(from.d_in);
-    shape.d_out = int64_t(from.d_out);
-    shape.tables = int64_t(from.tables);
-    shape.bits = int64_t(from.bits);
-    shape.block = int64_t(from.block);
-    shape.repeats = int64_t(from.repeats);
-    add_once(&shapes, shape);
+    add_once(&shapes, LayerShape(from));
   }
   return shapes;
 }

@@ -20,6 +20,7 @@
 #include "trial/trial_log.h"
 #include "tune.h"
 #include "workload.h"
+#include "weight_types.h"
 
 namespace lookupffn {
 namespace {
@@ -145,10 +146,10 @@ void add_tune_command(CLI::App& app) {
       ->add_option("--table-type", options.table_types,
                    "table types to tune for, separated by commas: f32, bf16, i8")
       ->delimiter(',')
-      ->check(CLI::IsMember(table_types()))
+      ->check(CLI::IsMember(weight_type_names(WeightRole::kTables)))
       ->capture_default_str();
   command->add_option("--projection-type", options.projection_type, "projection weights: f32, bf16x3 or bf16")
-      ->check(CLI::IsMember(projection_types()))
+      ->check(CLI::IsMember(weight_type_names(WeightRole::kProjections)))
       ->capture_default_str();
   command->add_option("--kernels", options.kernels, "which kernels: hash, gather")
       ->delimiter(',')

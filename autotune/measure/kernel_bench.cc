@@ -87,16 +87,15 @@ KernelBench::KernelBench(const MeasureOptions& options, const lookupffn_model* m
   lookupffn_layer* layer = nullptr;
   check(lookupffn_layer_pack(model, "", &pack, &layer), "packing");
   layer_.reset(layer);
-  choices_[kIncumbent] = layer->kernels;
-  check_taken(choices_[kIncumbent], incumbent);
+  choices_[kIncumbent] = layer->choose_kernels(LOOKUPFFN_ANY_KERNELS);
+  check_taken(*choices_[kIncumbent], incumbent);
   // The later registration wins. The packed layout is the same for all kernels.
   check(lookupffn_register_kernels(&candidate), "registering the candidate");
-  choices_[kCandidate] = choose_kernels(layer->packed.shape, layer->isa, options.table_type,
-                                        options.projection_type, LOOKUPFFN_ANY_KERNELS);
-  check_taken(choices_[kCandidate], candidate);
+  choices_[kCandidate] = layer->choose_kernels(LOOKUPFFN_ANY_KERNELS);
+  check_taken(*choices_[kCandidate], candidate);
 }
 
-void KernelBench::check_taken(const KernelChoice& choice, const lookupffn_kernel_library& library) const {
+void KernelBench::check_taken(const KernelSet& choice, const lookupffn_kernel_library& library) const {
   if (choice.description.find(std::string("[") + library.name + "]") != std::string::npos) return;
   throw std::runtime_error("the layer did not take the kernel of library " + std::string(library.name) +
                            "; it runs on: " + choice.description + "; " + choice.fallback);
@@ -116,7 +115,7 @@ lookupffn_status KernelBench::call(const MeasureInput& input, size_t first, size
 
 KernelBench::Output KernelBench::run(Contender contender, const MeasureInput& input, size_t first,
                                      size_t tokens) {
-  layer_->kernels = choices_[contender];
+  layer_->kernels.swap(choices_[contender]);
   Output out;
   const bool hash = options_.kernel == "hash";
   out.code = guarded<int32_t>(hash ? tokens * options_.shape.tables : 0);
@@ -129,7 +128,7 @@ KernelBench::Output KernelBench::run(Contender contender, const MeasureInput& in
 }
 
 double KernelBench::time(Contender contender, const MeasureInput& input, size_t calls) {
-  layer_->kernels = choices_[contender];
+  layer_->kernels.swap(choices_[contender]);
   const bool hash = options_.kernel == "hash";
   scratch_.code.resize(hash ? options_.tokens * options_.shape.tables : 0);
   scratch_.score.resize(hash ? options_.tokens * options_.shape.tables : 0);

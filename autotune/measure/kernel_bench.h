@@ -72,12 +72,12 @@ class KernelBench {
   lookupffn_status call(const MeasureInput& input, size_t first, size_t tokens, int32_t* code, float* score,
                         float* y) const;
 
-  void check_taken(const KernelChoice& choice, const lookupffn_kernel_library& library) const;
+  void check_taken(const KernelSet& choice, const lookupffn_kernel_library& library) const;
 
   const MeasureOptions& options_;
   lookupffn_threads* threads_;
   std::unique_ptr<lookupffn_layer, FreeLayer> layer_;
-  KernelChoice choices_[2];
+  std::unique_ptr<const KernelSet> choices_[2];
   size_t next_ = 0;
   Output scratch_;
 };

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "layer_weights.h"
+#include "tensor_view.h"
 
 namespace lookupffn {
 

@@ -1,16 +1,9 @@
-// Running a layer: how tokens are shared out between threads, and the C calls that do.
-#include <algorithm>
-#include <atomic>
+// The C calls that run a layer: what they are given is checked here, for every family.
 #include <cstdint>
-#include <exception>
 #include <limits>
-#include <mutex>
 #include <string>
 
 #include "failure.h"
-#include "gather.h"
-#include "hash.h"
-#include "kernel_stack.h"
 #include "layer.h"
 #include "lookupffn/lookupffn.h"
 #include "row_overlap.h"
@@ -19,161 +12,6 @@
 
 namespace lookupffn {
 namespace {
-
-// Below so many bytes of weights and rows to read, a token is not worth a second thread.
-constexpr size_t kWorthSharing = size_t(192) << 10;
-// Codes of a batch take at most so much memory; more tokens go in several batches.
-constexpr size_t kCodeBytes = size_t(64) << 20;
-
-// Runs tasks on the threads, on stacks that are large enough for kernels, and passes on the first failure: tasks must not
-// throw through a pool.
-template <class Task>
-void run_tasks(lookupffn_threads& threads, size_t tasks, Task task) {
-  if (tasks == 1 && has_kernel_stack()) {
-    task(0);
-    return;
-  }
-  std::atomic<bool> failed{false};
-  std::exception_ptr failure;
-  const auto run_one = [&](size_t i) {
-    try {
-      task(i);
-    } catch (...) {
-      if (!failed.exchange(true)) failure = std::current_exception();
-    }
-  };
-  threads.run(tasks, [&](size_t i) {
-    try {
-      on_kernel_stack([&] { run_one(i); });
-    } catch (...) {
-      if (!failed.exchange(true)) failure = std::current_exception();
-    }
-  });
-  if (failed) std::rethrow_exception(failure);
-}
-
-// The i-th of `parts` shares of `total`, in multiples of `grain` but for the last.
-struct Share {
-  size_t first, count;
-
-  Share(size_t total, size_t parts, size_t i, size_t grain) {
-    const size_t grains = (total + grain - 1) / grain;
-    first = std::min(total, grains * i / parts * grain);
-    count = std::min(total, grains * (i + 1) / parts * grain) - first;
-  }
-};
-
-// One batch of tokens: where its codes are, and the scratch of each task.
-class Batch {
- public:
-  // y NULL: hash only. Otherwise hash and gather, or gather only where the caller fills codes().
-  Batch(const lookupffn_layer& layer, lookupffn_threads& threads, size_t tokens, const OutputRows* y)
-      : layer_(layer), threads_(threads), shape_(layer.packed.shape), tokens_(tokens),
-        lease_(layer.scratch) {
-    parts_ = std::min(threads.count, std::max<size_t>(tokens, 1));
-    const size_t sharers = std::max(parts_, tokens == 1 ? threads.count : parts_);
-    const size_t hash_bytes = round_up(hash_scratch_bytes(layer), 64);
-    const size_t gather_bytes = y ? round_up(gather_scratch_bytes(layer, *y, tokens), 64) : 0;
-    task_bytes_ = hash_bytes + gather_bytes;
-    gather_at_ = hash_bytes;
-    const size_t stride = code_stride(shape_);
-    // Kernels prefetch rows by codes a few past the last.
-    const size_t code_bytes = round_up(tokens * stride * sizeof(uint16_t) + 256, 64);
-    const size_t score_bytes = round_up(tokens * stride * sizeof(float) + 256, 64);
-    char* memory = (*lease_).reserve(code_bytes + score_bytes + sharers * task_bytes_);
-    codes_ = {reinterpret_cast<uint16_t*>(memory), reinterpret_cast<float*>(memory + code_bytes), stride};
-    tasks_ = memory + code_bytes + score_bytes;
-  }
-
-  const CodeRows& codes() const { return codes_; }
-
-  void hash(const InputRows& x) {
-    if (tokens_ == 1 && shares_one_token() && !layer_.kernels.shared_hash.empty()) {
-      const size_t parts = std::min(threads_.count, shape_.shared_calls.size());
-      run_tasks(threads_, parts, [&](size_t i) {
-        const Share calls(shape_.shared_calls.size(), parts, i, 1);
-        for (size_t call = calls.first; call < calls.first + calls.count; ++call) {
-          hash_call(layer_, call, x.data, codes_.code, codes_.score, hash_scratch(i));
-        }
-      });
-      hash_overflowed(layer_, x, 0, 1, codes_, hash_scratch(0));
-      return;
-    }
-    run_tasks(threads_, parts_, [&](size_t i) {
-      const Share share = token_share(i);
-      hash_tokens(layer_, tokens_, x, share.first, share.count, codes_, hash_scratch(i));
-    });
-  }
-
-  void gather(const OutputRows& y) {
-    if (shares_rows()) {
-      const size_t grain = gather_grain(layer_, tokens_);
-      const size_t parts = std::min(threads_.count, (shape_.row + grain - 1) / grain);
-      run_tasks(threads_, parts, [&](size_t i) {
-        const Share floats(shape_.row, parts, i, grain);
-        if (floats.count == 0) return;
-        gather_tokens(layer_, tokens_, codes_, 0, tokens_, floats.first, floats.first + floats.count, y, gather_scratch(i));
-      });
-      return;
-    }
-    run_tasks(threads_, parts_, [&](size_t i) {
-      const Share share = token_share(i);
-      gather_tokens(layer_, tokens_, codes_, share.first, share.count, 0, shape_.row, y, gather_scratch(i));
-    });
-  }
-
-  void forward(const InputRows& x, const OutputRows& y) {
-    if (shares_rows()) {
-      hash(x);
-      gather(y);
-      return;
-    }
-    // Each thread hashes all of its tokens and then gathers them: in turns of fewer, the projection's weights and
-    // the rows drive each other out of the second-level cache.
-    run_tasks(threads_, parts_, [&](size_t i) {
-      const Share share = token_share(i);
-      hash_tokens(layer_, tokens_, x, share.first, share.count, codes_, hash_scratch(i));
-      gather_tokens(layer_, tokens_, codes_, share.first, share.count, 0, shape_.row, y, gather_scratch(i));
-    });
-  }
-
- private:
-  bool shares_one_token() const {
-    return threads_.count > 1 &&
-           layer_.packed.projection.bytes() + (layer_.packed.tables.bytes() >> shape_.bits) >= kWorthSharing;
-  }
-  bool shares_rows() const {
-    if (threads_.count < 2) return false;
-    return tokens_ == 1 ? shares_one_token() : layer_.kernels.gather[layer_.kernels.gather.index(tokens_)].wide.over_slices;
-  }
-
-  // Shares end at whole tiles of the class's hash kernel, so that few tokens are left to the smaller ones.
-  Share token_share(size_t i) const {
-    const auto& hash = layer_.kernels.hash;
-    size_t grain = layer_.kernels.specialised_hash ? hash[hash.index(tokens_)].front().token_tile
-                                                   : layer_.kernels.generic_hash.product_tokens;
-    if (tokens_ < grain * parts_) grain = 1;
-    return Share(tokens_, parts_, i, grain);
-  }
-
-  char* hash_scratch(size_t i) const { return tasks_ + i * task_bytes_; }
-  char* gather_scratch(size_t i) const { return tasks_ + i * task_bytes_ + gather_at_; }
-
-  const lookupffn_layer& layer_;
-  lookupffn_threads& threads_;
-  const PackedShape& shape_;
-  const size_t tokens_;
-  ScratchPool::Lease lease_;
-  size_t parts_;
-  size_t task_bytes_, gather_at_;
-  CodeRows codes_;
-  char* tasks_;
-};
-
-size_t batch_tokens(const PackedShape& shape) {
-  const size_t by_memory = kCodeBytes / (code_stride(shape) * (sizeof(uint16_t) + sizeof(float)));
-  return std::max<size_t>(1, std::min(kGatherTokens, by_memory));
-}
 
 [[noreturn]] void invalid(const char* function, const std::string& what) {
   throw Failure(LOOKUPFFN_INVALID_ARGUMENT, std::string(function) + ": " + what);
@@ -223,13 +61,7 @@ lookupffn_status lookupffn_forward(const lookupffn_layer* layer, lookupffn_threa
     }
     const float* residual = (flags & LOOKUPFFN_ADD_RESIDUAL) ? x : nullptr;
     lookupffn_threads& pool = threads ? *threads : *default_threads();
-    const size_t most = batch_tokens(layer->packed.shape);
-    for (size_t n = 0; n < tokens; n += most) {
-      const size_t count = std::min(most, tokens - n);
-      const InputRows in{x + ptrdiff_t(n) * x_stride, x_stride};
-      const OutputRows out{y + ptrdiff_t(n) * y_stride, y_stride, residual ? in.data : nullptr, x_stride};
-      Batch(*layer, pool, count, &out).forward(in, out);
-    }
+    layer->forward(pool, {x, x_stride}, {y, y_stride, residual, x_stride}, tokens);
   });
 }
 
@@ -242,20 +74,7 @@ lookupffn_status lookupffn_hash(const lookupffn_layer* layer, lookupffn_threads*
     if (!x) invalid(function, "x is NULL");
     check_stride(function, "x_stride", x_stride, tokens, layer->shape.d_in, false);
     lookupffn_threads& pool = threads ? *threads : *default_threads();
-    const PackedShape& shape = layer->packed.shape;
-    const size_t most = batch_tokens(shape), tables = shape.tables;
-    for (size_t n = 0; n < tokens; n += most) {
-      const size_t count = std::min(most, tokens - n);
-      Batch batch(*layer, pool, count, nullptr);
-      batch.hash({x + ptrdiff_t(n) * x_stride, x_stride});
-      const CodeRows& codes = batch.codes();
-      for (size_t k = 0; k < count; ++k) {
-        const uint16_t* code_row = codes.code + k * codes.stride;
-        if (code) std::copy(code_row, code_row + tables, code + (n + k) * tables);
-        const float* score_row = codes.score + k * codes.stride;
-        if (score) std::copy(score_row, score_row + tables, score + (n + k) * tables);
-      }
-    }
+    layer->hash(pool, {x, x_stride}, code, score, tokens);
   });
 }
 
@@ -270,27 +89,37 @@ lookupffn_status lookupffn_gather(const lookupffn_layer* layer, lookupffn_thread
     if (!y) invalid(function, "y is NULL");
     check_stride(function, "y_stride", y_stride, tokens, layer->shape.d_out, true);
     lookupffn_threads& pool = threads ? *threads : *default_threads();
-    const PackedShape& shape = layer->packed.shape;
-    const size_t most = batch_tokens(shape), tables = shape.tables;
-    const int32_t rows = int32_t(1) << shape.bits;
-    for (size_t n = 0; n < tokens; n += most) {
-      const size_t count = std::min(most, tokens - n);
-      const OutputRows out{y + ptrdiff_t(n) * y_stride, y_stride, nullptr, 0};
-      Batch batch(*layer, pool, count, &out);
-      const CodeRows& codes = batch.codes();
-      for (size_t k = 0; k < count; ++k) {
-        for (size_t t = 0; t < tables; ++t) {
-          const int32_t value = code[(n + k) * tables + t];
-          if (value < 0 || value >= rows) {
-            invalid(function, "code[" + std::to_string(n + k) + ", " + std::to_string(t) + "] is " + std::to_string(value) +
-                                  "; rows are 0 to " + std::to_string(rows - 1));
-          }
-          codes.code[k * codes.stride + t] = uint16_t(value);
-        }
-        std::copy(score + (n + k) * tables, score + (n + k + 1) * tables, codes.score + k * codes.stride);
-      }
-      batch.gather(out);
+    const size_t lookups = layer->shape.lookups;
+    for (size_t i = 0; i < tokens * lookups; ++i) {
+      if (code[i] >= 0 && size_t(code[i]) < layer->shape.rows) continue;
+      invalid(function, "code[" + std::to_string(i / lookups) + ", " + std::to_string(i % lookups) + "] is " +
+                            std::to_string(code[i]) + "; rows are 0 to " + std::to_string(layer->shape.rows - 1));
     }
+    layer->gather(pool, code, score, {y, y_stride, nullptr, 0}, tokens);
+  });
+}
+
+lookupffn_status lookupffn_forward_ids(const lookupffn_layer* layer, lookupffn_threads* threads, const int64_t* ids, size_t count,
+                                       const int64_t* offsets, size_t bags, const float* weights, float* y, ptrdiff_t y_stride,
+                                       unsigned flags) {
+  return guard([&] {
+    const char* function = "lookupffn_forward_ids";
+    if (!layer) invalid(function, "layer is NULL");
+    if (flags & ~unsigned(LOOKUPFFN_MEAN)) invalid(function, "flags has unknown bits: " + std::to_string(flags));
+    if (bags == 0) return;
+    if (!ids && count > 0) invalid(function, "ids is NULL");
+    if (!offsets) invalid(function, "offsets is NULL");
+    if (!y) invalid(function, "y is NULL");
+    if ((flags & LOOKUPFFN_MEAN) && weights) invalid(function, "LOOKUPFFN_MEAN takes no weights");
+    check_stride(function, "y_stride", y_stride, bags, layer->shape.d_out, true);
+    for (size_t b = 0; b < bags; ++b) {
+      const int64_t least = b == 0 ? 0 : offsets[b - 1];
+      if (offsets[b] >= least && uint64_t(offsets[b]) <= count) continue;
+      invalid(function, "offsets[" + std::to_string(b) + "] is " + std::to_string(offsets[b]) + "; offsets ascend from 0 to " +
+                            std::to_string(count));
+    }
+    lookupffn_threads& pool = threads ? *threads : *default_threads();
+    layer->forward_ids(pool, {ids, count, offsets, bags, weights, (flags & LOOKUPFFN_MEAN) != 0}, {y, y_stride, nullptr, 0});
   });
 }
 

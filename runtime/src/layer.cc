@@ -7,7 +7,8 @@
 
 #include "failure.h"
 #include "isa.h"
-#include "layer_weights.h"
+#include "model.h"
+#include "weight_types.h"
 #include "status.h"
 
 using namespace lookupffn;
@@ -44,6 +45,32 @@ void check_types(const lookupffn_pack_options& options) {
 
 }  // namespace
 
+lookupffn_layer::lookupffn_layer(const ModelLayer& source, const PackRequest& request)
+    : prefix(source.prefix()), shape(source.shape()), isa(request.isa), table_type(request.table_type),
+      projection_type(request.projection_type) {
+  shape.prefix = prefix.c_str();
+}
+
+void lookupffn_layer::refuse(const char* function, const char* instead) const {
+  throw Failure(LOOKUPFFN_INVALID_ARGUMENT, std::string(function) + ": a layer of family " + shape.family + instead);
+}
+
+void lookupffn_layer::forward(lookupffn_threads&, const InputRows&, const OutputRows&, size_t) const {
+  refuse("lookupffn_forward", " takes ids: call lookupffn_forward_ids");
+}
+
+void lookupffn_layer::forward_ids(lookupffn_threads&, const IdBags&, const OutputRows&) const {
+  refuse("lookupffn_forward_ids", " takes vectors: call lookupffn_forward");
+}
+
+void lookupffn_layer::hash(lookupffn_threads&, const InputRows&, int32_t*, float*, size_t) const {
+  refuse("lookupffn_hash", " has no hash");
+}
+
+void lookupffn_layer::gather(lookupffn_threads&, const int32_t*, const float*, const OutputRows&, size_t) const {
+  refuse("lookupffn_gather", " has no gather of codes");
+}
+
 extern "C" {
 
 lookupffn_status lookupffn_layer_pack(const lookupffn_model* model, const char* prefix,
@@ -55,15 +82,9 @@ lookupffn_status lookupffn_layer_pack(const lookupffn_model* model, const char* 
     const lookupffn_pack_options chosen = options ? *options : lookupffn_pack_options{};
     check_types(chosen);
     const char* isa = kIsas[require_isa(chosen.isa)].name;
-    const LayerWeights& weights = find_layer(model, prefix);
-
+    const ModelLayer& source = find_layer(model, prefix);
     const auto start = std::chrono::steady_clock::now();
-    const PackedShape shape(layer_extents(weights.shape));
-    KernelChoice kernels = choose_kernels(shape, isa, chosen.table_type, chosen.projection_type, chosen.kernels);
-    std::unique_ptr<lookupffn_layer> result(new lookupffn_layer{
-        weights.shape.prefix, weights.shape, isa, pack_layer(weights, isa, chosen.table_type, chosen.projection_type),
-        std::move(kernels), 0, {}});
-    result->shape.prefix = result->prefix.c_str();
+    std::unique_ptr<lookupffn_layer> result = source.pack({isa, chosen.table_type, chosen.projection_type, chosen.kernels});
     result->pack_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     *layer = result.release();
   });
@@ -75,19 +96,19 @@ lookupffn_status lookupffn_layer_describe(const lookupffn_layer* layer, lookupff
   return guard([&] {
     if (!layer) throw Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_layer_describe: layer is NULL");
     if (!info) throw Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_layer_describe: info is NULL");
-    const PackedLayer& packed = layer->packed;
+    const PackedSizes sizes = layer->sizes();
     *info = lookupffn_layer_info{};
     info->shape = layer->shape;
     info->isa = layer->isa;
-    info->table_type = packed.table_type;
-    info->projection_type = packed.projection_type;
-    info->specialised = layer->kernels.specialised_hash && layer->kernels.specialised_gather;
-    info->fallback = layer->kernels.fallback.c_str();
-    info->kernels = layer->kernels.description.c_str();
-    info->table_bytes = packed.tables.bytes() + packed.scales.bytes();
-    info->projection_bytes = packed.projection.bytes();
-    info->packed_bytes = packed.memory.bytes();
-    info->huge_page_bytes = packed.memory.huge_page_bytes();
+    info->table_type = layer->table_type;
+    info->projection_type = layer->projection_type;
+    info->specialised = layer->kernels->specialised;
+    info->fallback = layer->kernels->fallback.c_str();
+    info->kernels = layer->kernels->description.c_str();
+    info->table_bytes = sizes.tables;
+    info->projection_bytes = sizes.projection;
+    info->packed_bytes = sizes.all;
+    info->huge_page_bytes = sizes.huge_pages;
     info->pack_seconds = layer->pack_seconds;
   });
 }

@@ -324,6 +324,10 @@ void check_places(const std::string& file, uint64_t available, std::vector<Entry
 
 }  // namespace
 
+bool has_suffix(const std::string& text, const std::string& end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
 std::string quote_name(const std::string& name) {
   constexpr size_t kLongest = 120;
   std::string text = "'";

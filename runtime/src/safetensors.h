@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "layer_weights.h"
+#include "tensor_view.h"
 
 namespace lookupffn {
 
@@ -59,6 +59,8 @@ class SafetensorsFile {
   std::map<std::string, size_t> by_name_;  // index into tensors_
   std::map<std::string, std::string> metadata_;
 };
+
+bool has_suffix(const std::string& text, const std::string& end);
 
 // 'name' for a message: quoted, on one line, printable, cut where it is long.
 std::string quote_name(const std::string& name);

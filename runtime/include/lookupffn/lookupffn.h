@@ -75,17 +75,20 @@ typedef struct lookupffn_model lookupffn_model;
 
 typedef enum lookupffn_projection {
   LOOKUPFFN_DENSE = 0, /* z = W h + b */
-  LOOKUPFFN_BH4 = 1    /* z = decay * (four block-diagonal products, each followed by a Hadamard transform)
+  LOOKUPFFN_BH4 = 1,   /* z = decay * (four block-diagonal products, each followed by a Hadamard transform)
                               + (1 - decay) * h + b */
+  LOOKUPFFN_NO_PROJECTION = 2 /* z = h, or nothing like z */
 } lookupffn_projection;
 
 typedef struct lookupffn_shape {
   const char *prefix;  /* "encoder.layer.3.FFN." or ""; owned by the model or layer it came from */
+  const char *family;  /* "lookupffn", ...: see docs/families.md; static */
   lookupffn_projection projection;
-  size_t d_in, d_out;
+  size_t d_in, d_out;  /* d_in 0: it takes ids */
   size_t tables;
-  size_t bits;         /* a code's bits; rows = 2^bits rows a table */
-  size_t rows;
+  size_t bits;         /* of a code that is made of signs: rows = 2^bits; else 0 */
+  size_t rows;         /* of a table */
+  size_t lookups;      /* rows that a token adds up: codes and scores are [tokens, lookups]; 0: as many as it has ids */
   size_t block;        /* BH4: edge of a block, a power of two; dense: 0 */
   size_t repeats;      /* BH4: max(1, ceil(tables * bits / p)), p = 2^ceil(log2 d_in); dense: 0 */
   float decay;         /* BH4; dense: 1 */
@@ -218,7 +221,10 @@ LOOKUPFFN_API void lookupffn_threads_free(lookupffn_threads *threads);
 
 /* ---- running ------------------------------------------------------------------------------ */
 
-enum { LOOKUPFFN_ADD_RESIDUAL = 1 }; /* y = x + layer(x); needs d_in = d_out */
+enum {
+  LOOKUPFFN_ADD_RESIDUAL = 1, /* y = x + layer(x); needs d_in = d_out */
+  LOOKUPFFN_MEAN = 2          /* of ids: the mean of a bag's rows, 0 of none, in place of their sum */
+};
 
 /* y[n, :] = layer(x[n, :]) for n in 0..tokens-1.
  *   x  [tokens, d_in],  x_stride floats from one row to the next, any value
@@ -237,7 +243,18 @@ LOOKUPFFN_API lookupffn_status lookupffn_forward(const lookupffn_layer *layer, l
                                                  const float *x, ptrdiff_t x_stride, float *y,
                                                  ptrdiff_t y_stride, size_t tokens, unsigned flags);
 
-/* The hash alone: code [tokens, tables] and score [tokens, tables], both contiguous. Either may be NULL. */
+/* For layers that take ids (shape.d_in is 0): y[b, :] = bias + sum over the bag's ids of weight * table[id, :].
+ *   ids     [count], 0 to rows - 1 each; others are LOOKUPFFN_INVALID_ARGUMENT
+ *   offsets [bags], ascending: bag b is ids[offsets[b]] up to where the next begins, the last up to `count`
+ *   weights [count], one an id; NULL: all 1
+ *   y       [bags, d_out], as for lookupffn_forward
+ * flags: 0 or LOOKUPFFN_MEAN, which goes without weights. A bag's bits do not depend on the others or the threads. */
+LOOKUPFFN_API lookupffn_status lookupffn_forward_ids(const lookupffn_layer *layer, lookupffn_threads *threads,
+                                                     const int64_t *ids, size_t count, const int64_t *offsets,
+                                                     size_t bags, const float *weights, float *y,
+                                                     ptrdiff_t y_stride, unsigned flags);
+
+/* The hash alone: code [tokens, lookups] and score [tokens, lookups], both contiguous. Either may be NULL. */
 LOOKUPFFN_API lookupffn_status lookupffn_hash(const lookupffn_layer *layer, lookupffn_threads *threads,
                                               const float *x, ptrdiff_t x_stride, int32_t *code,
                                               float *score, size_t tokens);

@@ -179,6 +179,7 @@ KernelChoice choose_kernels(const PackedShape& shape, const char* isa, lookupffn
     gather_missing = specialise_gather(shape, isa, stored, choice);
   }
   if (!choice.specialised_gather) generic_gather(isa, stored, choice);
+  choice.specialised = choice.specialised_hash && choice.specialised_gather;
   if (wanted == LOOKUPFFN_GENERIC_KERNELS) {
     choice.fallback = "generic kernels were asked for";
   } else {

@@ -5,35 +5,25 @@
 #include <cstddef>
 
 #include "hash.h"
-#include "layer.h"
+#include "lookupffn_layer.h"
 
 namespace lookupffn {
-
-// Rows of y, and of x where the residual is added (NULL: not).
-struct OutputRows {
-  float* data;
-  ptrdiff_t stride;  // floats from a row to the next
-  const float* residual;
-  ptrdiff_t residual_stride;
-
-  float* row(size_t n) const { return data + ptrdiff_t(n) * stride; }
-};
 
 // Tokens that one call of gather_tokens may take.
 constexpr size_t kGatherTokens = 4096;
 
 // Bytes that gather_tokens works in for `tokens` tokens.
-size_t gather_scratch_bytes(const lookupffn_layer& layer, const OutputRows& y, size_t tokens);
+size_t gather_scratch_bytes(const LookupffnLayer& layer, const OutputRows& y, size_t tokens);
 
 // y[first..first+count) = bias + sum_t score * row (+ residual), from the same rows of `codes`; only the floats
 // from..to-1 of each row, which are multiples of gather_grain or the row's end. scratch: gather_scratch_bytes,
 // aligned to 64. Throws Failure where a kernel fails.
-void gather_tokens(const lookupffn_layer& layer, size_t batch, const CodeRows& codes, size_t first, size_t count,
+void gather_tokens(const LookupffnLayer& layer, size_t batch, const CodeRows& codes, size_t first, size_t count,
                    size_t from, size_t to, const OutputRows& y, char* scratch);
 
 // `batch`: tokens of the whole batch, which decide the kernel.
 // d_out can be shared out between threads in pieces of so many floats.
-size_t gather_grain(const lookupffn_layer& layer, size_t batch);
+size_t gather_grain(const LookupffnLayer& layer, size_t batch);
 
 }  // namespace lookupffn
 #endif

@@ -58,9 +58,9 @@ void run_gather(const PackedLayer& packed, const GatherKernel& gather, const Cod
 }
 
 // The same on the kernels of a class: generic kernels leave the end of a row to a narrower one.
-void gather_rows(const lookupffn_layer& layer, size_t batch, const CodeRows& codes, size_t first, size_t count,
+void gather_rows(const LookupffnLayer& layer, size_t batch, const CodeRows& codes, size_t first, size_t count,
                  size_t from, size_t to, float* y, ptrdiff_t y_stride) {
-  const GatherKernels& kernels = layer.kernels.gather[layer.kernels.gather.index(batch)];
+  const GatherKernels& kernels = layer.choice().gather[layer.choice().gather.index(batch)];
   const GatherKernel& wide = kernels.wide;
   const size_t whole = (to - from) / wide.d_tile * wide.d_tile;
   run_gather(layer.packed, wide, codes, first, count, from, from + whole, y, y_stride);
@@ -80,16 +80,16 @@ void add_residual(const OutputRows& y, size_t first, size_t count, size_t from, 
 
 }  // namespace
 
-size_t gather_scratch_bytes(const lookupffn_layer& layer, const OutputRows& y, size_t tokens) {
+size_t gather_scratch_bytes(const LookupffnLayer& layer, const OutputRows& y, size_t tokens) {
   const PackedShape& shape = layer.packed.shape;
   return needs_copy(shape, y) ? std::min(tokens, kCopiedTokens) * shape.row * sizeof(float) : 0;
 }
 
-size_t gather_grain(const lookupffn_layer& layer, size_t batch) {
-  return layer.kernels.gather[layer.kernels.gather.index(batch)].wide.d_tile;
+size_t gather_grain(const LookupffnLayer& layer, size_t batch) {
+  return layer.choice().gather[layer.choice().gather.index(batch)].wide.d_tile;
 }
 
-void gather_tokens(const lookupffn_layer& layer, size_t batch, const CodeRows& codes, size_t first, size_t count,
+void gather_tokens(const LookupffnLayer& layer, size_t batch, const CodeRows& codes, size_t first, size_t count,
                    size_t from, size_t to, const OutputRows& y, char* scratch) {
   const PackedShape& shape = layer.packed.shape;
   const size_t end = std::min(to, shape.d_out);

@@ -91,20 +91,20 @@ struct TileCopy {
   }
 };
 
-void hash_specialised(const lookupffn_layer& layer, size_t batch, const InputRows& x, size_t first, size_t count,
+void hash_specialised(const LookupffnLayer& layer, size_t batch, const InputRows& x, size_t first, size_t count,
                       const CodeRows& codes, char* scratch) {
   const PackedShape& shape = layer.packed.shape;
   const TileCopy copy(shape, scratch);
   // Whole tiles of the largest kernel that fits, then of the next smaller.
-  for (size_t range = layer.kernels.hash.index(batch) + 1; range-- > 0 && count > 0;) {
-    const std::vector<HashKernel>& kernels = layer.kernels.hash[range];
+  for (size_t range = layer.choice().hash.index(batch) + 1; range-- > 0 && count > 0;) {
+    const std::vector<HashKernel>& kernels = layer.choice().hash[range];
     const size_t tile = kernels.front().token_tile;
     for (; count >= tile; first += tile, count -= tile) {
       hash_tile(layer.packed, kernels, kernel_rows(shape, x, first, tile, copy.x), layer.packed.eps,
                 codes.code + first * codes.stride, codes.score + first * codes.stride, codes.stride);
     }
     // A tile filled up with zeros can be cheaper than tokens one by one.
-    if (range == 1 && count >= layer.kernels.fill_from) {
+    if (range == 1 && count >= layer.choice().fill_from) {
       const size_t row = round_up(shape.d_in, kInputMultiple);
       for (size_t n = 0; n < tile; ++n) {
         float* to = copy.x + n * row;
@@ -153,8 +153,8 @@ struct GenericTile {
 
 class GenericHasher {
  public:
-  GenericHasher(const lookupffn_layer& layer, char* scratch)
-      : packed_(layer.packed), shape_(layer.packed.shape), kernels_(layer.kernels.generic_hash),
+  GenericHasher(const LookupffnLayer& layer, char* scratch)
+      : packed_(layer.packed), shape_(layer.packed.shape), kernels_(layer.choice().generic_hash),
         tile_(shape_, kernels_.product_tokens), scratch_(reinterpret_cast<float*>(scratch)) {}
 
   void hash(const InputRows& x, size_t first, size_t count, const CodeRows& codes) {
@@ -290,17 +290,17 @@ bool scale_down(const float* x, size_t d_in, size_t padded, float* scaled, float
 
 }  // namespace
 
-void hash_overflowed(const lookupffn_layer& layer, const InputRows& x, size_t first, size_t count, const CodeRows& codes,
+void hash_overflowed(const LookupffnLayer& layer, const InputRows& x, size_t first, size_t count, const CodeRows& codes,
                      char* scratch) {
   const PackedShape& shape = layer.packed.shape;
   const size_t row = round_up(shape.d_in, kInputMultiple);
   for (size_t n = first; n < first + count; ++n) {
     if (std::isfinite(codes.score[n * codes.stride])) continue;
     float eps = layer.packed.eps;
-    if (layer.kernels.specialised_hash) {
+    if (layer.choice().specialised_hash) {
       float* const scaled = TileCopy(shape, scratch).x;
       if (!scale_down(x.row(n), shape.d_in, row, scaled, &eps)) continue;
-      hash_tile(layer.packed, layer.kernels.hash.front(), {scaled, ptrdiff_t(row)}, eps, codes.code + n * codes.stride,
+      hash_tile(layer.packed, layer.choice().hash.front(), {scaled, ptrdiff_t(row)}, eps, codes.code + n * codes.stride,
                 codes.score + n * codes.stride, codes.stride);
     } else {
       GenericHasher hasher(layer, scratch);
@@ -310,16 +310,16 @@ void hash_overflowed(const lookupffn_layer& layer, const InputRows& x, size_t fi
   }
 }
 
-size_t hash_scratch_bytes(const lookupffn_layer& layer) {
+size_t hash_scratch_bytes(const LookupffnLayer& layer) {
   const PackedShape& shape = layer.packed.shape;
-  return layer.kernels.specialised_hash
+  return layer.choice().specialised_hash
              ? TileCopy::bytes(shape)
-             : GenericTile(shape, layer.kernels.generic_hash.product_tokens).end * sizeof(float);
+             : GenericTile(shape, layer.choice().generic_hash.product_tokens).end * sizeof(float);
 }
 
-void hash_tokens(const lookupffn_layer& layer, size_t batch, const InputRows& x, size_t first, size_t count,
+void hash_tokens(const LookupffnLayer& layer, size_t batch, const InputRows& x, size_t first, size_t count,
                  const CodeRows& codes, char* scratch) {
-  if (layer.kernels.specialised_hash) {
+  if (layer.choice().specialised_hash) {
     hash_specialised(layer, batch, x, first, count, codes, scratch);
   } else {
     GenericHasher(layer, scratch).hash(x, first, count, codes);
@@ -327,10 +327,10 @@ void hash_tokens(const lookupffn_layer& layer, size_t batch, const InputRows& x,
   hash_overflowed(layer, x, first, count, codes, scratch);
 }
 
-void hash_call(const lookupffn_layer& layer, size_t call, const float* x, uint16_t* code, float* score, char* scratch) {
+void hash_call(const LookupffnLayer& layer, size_t call, const float* x, uint16_t* code, float* score, char* scratch) {
   const PackedShape& shape = layer.packed.shape;
   const InputRows row = kernel_rows(shape, {x, 0}, 0, 1, reinterpret_cast<float*>(scratch));
-  run_hash(layer.packed, shape.shared_calls[call], layer.kernels.shared_hash[call], row, layer.packed.eps, code, score,
+  run_hash(layer.packed, shape.shared_calls[call], layer.choice().shared_hash[call], row, layer.packed.eps, code, score,
            code_stride(shape));
 }
 

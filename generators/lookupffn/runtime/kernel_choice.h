@@ -8,6 +8,7 @@
 
 #include "lookupffn/kernels.h"
 #include "lookupffn/lookupffn.h"
+#include "layer.h"
 #include "packed_shape.h"
 #include "token_ranges.h"
 
@@ -39,15 +40,13 @@ struct GenericHash {
   const lookupffn_kernel* code_and_score = nullptr;
 };
 
-struct KernelChoice {
+struct KernelChoice : KernelSet {
   bool specialised_hash = false, specialised_gather = false;
   TokenRanges<std::vector<HashKernel>> hash;  // one of each of shape.calls, where specialised; the first range has a tile of 1
   std::vector<HashKernel> shared_hash;        // one of each of shape.shared_calls, tile 1, or empty: a token is hashed by one thread
   size_t fill_from = 0;                       // so many tokens are hashed as one tile of the second range, fewer one by one
   GenericHash generic_hash;                 // where not
   TokenRanges<GatherKernels> gather;
-  std::string description;                    // for lookupffn_layer_info.kernels
-  std::string fallback;                       // why something is generic that could be specialised, or ""
 };
 
 // Throws Failure (LOOKUPFFN_NO_KERNEL) where specialised kernels are required and missing.

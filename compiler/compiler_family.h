@@ -1,0 +1,39 @@
+// What a family of lookup layers gives the offline tools. Each family of registry/families.def defines one
+// `const CompilerFamily NAME_compiler_family`, and each of its kernels one `const KernelDescription`, in generators/NAME/.
+#ifndef LOOKUPFFN_COMPILER_FAMILY_H
+#define LOOKUPFFN_COMPILER_FAMILY_H
+
+#include <string>
+#include <vector>
+
+#include "kernel_spec.h"
+#include "layer_shape.h"
+#include "schedule.h"
+#include "schedule_spaces.h"
+
+namespace lookupffn {
+
+struct CompilerFamily {
+  const char* name;
+  // The shape that a text means. Throws std::runtime_error.
+  LayerShape (*shape)(ShapeText& text);
+  // A text that `shape` reads.
+  std::string (*describe)(const LayerShape& shape);
+  // Specs of the specialised kernels of a layer, each once. Types are names of registry/weight_types.def.
+  std::vector<KernelSpec> (*kernels)(const ScheduleSpaces& spaces, const LayerShape& shape, const std::string& isa,
+                                     const std::string& table_type, const std::string& projection_type);
+};
+
+const std::vector<const CompilerFamily*>& compiler_families();
+
+// Throws std::runtime_error with the families that there are.
+const CompilerFamily& compiler_family(const std::string& name);
+
+// The specs of all specialised kernels that a layer needs.
+inline std::vector<KernelSpec> layer_kernels(const ScheduleSpaces& spaces, const LayerShape& shape, const std::string& isa,
+                                             const std::string& table_type, const std::string& projection_type) {
+  return compiler_family(shape.family).kernels(spaces, shape, isa, table_type, projection_type);
+}
+
+}  // namespace lookupffn
+#endif
