@@ -1,8 +1,7 @@
 #include "byte_dots.h"
 
 #include <sstream>
-
-#include "inlined_functions.h"
+#include <string>
 
 namespace lookupffn {
 
@@ -38,9 +37,7 @@ Expr quad_dot(const Expr& sum, const Expr& weights, const Expr& quad) {
   return Internal::Call::make(Int(32), kDot, {sum, weights, quad}, Internal::Call::PureExtern);
 }
 
-std::string byte_dot_functions_name() { return "lookupffn_byte_dots"; }
-
-ExternalCode byte_dot_functions(const Target& target) {
+InlinedFunctions byte_dot_functions(const Target& target) {
   // Halide calls what has the name of a scalar function and the number of lanes behind it for vectors.
   const std::string vector = "<16 x i32>", bytes = "<64 x i8>", halves = "<32 x i16>";
   std::ostringstream source;
@@ -60,7 +57,7 @@ ExternalCode byte_dot_functions(const Target& target) {
          << " %quad) alwaysinline readnone {\n  %result = call " << vector << " @llvm.x86.avx512.vpdpbusd.512(" << vector
          << " %sum, " << vector << " %weights, " << vector << " %quad)\n  ret " << vector << " %result\n}\n"
          << "declare " << vector << " @llvm.x86.avx512.vpdpbusd.512(" << vector << ", " << vector << ", " << vector << ")\n";
-  return inlined_functions(target, byte_dot_functions_name(), source.str());
+  return inlined_functions(target, "lookupffn_byte_dots", source.str());
 }
 
 }  // namespace lookupffn

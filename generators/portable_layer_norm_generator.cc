@@ -19,6 +19,7 @@ class PortableLayerNorm : public Generator<PortableLayerNorm> {
   Output<Buffer<float>> h{"h", 2};         // [tokens, width]: i, n; width is a multiple of 16
 
   void generate() {
+    // h = (x - mean(x)) / sqrt(variance(x) + eps) * gamma + beta
     norm.reset(new LayerNorm(x, gamma, beta, d_in, eps));
     h(i, n) = norm->h(i, n);
   }
