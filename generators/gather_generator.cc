@@ -1,6 +1,7 @@
 // y = bias + sum over tables of score * row: the table gather.
 #include "Halide.h"
 #include "byte_dots.h"
+#include "kernel_cpu.h"
 #include "multiply_add.h"
 #include "packed_types.h"
 #include "quantised_weights.h"
@@ -65,6 +66,7 @@ class Gather : public Generator<Gather> {
     const int row_elements = dots() ? int(d_out) / 4 : int(d_out);
     if (d_out > 0) table.dim(1).set_stride(row_elements);
     if (d_out > 0 && bits > 0) table.dim(2).set_stride(row_elements << int(bits));
+    get_externs_map()->insert(kernel_cpu(get_target()));
     get_externs_map()->insert(multiply_add_functions(get_target()));
     if (dots()) {
       schedule_dots();

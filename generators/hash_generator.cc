@@ -9,6 +9,7 @@
 #include "code_and_score.h"
 #include "cross_block_hadamard.h"
 #include "float_product.h"
+#include "kernel_cpu.h"
 #include "layer_norm.h"
 #include "load_alignment.h"
 #include "multiply_add.h"
@@ -161,6 +162,7 @@ void Hash::schedule() {
   const int lanes = (vector_bytes > 0 ? int(vector_bytes) : get_target().natural_vector_size<float>() * 4) / 4;
   const int table_lanes = std::min<int>(lanes, tables);
   const bool dense = projection == Projection::kDense;
+  get_externs_map()->insert(kernel_cpu(get_target()));
   get_externs_map()->insert(multiply_add_functions(get_target()));
   get_pipeline().add_custom_lowering_pass(new LoadAlignment);
   if (on_tiles()) get_pipeline().add_custom_lowering_pass(new TileProducts(get_target(), get_externs_map()));

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "Halide.h"
+#include "kernel_cpu.h"
 #include "layer_norm.h"
 
 namespace lookupffn {
@@ -34,6 +35,7 @@ class PortableLayerNorm : public Generator<PortableLayerNorm> {
     beta.dim(0).set_min(0);
     h.vectorize(i, lanes);
     norm->schedule_statistics(h, n, lanes);
+    get_externs_map()->insert(kernel_cpu(get_target()));
   }
 
  private:

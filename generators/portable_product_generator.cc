@@ -1,5 +1,6 @@
 // g = panels of small products for any shape: a dense projection, or one stage of BH4, of the portable hash.
 #include "Halide.h"
+#include "kernel_cpu.h"
 #include "multiply_add.h"
 #include "packed_types.h"
 
@@ -48,6 +49,7 @@ class PortableProduct : public Generator<PortableProduct> {
     product.compute_at(g, n).vectorize(o, lanes).unroll(o).unroll(n);
     product.update().reorder(o, n, m, r).vectorize(o, lanes).unroll(o).unroll(n);
     if (weight_parts(projection_type) > 0) product.update().unroll(r, 2);
+    get_externs_map()->insert(kernel_cpu(get_target()));
     get_externs_map()->insert(multiply_add_functions(get_target()));
   }
 
