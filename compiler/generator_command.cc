@@ -23,13 +23,21 @@ std::string last_words(const std::string& text) {
 
 }  // namespace
 
+std::map<std::string, std::string> generator_problem(const KernelSpec& spec) {
+  std::map<std::string, std::string> problem = spec.problem;
+  if (spec.kernel == "hash") {
+    problem["one_token"] = spec.max_tokens == 1 ? "true" : "false";
+  }
+  return problem;
+}
+
 std::vector<std::string> generator_arguments(const std::string& generator_exe, const KernelSpec& spec,
                                              const Schedule& schedule, const std::string& function_name,
                                              const std::string& out_dir, const std::string& sanitizer) {
   std::vector<std::string> arguments = {
       generator_exe, "-g", spec.kernel, "-f", function_name, "-n",
       function_name, "-o", out_dir,     "-e", "object",      "target=" + halide_target(spec, sanitizer)};
-  for (const auto& [name, value] : spec.problem) arguments.push_back(name + "=" + value);
+  for (const auto& [name, value] : generator_problem(spec)) arguments.push_back(name + "=" + value);
   for (const auto& [name, value] : schedule) arguments.push_back(name + "=" + value);
   return arguments;
 }

@@ -19,6 +19,10 @@ struct GeneratedKernel {
   double seconds = 0;
 };
 
+// The generator's problem parameters: the spec's, and of a hash what its ISA and batch class say, on which its formulas
+// depend.
+std::map<std::string, std::string> generator_problem(const KernelSpec& spec);
+
 // The child's arguments: GEN -g KERNEL -f FUNCTION -n FUNCTION -o DIR -e object target=... problem schedule.
 std::vector<std::string> generator_arguments(const std::string& generator_exe, const KernelSpec& spec,
                                              const Schedule& schedule, const std::string& function_name,

@@ -1,8 +1,7 @@
 #include "byte_dots.h"
 
 #include <sstream>
-
-#include "inlined_functions.h"
+#include <string>
 
 namespace lookupffn {
 
@@ -38,9 +37,7 @@ Expr quad_dot(const Expr& sum, const Expr& weights, const Expr& quad) {
   return Internal::Call::make(Int(32), kDot, {sum, weights, quad}, Internal::Call::PureExtern);
 }
 
-std::string byte_dot_functions_name() { return "lookupffn_byte_dots"; }
-
-ExternalCode byte_dot_functions(const Target& target) {
+InlinedFunctions byte_dot_functions(const Target& target) {
   // Halide calls what has the name of a scalar function and the number of lanes behind it for vectors.
   const std::string vector = "<16 x i32>", bytes = "<64 x i8>", halves = "<32 x i16>";
   std::ostringstream source;
@@ -56,14 +53,11 @@ ExternalCode byte_dot_functions(const Target& target) {
            << interleaved("%quads", "%ab_pairs", "%cd_pairs", 2, q % 2) << "  %result = bitcast " << halves << " %quads to "
            << vector << "\n  ret " << vector << " %result\n}\n";
   }
-  // A target whose CPU LLVM does not know to have the instruction gets it spelt out.
-  const bool known = target.has_feature(Target::AVX512_SapphireRapids);
-  const std::string product = known ? " @llvm.x86.avx512.vpdpbusd.512(" : " asm \"vpdpbusd $3, $2, $0\", \"=v,0,v,v\"(";
   source << "define weak_odr " << vector << " @" << kDot << "x16(" << vector << " %sum, " << vector << " %weights, " << vector
-         << " %quad) alwaysinline readnone {\n  %result = call " << vector << product << vector
+         << " %quad) alwaysinline readnone {\n  %result = call " << vector << " @llvm.x86.avx512.vpdpbusd.512(" << vector
          << " %sum, " << vector << " %weights, " << vector << " %quad)\n  ret " << vector << " %result\n}\n"
          << "declare " << vector << " @llvm.x86.avx512.vpdpbusd.512(" << vector << ", " << vector << ", " << vector << ")\n";
-  return inlined_functions(target, byte_dot_functions_name(), source.str());
+  return inlined_functions(target, "lookupffn_byte_dots", source.str());
 }
 
 }  // namespace lookupffn

@@ -2,10 +2,10 @@
 #ifndef LOOKUPFFN_BYTE_DOTS_H
 #define LOOKUPFFN_BYTE_DOTS_H
 
-#include <string>
 #include <vector>
 
 #include "Halide.h"
+#include "inlined_functions.h"
 
 namespace lookupffn {
 
@@ -22,9 +22,8 @@ Halide::Expr quads(const std::vector<Halide::Expr>& rows, int q);
 // sum + the dot product of weights, four bytes from 0 to 255, and a quad.
 Halide::Expr quad_dot(const Halide::Expr& sum, const Halide::Expr& weights, const Halide::Expr& quad);
 
-// The code that these call, for a generator's externs map; it is inlined. For vectors of kQuadLanes only.
-std::string byte_dot_functions_name();
-Halide::ExternalCode byte_dot_functions(const Halide::Target& target);
+// What these call, for a generator's externs map. For vectors of kQuadLanes only.
+InlinedFunctions byte_dot_functions(const Halide::Target& target);
 
 }  // namespace lookupffn
 #endif

@@ -14,18 +14,16 @@ namespace lookupffn {
 // score = sum_j |z[j]| / prod_j (1 + exp(-2 |z[j]|))
 struct CodeAndScore {
   std::vector<Halide::Func> parted;  // see part(); the last is z[t * bits + j]: t, j, n
-  Halide::Func factor{"factor"};     // 1 + exp(-2 |z[j]|): j, t, n
+  Halide::Func factor{"factor"};     // j, t, n
   Halide::Expr code, score;          // of table t, token n
 
-  // z: [tokens, tables * bits]; lanes: tables in a vector, of a target with native_lanes
-  CodeAndScore(const Halide::Func& z, int bits, const Halide::Var& t, const Halide::Var& n, int tables, int lanes,
-               int native_lanes) {
+  // z: [tokens, tables * bits]
+  CodeAndScore(const Halide::Func& z, int bits, const Halide::Var& t, const Halide::Var& n) {
     using namespace Halide;
     Var j("j");
-    // Halide 14 takes a load from an odd constant index, every second element, for one from an aligned address. So
-    // it is, where vectors are no shorter than half a native one and none is shifted to end with the last table.
-    if (2 * lanes % native_lanes == 0 && tables % lanes == 0) part(z, bits, t, j, n);
+    part(z, bits, t, j, n);
     const auto z_of = [&](const Expr& bit) { return parted.empty() ? z(t * bits + bit, n) : parted.back()(t, bit, n); };
+    // factor[j] = 1 + exp(-2 |z[j]|)
     factor(j, t, n) = strict_float(1.0f + exp_of_negative(-2.0f * abs(z_of(j))));
     code = cast<uint16_t>(0);
     Expr sum = 0.0f, product = 1.0f;
@@ -45,7 +43,8 @@ struct CodeAndScore {
     if (lanes > 1) factor.vectorize(t, lanes);
     for (Halide::Func f : parted) {
       f.compute_at(consumer, t).store_in(Halide::MemoryType::Register).unroll(f.args()[1]);
-      if (lanes > 1) f.vectorize(t, lanes).unroll(t);
+      if (lanes > 1) f.vectorize(t, lanes);
+      f.unroll(t);
     }
   }
 

@@ -1,10 +1,11 @@
 // y = bias + sum over tables of score * row: the table gather.
 #include "Halide.h"
 #include "byte_dots.h"
+#include "kernel_cpu.h"
+#include "multiply_add.h"
 #include "packed_types.h"
 #include "quantised_weights.h"
 #include "row_prefetch.h"
-#include "sum_in_order.h"
 
 namespace lookupffn {
 namespace {
@@ -65,6 +66,8 @@ class Gather : public Generator<Gather> {
     const int row_elements = dots() ? int(d_out) / 4 : int(d_out);
     if (d_out > 0) table.dim(1).set_stride(row_elements);
     if (d_out > 0 && bits > 0) table.dim(2).set_stride(row_elements << int(bits));
+    get_externs_map()->insert(kernel_cpu(get_target()));
+    get_externs_map()->insert(multiply_add_functions(get_target()));
     if (dots()) {
       schedule_dots();
     } else {
@@ -87,9 +90,9 @@ class Gather : public Generator<Gather> {
     // i8 rows carry one scale each, folded into the score.
     Expr weight = table_type == PackedType::kI8 ? score(t, n) * scale(row, t) : score(t, n);
 
-    // y[n, d] = bias[d] + sum_t score[n, t] * table[t, code[n, t], d]
+    // y[n, d] = bias[d] + sum_t weight[n, t] * table[t, code[n, t], d]
     y(d, n) = bias(d);
-    y(d, n) = sum_in_order(y(d, n), weight * unpacked(table(d, row, t), table_type), get_target(), kUnrolledTerms + 1);
+    y(d, n) = multiply_add(weight, unpacked(table(d, row, t), table_type), y(d, n));
   }
 
   void schedule_floats() {
@@ -117,7 +120,8 @@ class Gather : public Generator<Gather> {
   // ---- rows as bytes, four tables at a time ----
 
   void generate_dots() {
-    // A row's scale is folded into the score. Behind the last table are tables of no weight.
+    // score_in_scale[n, t] = score[n, t] scale[t, code[n, t]]: a row's scale is folded into the score. Behind the last table
+    // are tables of no weight.
     Func score_in_scale("score_in_scale");
     Expr last = min(t_, table_count - 1);
     Expr weight = strict_float(score(last, n) * scale(row_of(last), last));
@@ -126,7 +130,8 @@ class Gather : public Generator<Gather> {
     score_in_scale(t_, n) = strict_float(select(t_ >= table_count, 0.0f, weight >= 0.0f, weight, not_a_number));
     weights.reset(new QuantisedWeights(score_in_scale, t_, n));
 
-    // sum_t weight[n, t] table[t, code[n, t], d] over a group of tables: an integer, in units of the group
+    // total[n, g, d] = sum over the tables t of group g of q[n, t] table[t, code[n, t], d], q[n, t] = about
+    // score_in_scale[n, t] / unit[n, g]: integers
     group = RDom(0, (table_count + (kGroup - 1)) / kGroup, "group");
     const auto words = [&](const Expr& t) {
       Expr clamped = min(t, table_count - 1);
@@ -145,9 +150,10 @@ class Gather : public Generator<Gather> {
     }
     total(lane, q, chunk, g, n) = mux(q, {of_q[0], of_q[1], of_q[2], of_q[3]});
 
-    // y = bias + sum over groups of unit * total
+    // y[n, d] = bias[d] + sum_g unit[n, g] * total[n, g, d]
     y(lane, q, chunk, n) = bias(lane, q, chunk);
-    y(lane, q, chunk, n) = strict_float(y(lane, q, chunk, n) + weights->unit(group, n) * cast<float>(total(lane, q, chunk, group, n)));
+    y(lane, q, chunk, n) =
+        multiply_add(weights->unit(group, n), cast<float>(total(lane, q, chunk, group, n)), y(lane, q, chunk, n));
   }
 
   void schedule_dots() {
@@ -176,14 +182,14 @@ class Gather : public Generator<Gather> {
     }
     total.vectorize(lane).unroll(q).unroll(chunk);
     weights->compute_at(y, n, tables_pass > 0 ? int(tables_pass) / kGroup : (int(tables) + kGroup - 1) / kGroup);
-    get_externs_map()->insert({byte_dot_functions_name(), byte_dot_functions(get_target())});
+    get_externs_map()->insert(byte_dot_functions(get_target()));
     if (prefetch_tables > 0) prefetch_rows(groups.name(), int(prefetch_tables) / kGroup);
   }
 
   static constexpr int kGroup = QuantisedWeights::kGroup;  // tables
 
   void prefetch_rows(const std::string& variable, int distance) {
-    get_externs_map()->insert({prefetch_function_name(), prefetch_function(get_target())});
+    get_externs_map()->insert(prefetch_function(get_target()));
     get_pipeline().add_custom_lowering_pass(new RowPrefetch("table", variable, distance));
   }
 

@@ -1,5 +1,6 @@
 // One butterfly of the Hadamard transform across blocks, for any stride: of the generic hash.
 #include "Halide.h"
+#include "kernel_cpu.h"
 
 namespace lookupffn {
 namespace {
@@ -25,6 +26,7 @@ class GenericButterfly : public Generator<GenericButterfly> {
     v.dim(3).set_min(0);
     for (int d = 0; d < 4; ++d) in.dim(d).set_min(0);
     v.bound(half, 0, 2).reorder(half, s, pair, n).unroll(half).vectorize(s, lanes);
+    get_externs_map()->insert(kernel_cpu(get_target()));
   }
 
  private:

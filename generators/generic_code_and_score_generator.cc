@@ -1,6 +1,8 @@
 // z -> code, score for any number of tables and bits: the last kernel of the generic hash.
 #include "Halide.h"
 #include "exp_of_negative.h"
+#include "kernel_cpu.h"
+#include "multiply_add.h"
 
 namespace lookupffn {
 namespace {
@@ -45,6 +47,8 @@ class GenericCodeAndScore : public Generator<GenericCodeAndScore> {
     result.split(t, t, tv, lanes).vectorize(tv);
     sums.compute_at(result, t).vectorize(t, lanes);
     sums.update().vectorize(t, lanes);
+    get_externs_map()->insert(kernel_cpu(get_target()));
+    get_externs_map()->insert(multiply_add_functions(get_target()));
   }
 
  private:

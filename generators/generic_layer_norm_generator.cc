@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "Halide.h"
+#include "kernel_cpu.h"
 #include "layer_norm.h"
 
 namespace lookupffn {
@@ -19,6 +20,7 @@ class GenericLayerNorm : public Generator<GenericLayerNorm> {
   Output<Buffer<float>> h{"h", 2};         // [tokens, width]: i, n; width is a multiple of 16
 
   void generate() {
+    // h = (x - mean(x)) / sqrt(variance(x) + eps) * gamma + beta
     norm.reset(new LayerNorm(x, gamma, beta, d_in, eps));
     h(i, n) = norm->h(i, n);
   }
@@ -33,6 +35,7 @@ class GenericLayerNorm : public Generator<GenericLayerNorm> {
     beta.dim(0).set_min(0);
     h.vectorize(i, lanes);
     norm->schedule_statistics(h, n, lanes);
+    get_externs_map()->insert(kernel_cpu(get_target()));
   }
 
  private:

@@ -1,7 +1,8 @@
 // g = panels of small products for any shape: a dense projection, or one stage of BH4, of the generic hash.
 #include "Halide.h"
+#include "kernel_cpu.h"
+#include "multiply_add.h"
 #include "packed_types.h"
-#include "sum_in_order.h"
 
 namespace lookupffn {
 namespace {
@@ -10,8 +11,10 @@ using namespace Halide;
 
 class GenericProduct : public Generator<GenericProduct> {
  public:
+  // ---- the problem ----
   GeneratorParam<PackedType> projection_type{"projection_type", PackedType::kF32, packed_type_names()};
 
+  // ---- the schedule ----
   GeneratorParam<int> token_registers{"token_registers", 8};  // tokens of a register tile; divides the tokens
 
   Input<Buffer<float>> in{"in", 3};      // [tokens, panel, in]: i, m, n; a dense projection's panels share one (stride 0)
@@ -24,11 +27,9 @@ class GenericProduct : public Generator<GenericProduct> {
     const Expr inputs = in.dim(0).extent();
     r = RDom(0, packed_inputs(inputs, projection_type), "r");
     // g[o, m] = sum_i W[m, o, i] in[m, i]
-    product(o, m, n) = 0.0f;
-    product(o, m, n) = sum_in_order(product(o, m, n),
-                                    unpacked_weight(weight, o, r, m, inputs, projection_type) *
-                                        in(packed_input(r, inputs, projection_type), m, n),
-                                    get_target(), kUnrolledTerms + 1);
+    product(o, m, n) = sum_start();
+    product(o, m, n) = multiply_add(unpacked_weight(weight, o, r, m, inputs, projection_type),
+                                    in(packed_input(r, inputs, projection_type), m, n), product(o, m, n));
     g(o, m, n) = product(o, m, n);
   }
 
@@ -48,6 +49,8 @@ class GenericProduct : public Generator<GenericProduct> {
     product.compute_at(g, n).vectorize(o, lanes).unroll(o).unroll(n);
     product.update().reorder(o, n, m, r).vectorize(o, lanes).unroll(o).unroll(n);
     if (weight_parts(projection_type) > 0) product.update().unroll(r, 2);
+    get_externs_map()->insert(kernel_cpu(get_target()));
+    get_externs_map()->insert(multiply_add_functions(get_target()));
   }
 
  private:

@@ -42,7 +42,7 @@ std::string llvm_pointer() { return "i8*"; }
 std::string llvm_pointer_suffix() { return "p0i8"; }
 #endif
 
-Halide::ExternalCode inlined_functions(const Halide::Target& target, const std::string& name, const std::string& source) {
+InlinedFunctions inlined_functions(const Halide::Target& target, const std::string& name, const std::string& source) {
   LLVMContextRef context = LLVMContextCreate();
   LLVMMemoryBufferRef text = LLVMCreateMemoryBufferWithMemoryRangeCopy(source.data(), source.size(), name.c_str());
   LLVMModuleRef module = nullptr;
@@ -57,7 +57,7 @@ Halide::ExternalCode inlined_functions(const Halide::Target& target, const std::
   LLVMDisposeMemoryBuffer(bitcode);
   LLVMDisposeModule(module);
   LLVMContextDispose(context);
-  return Halide::ExternalCode::bitcode_wrapper(target, code, name);
+  return {name, Halide::ExternalCode::bitcode_wrapper(target, code, name)};
 }
 
 }  // namespace lookupffn

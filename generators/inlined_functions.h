@@ -3,6 +3,7 @@
 #define LOOKUPFFN_INLINED_FUNCTIONS_H
 
 #include <string>
+#include <utility>
 
 #include "Halide.h"
 
@@ -12,9 +13,11 @@ namespace lookupffn {
 std::string llvm_pointer();
 std::string llvm_pointer_suffix();
 
-// For a generator's externs map. `source` defines the functions, each `weak_odr` and `alwaysinline`; `name` tells it
-// from other such code. Throws std::runtime_error where the source is not valid.
-Halide::ExternalCode inlined_functions(const Halide::Target& target, const std::string& name, const std::string& source);
+// What a generator's externs map takes: functions, under a name that tells them from others.
+using InlinedFunctions = std::pair<const std::string, Halide::ExternalCode>;
+
+// `source` defines the functions, each `weak_odr` and `alwaysinline`. Throws std::runtime_error where it is not valid.
+InlinedFunctions inlined_functions(const Halide::Target& target, const std::string& name, const std::string& source);
 
 }  // namespace lookupffn
 #endif

@@ -19,16 +19,18 @@ struct QuantisedWeights {
   QuantisedWeights(const Halide::Func& w, const Halide::Var& t, const Halide::Var& n) : w_(w), n_(n) {
     using namespace Halide;
     Var group("group"), byte("byte");
-    // As integers, floats from 0 on are in the same order, and what is not finite comes last.
+    // largest[g] = max over the weights w[t] of group g. As integers, floats from 0 on are in the same order, and what is not finite comes last.
     std::vector<Expr> numbers;
     for (int k = 0; k < kGroup; ++k) numbers.push_back(reinterpret<int32_t>(w(group * kGroup + k, n)));
     for (; numbers.size() > 1; numbers.resize(numbers.size() / 2)) {
       for (size_t k = 0; k < numbers.size() / 2; ++k) numbers[k] = max(numbers[2 * k], numbers[2 * k + 1]);
     }
     largest(group, n) = reinterpret<float>(numbers[0]);
+    // unit[g] = largest[g] / 65535
     unit(group, n) = strict_float(largest(group, n) * (1.0f / 65535));
-    // Beneath 1e-30 the quotient would overflow, and rows of such weights are nothing beside any other.
+    // units_a_weight[g] = 65535 / largest[g]. Beneath 1e-30 the quotient would overflow, and rows of such weights are nothing beside any other.
     units_a_weight(group, n) = strict_float(select(largest(group, n) > 1e-30f, 65535.0f / largest(group, n), 0.0f));
+    // bytes[t] = the low and the high byte of q[t] = round(w[t] units_a_weight[g])
     Expr units = units_a_weight(t / kGroup, n);
     Expr number = cast<uint32_t>(strict_float(select(units > 0.0f, w(t, n) * units + 0.5f, 0.0f)));
     bytes(t, byte, n) = cast<uint8_t>(select(byte == 0, number, number >> 8) & 255);

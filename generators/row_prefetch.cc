@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "inlined_functions.h"
 #include "lowered_loops.h"
 
 namespace lookupffn {
@@ -13,6 +12,7 @@ using namespace Halide;
 using namespace Halide::Internal;
 
 constexpr int kCacheLine = 64;  // bytes
+constexpr const char* kPrefetch = "lookupffn_prefetch";
 
 // Finds whether a statement loads from a buffer, and whether it holds a loop.
 class Contents : public IRVisitor {
@@ -100,7 +100,7 @@ class LoadsToFetches : public IRMutator {
       bytes_seen_ += bytes;
       for (int offset = 0; offset < (starts_line ? std::max(bytes, kCacheLine) : 0); offset += kCacheLine) {
         Expr byte = cast<int64_t>(first) * load.type.element_of().bytes() + offset;
-        Stmt fetch = Evaluate::make(Call::make(Int(32), prefetch_function_name(), {address_of(buffer_, byte)}, Call::Extern));
+        Stmt fetch = Evaluate::make(Call::make(Int(32), kPrefetch, {address_of(buffer_, byte)}, Call::Extern));
         fetches = fetches.defined() ? Block::make(fetches, fetch) : fetch;
       }
     }
@@ -133,13 +133,11 @@ Stmt RowPrefetch::visit(const For* loop) {
   return result;
 }
 
-std::string prefetch_function_name() { return "lookupffn_prefetch"; }
-
-ExternalCode prefetch_function(const Target& target) {
+InlinedFunctions prefetch_function(const Target& target) {
   const std::string pointer = llvm_pointer(), intrinsic = "@llvm.prefetch." + llvm_pointer_suffix();
   // Read, keep in all cache levels, data.
-  return inlined_functions(target, prefetch_function_name(),
-                           "define weak_odr i32 @" + prefetch_function_name() + "(" + pointer +
+  return inlined_functions(target, kPrefetch,
+                           std::string("define weak_odr i32 @") + kPrefetch + "(" + pointer +
                                " %p) alwaysinline {\n  call void " + intrinsic + "(" + pointer +
                                " %p, i32 0, i32 3, i32 1)\n  ret i32 0\n}\ndeclare void " + intrinsic + "(" + pointer +
                                ", i32, i32, i32)\n");

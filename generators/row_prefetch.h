@@ -8,6 +8,7 @@
 #include <string>
 
 #include "Halide.h"
+#include "inlined_functions.h"
 
 namespace lookupffn {
 
@@ -28,9 +29,8 @@ class RowPrefetch : public Halide::Internal::IRMutator {
   const Halide::Internal::For* around_ = nullptr;  // the loop over variable_ that is being visited
 };
 
-// The code that RowPrefetch's statements call, for a generator's externs map; it is inlined.
-std::string prefetch_function_name();
-Halide::ExternalCode prefetch_function(const Halide::Target& target);
+// What RowPrefetch's statements call, for a generator's externs map.
+InlinedFunctions prefetch_function(const Halide::Target& target);
 
 }  // namespace lookupffn
 #endif

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <sstream>
 
-#include "inlined_functions.h"
 #include "lowered_loops.h"
 
 namespace lookupffn {
@@ -199,7 +198,7 @@ Stmt TileProducts::mutate(const Stmt& stmt) {
   }
   configure = Block::make(configure, call("configure", {Variable::make(type_of<void*>(), shapes)}));
   body = Block::make({configure, body, call("release", {})});
-  externs_->insert({"lookupffn_tiles", tile_functions()});
+  externs_->insert(tile_functions());
   return Allocate::make(shapes, UInt(8), MemoryType::Stack, {64}, const_true(), body);
 }
 
@@ -378,7 +377,7 @@ Stmt TileProducts::copy(const Nest& nest) {
 }
 
 // What the calls' names say: an instruction and its registers, which are part of it.
-ExternalCode TileProducts::tile_functions() const {
+InlinedFunctions TileProducts::tile_functions() const {
   const std::string pointer = llvm_pointer();
   std::ostringstream source;
   for (const std::string& name : called_) {

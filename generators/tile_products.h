@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "Halide.h"
+#include "inlined_functions.h"
 
 namespace lookupffn {
 
@@ -75,7 +76,7 @@ class TileProducts : public Halide::Internal::IRMutator {
                               int64_t stride, int* tile);
   int sum_tile(const Halide::Expr& first) const;  // the register of the tile that starts there
   void forget_operands();
-  Halide::ExternalCode tile_functions() const;
+  InlinedFunctions tile_functions() const;
 
   const Halide::Target target_;
   const std::shared_ptr<Externs> externs_;

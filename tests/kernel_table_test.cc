@@ -73,6 +73,25 @@ TEST(GeneratorCommand, Arguments) {
       << joined;
 }
 
+// A hash's formulas depend on its ISA and on whether its tokens are one: the generator is told as of the problem, and
+// reads neither from a schedule.
+TEST(GeneratorCommand, AHashIsToldOfTilesAndOfASingleToken) {
+  KernelSpec hash;
+  hash.kernel = "hash";
+  hash.problem = {{"bits", "8"}};
+  for (const char* isa : {"avx512_bf16", "avx512_amx"}) {
+    for (const char* batch : {"one", "small", "large"}) {
+      hash.isa = isa;
+      hash.batch_class = batch;
+      const std::map<std::string, std::string> expected = {{"bits", "8"},
+                                                           {"one_token", std::string(batch) == "one" ? "true" : "false"},
+                                                           {"tiles", std::string(isa) == "avx512_amx" ? "true" : "false"}};
+      EXPECT_EQ(generator_problem(hash), expected) << isa << " " << batch;
+    }
+  }
+  EXPECT_EQ(generator_problem(gather()), gather().problem);
+}
+
 TEST(KernelTable, RefusesNamesThatAreNoIdentifiers) {
   for (const char* bad : {"", "1st", "a-b", "a b", "a;b", "int", "a\"b"}) {
     EXPECT_THROW(kernel_table_source(bad, {}), std::runtime_error) << bad;

@@ -43,9 +43,6 @@ constexpr Feature kFeatures[] = {
     {"amx-int8", 7, 0, kEdx, 25, kTile},      {"popcnt", 1, 0, kEcx, 23, kNone},
     {"movbe", 1, 0, kEcx, 22, kNone},         {"bmi1", 7, 0, kEbx, 3, kNone},
     {"bmi2", 7, 0, kEbx, 8, kNone},           {"lzcnt", 0x80000001, 0, kEcx, 5, kNone},
-    {"avx512vbmi2", 7, 0, kEcx, 6, kZmm},     {"gfni", 7, 0, kEcx, 8, kNone},
-    {"vaes", 7, 0, kEcx, 9, kYmm},            {"vpclmulqdq", 7, 0, kEcx, 10, kYmm},
-    {"avx512bitalg", 7, 0, kEcx, 12, kZmm},   {"avx512vpopcntdq", 7, 0, kEcx, 14, kZmm},
 };
 
 bool cpu_has(const Feature& feature) {
