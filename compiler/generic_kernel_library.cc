@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <fstream>
+#include <filesystem>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
@@ -10,6 +10,7 @@
 
 #include "atomic_file.h"
 #include "generator_command.h"
+#include "json_fields.h"
 #include "kernel_table.h"
 #include "schedule_spaces.h"
 #include "subprocess.h"
@@ -56,28 +57,36 @@ void set_tokens(const nlohmann::json& kernel, const ScheduleSpaces& spaces, Kern
 }
 
 std::vector<KernelTableEntry> generic_entries(const GenericKernelBuild& build) {
-  const std::string path = build.schedules_dir + "/generic.json";
-  std::ifstream file(path);
-  if (!file) throw std::runtime_error("cannot read " + path);
+  // The list of all, and in the source tree one in a family's folder.
+  std::vector<std::string> paths = {build.schedules_dir + "/generic.json"};
+  std::error_code error;
+  for (std::filesystem::directory_iterator family(build.schedules_dir + "/../generators", error), end; !error && family != end;
+       family.increment(error)) {
+    const std::string path = (family->path() / "generic.json").string();
+    if (std::filesystem::exists(path)) paths.push_back(path);
+  }
+  std::sort(paths.begin() + 1, paths.end());
   std::vector<KernelTableEntry> entries;
   const ScheduleSpaces spaces({build.schedules_dir});
-  try {
-    const nlohmann::json registry = nlohmann::json::parse(file);
-    for (const std::string& isa : build.isas) {
-      for (const nlohmann::json& kernel : registry.at("kernels")) {
-        for (const std::map<std::string, std::string>& problem : problems_of(kernel, isa)) {
-          KernelTableEntry entry;
-          entry.spec = {kernel.at("kernel"), isa, kernel.at("batch_class"), problem, 0, UINT32_MAX};
-          set_tokens(kernel, spaces, &entry.spec);
-          entry.schedule = pairs_of(kernel.at("schedule"));
-          entry.provenance = "default";
-          entry.function_name = kernel_function_name("lookupffn", entry.spec);
-          entries.push_back(entry);
+  for (const std::string& path : paths) {
+    try {
+      const nlohmann::json registry = parse_json(read_file(path));
+      for (const std::string& isa : build.isas) {
+        for (const nlohmann::json& kernel : registry.at("kernels")) {
+          for (const std::map<std::string, std::string>& problem : problems_of(kernel, isa)) {
+            KernelTableEntry entry;
+            entry.spec = {kernel.at("kernel"), isa, kernel.at("batch_class"), problem, 0, UINT32_MAX};
+            set_tokens(kernel, spaces, &entry.spec);
+            entry.schedule = pairs_of(kernel.at("schedule"));
+            entry.provenance = "default";
+            entry.function_name = kernel_function_name("lookupffn", entry.spec);
+            entries.push_back(entry);
+          }
         }
       }
+    } catch (const std::exception& problem) {
+      throw std::runtime_error(path + ": " + problem.what());
     }
-  } catch (const nlohmann::json::exception& error) {
-    throw std::runtime_error(path + ": " + error.what());
   }
   return entries;
 }

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <set>
 #include <stdexcept>
 #include <system_error>
@@ -14,7 +13,7 @@
 #include "atomic_file.h"
 #include "isas.h"
 #include "json_fields.h"
-#include "compiler_family.h"
+#include "schedule_spaces.h"
 
 namespace lookupffn {
 namespace {
@@ -212,20 +211,8 @@ std::string spec_difference(const ScheduleRecord& record, const KernelSpec& spec
 
 static ChosenSchedule choose_of_isa(const std::vector<std::string>& schedules_dirs, const KernelSpec& spec,
                                     const Machine& machine) {
-  std::optional<ScheduleSpace> space;
-  for (const std::string& directory : schedules_dirs) {
-    std::error_code error;
-    if (!fs::exists(directory + "/" + spec.kernel + ".space.json", error)) continue;
-    space = ScheduleSpace::load(directory, spec.kernel);
-    break;
-  }
-  if (!space) {
-    std::string list;
-    for (const std::string& directory : schedules_dirs) list += (list.empty() ? "" : ", ") + directory;
-    throw std::runtime_error("there is no '" + spec.kernel + ".space.json' in " +
-                             (list.empty() ? "any schedules directory" : list) +
-                             ": name the directory with --schedules");
-  }
+  const ScheduleSpaces spaces(schedules_dirs);
+  const ScheduleSpace* const space = &spaces.of(spec.kernel);
 
   struct Candidate {
     ScheduleRecord record;

@@ -14,6 +14,16 @@ const ScheduleSpace& ScheduleSpaces::of(const std::string& kernel) const {
     std::error_code error;
     if (std::filesystem::exists(directory + "/" + kernel + ".space.json", error)) {
       space = std::make_unique<ScheduleSpace>(ScheduleSpace::load(directory, kernel));
+      break;
+    }
+    // In the source tree a family's spaces are in its own folder.
+    for (std::filesystem::directory_iterator family(directory + "/../generators", error), end; !error && family != end;
+         family.increment(error)) {
+      const std::string folder = family->path().string();
+      if (!space && std::filesystem::exists(folder + "/" + kernel + ".space.json", error)) {
+        space = std::make_unique<ScheduleSpace>(ScheduleSpace::load(folder, kernel));
+      }
+      error.clear();
     }
     list += (list.empty() ? "" : ", ") + directory;
   }

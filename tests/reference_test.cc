@@ -13,6 +13,7 @@
 #include "reference/golden.h"
 #include "reference/tolerance.h"
 #include "reference/verdict.h"
+#include "lookupffn_layer.h"
 
 namespace lookupffn::reference {
 namespace {
@@ -32,7 +33,7 @@ class GoldenCase : public testing::TestWithParam<std::string> {};
 TEST_P(GoldenCase, TheReferenceGivesItsResults) {
   const Golden golden = read_golden(kGolden, GetParam());
   const lookupffn_model model(golden.model_path);
-  const Layer layer = layer_from(find_layer(&model, ""));
+  const Layer layer = layer_from(weights_of(find_layer(&model, "")));
   const lookupffn_shape& shape = layer.shape;
   ASSERT_EQ(golden.x.size(), golden.tokens * shape.d_in);
   ASSERT_EQ(golden.y.size(), golden.tokens * shape.d_out);
@@ -120,7 +121,7 @@ TEST(Reference, ModelBytesRoundTrip) {
     for (ElementType type : {ElementType::kF32, ElementType::kF16, ElementType::kBF16}) {
       const std::vector<uint8_t> bytes = model_bytes(layer, "a.", type);
       const lookupffn_model model(bytes.data(), bytes.size(), "memory");
-      const Layer read = layer_from(find_layer(&model, "a."));
+      const Layer read = layer_from(weights_of(find_layer(&model, "a.")));
       EXPECT_EQ(read.shape.projection, shape.projection);
       EXPECT_EQ(read.shape.block, shape.block);
       EXPECT_EQ(read.shape.repeats, shape.repeats);

@@ -17,6 +17,8 @@
 #include "test_huge_kernels.h"
 #include "test_kernels.h"
 #include "test_shapes.h"
+#include "model.h"
+#include "lookupffn_layer.h"
 
 namespace lookupffn {
 namespace {
@@ -75,7 +77,7 @@ TEST_P(SpecialisedGolden, AgreesWithTheReference) {
             LOOKUPFFN_OK)
       << lookupffn_last_message();
   const Model model(std::string(LOOKUPFFN_TEST_DATA "/golden/") + GetParam() + ".model.safetensors");
-  const LayerCase layer(reference::layer_from(find_layer(model.get(), nullptr)), 701, 130);
+  const LayerCase layer(reference::layer_from(weights_of(find_layer(model.get(), nullptr))), 701, 130);
   for (const std::string& isa : checks::runnable_isas()) {
     layer.check({isa, LOOKUPFFN_SPECIALISED_KERNELS, LOOKUPFFN_F32, LOOKUPFFN_F32}, {1, 2, 9, 31, 127, 128, 130});
   }

@@ -9,7 +9,7 @@
 #include "kernel_choice.h"
 #include "json_fields.h"
 #include "layer_options.h"
-#include "layer_weights.h"
+#include "model.h"
 #include "lookupffn/lookupffn.hpp"
 #include "safetensors.h"
 

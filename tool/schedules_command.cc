@@ -20,7 +20,7 @@
 #include "on_interrupt.h"
 #include "option_checks.h"
 #include "schedule_record.h"
-#include "schedule_space.h"
+#include "schedule_spaces.h"
 #include "trial/candidate_build.h"
 
 namespace lookupffn {
@@ -48,23 +48,24 @@ double age_days(const std::string& date) {
   return std::difftime(std::time(nullptr), timegm(&parts)) / 86400;
 }
 
-Entry assess(const std::string& path, const std::vector<std::string>& directories, const Machine& machine) {
+Entry assess(const std::string& path, const ScheduleSpaces& spaces, const Machine& machine) {
   Entry entry;
   entry.path = path;
   try {
     entry.record = load_record(path);
     entry.this_cpu = !machine.cpu.empty() && entry.record->provenance.cpu == machine.cpu;
-    std::optional<ScheduleSpace> space;
-    for (const std::string& directory : directories) {
-      if (!std::filesystem::exists(directory + "/" + entry.record->spec.kernel + ".space.json")) continue;
-      space = ScheduleSpace::load(directory, entry.record->spec.kernel);
-      break;
-    }
     // Of another schema nothing but the number was read.
-    if (!space && entry.record->schema == kScheduleRecordSchema) {
-      entry.fault = "is for kernel '" + entry.record->spec.kernel + "', which has no schedule space";
-    } else {
-      entry.fault = record_fault(*entry.record, path, space ? *space : ScheduleSpace());
+    if (entry.record->schema != kScheduleRecordSchema) {
+      entry.fault = record_fault(*entry.record, path, ScheduleSpace());
+      return entry;
+    }
+    KernelSpec& spec = entry.record->spec;
+    const ScheduleSpace& space = spaces.of(spec.kernel);
+    entry.fault = record_fault(*entry.record, path, space);
+    if (entry.fault.empty()) {
+      const ScheduleSpace::BatchClass& batch = space.batch_class(spec.batch_class);
+      spec.min_tokens = batch.min_tokens;
+      spec.max_tokens = batch.max_tokens;
     }
   } catch (const std::runtime_error& error) {
     entry.fault = error.what();
@@ -158,11 +159,12 @@ void compare_code(const SchedulesOptions& options, std::vector<Entry>* entries) 
 void list(const SchedulesOptions& options) {
   const std::vector<std::string> directories = find_schedules(options.schedules);
   const Machine machine = this_machine();
+  const ScheduleSpaces spaces(directories);
   std::vector<Entry> entries;
   std::vector<size_t> counts;  // of each directory
   for (const std::string& directory : directories) {
     const std::vector<std::string> paths = record_files(directory, options.isa);
-    for (const std::string& path : paths) entries.push_back(assess(path, directories, machine));
+    for (const std::string& path : paths) entries.push_back(assess(path, spaces, machine));
     counts.push_back(paths.size());
   }
   compare_code(options, &entries);

@@ -11,7 +11,8 @@
 #include "json_fields.h"
 #include "kernel_choice.h"
 #include "layer_options.h"
-#include "layer_weights.h"
+#include "lookupffn_layer.h"
+#include "model.h"
 #include "lookupffn/lookupffn.hpp"
 #include "reference/bf16_projection.h"
 #include "reference/layer.h"
@@ -193,8 +194,9 @@ void print(const Options& options, const Comparison& comparison, size_t tokens, 
 
 void verify(const Options& options) {
   const Model model(options.model);
-  const LayerWeights& weights = find_layer(model.get(), options.layer.prefix.c_str());
-  const std::string prefix = weights.shape.prefix;
+  const ModelLayer& source = find_layer(model.get(), options.layer.prefix.c_str());
+  const LayerWeights& weights = weights_of(source);
+  const std::string& prefix = source.prefix();
   const SafetensorsFile io(options.io);
   const Expected expected = read_expected(io, weights.shape);
   const Layer layer = options.layer.pack(model, prefix);

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <exception>
 
+#include "kernel_stack.h"
 #include "threads.h"
 
 namespace lookupffn {

@@ -7,6 +7,7 @@
 
 #include "float_types.h"
 #include "lookupffn/lookupffn.h"
+#include "lookupffn_layer.h"
 #include "model.h"
 
 namespace {
@@ -41,7 +42,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (size_t i = 0; i < lookupffn_model_layer_count(model); ++i) {
     lookupffn_shape shape;
     require(lookupffn_model_layer(model, i, &shape) == LOOKUPFFN_OK, "a layer that is counted but not there");
-    const lookupffn::LayerWeights& layer = lookupffn::find_layer(model, shape.prefix);
+    const lookupffn::LayerWeights& layer = lookupffn::weights_of(lookupffn::find_layer(model, shape.prefix));
     for (const lookupffn::TensorView* tensor :
          {&layer.layer_norm_weight, &layer.layer_norm_bias, &layer.projection_weight, &layer.projection_bias,
           &layer.tables, &layer.bias}) {

@@ -139,6 +139,8 @@ class LookupffnModelLayer final : public ModelLayer {
     set_shape(weights_.shape);
   }
 
+  const LayerWeights& weights() const { return weights_; }
+
   std::unique_ptr<lookupffn_layer> pack(const PackRequest& request) const override {
     return std::make_unique<LookupffnLayer>(*this, weights_, request);
   }
@@ -155,6 +157,11 @@ std::unique_ptr<ModelLayer> read_layer(const SafetensorsFile& file, const std::s
 
 extern const RuntimeFamily lookupffn_runtime_family;
 const RuntimeFamily lookupffn_runtime_family = {"lookupffn", "hash.projection.weight", find_lookupffn_layers, read_layer};
+
+const LayerWeights& weights_of(const ModelLayer& layer) {
+  if (const auto* own = dynamic_cast<const LookupffnModelLayer*>(&layer)) return own->weights();
+  throw Failure(LOOKUPFFN_INVALID_ARGUMENT, "layer '" + layer.prefix() + "' is of family " + layer.shape().family + ", not lookupffn");
+}
 
 LookupffnLayer::LookupffnLayer(const ModelLayer& source, const LayerWeights& weights, const PackRequest& request)
     : lookupffn_layer(source, request), packed(pack_layer(weights, request.isa, request.table_type, request.projection_type)) {

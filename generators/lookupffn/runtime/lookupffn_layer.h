@@ -27,5 +27,8 @@ class LookupffnLayer final : public lookupffn_layer {
   const PackedLayer packed;
 };
 
+// The weights of a layer of a model file. Throws Failure (LOOKUPFFN_INVALID_ARGUMENT) where it is of another family.
+const LayerWeights& weights_of(const ModelLayer& layer);
+
 }  // namespace lookupffn
 #endif
