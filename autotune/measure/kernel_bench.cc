@@ -115,7 +115,7 @@ lookupffn_status KernelBench::call(const MeasureInput& input, size_t first, size
 
 KernelBench::Output KernelBench::run(Contender contender, const MeasureInput& input, size_t first,
                                      size_t tokens) {
-  layer_->kernels.swap(choices_[contender]);
+  layer_->kernels = choices_[contender];
   Output out;
   const bool hash = options_.kernel == "hash";
   out.code = guarded<int32_t>(hash ? tokens * options_.shape.tables : 0);
@@ -128,7 +128,7 @@ KernelBench::Output KernelBench::run(Contender contender, const MeasureInput& in
 }
 
 double KernelBench::time(Contender contender, const MeasureInput& input, size_t calls) {
-  layer_->kernels.swap(choices_[contender]);
+  layer_->kernels = choices_[contender];
   const bool hash = options_.kernel == "hash";
   scratch_.code.resize(hash ? options_.tokens * options_.shape.tables : 0);
   scratch_.score.resize(hash ? options_.tokens * options_.shape.tables : 0);

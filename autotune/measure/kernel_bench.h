@@ -77,7 +77,7 @@ class KernelBench {
   const MeasureOptions& options_;
   lookupffn_threads* threads_;
   std::unique_ptr<lookupffn_layer, FreeLayer> layer_;
-  std::unique_ptr<const KernelSet> choices_[2];
+  std::shared_ptr<const KernelSet> choices_[2];
   size_t next_ = 0;
   Output scratch_;
 };

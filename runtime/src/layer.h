@@ -65,7 +65,7 @@ struct lookupffn_layer {
   lookupffn_shape shape;  // shape.prefix points to `prefix`
   const char* const isa;
   const lookupffn_type table_type, projection_type;
-  std::unique_ptr<const lookupffn::KernelSet> kernels;
+  std::shared_ptr<const lookupffn::KernelSet> kernels;  // the tuner puts others in their place
   double pack_seconds = 0;
   mutable lookupffn::ScratchPool scratch;
 
