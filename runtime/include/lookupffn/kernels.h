@@ -1,4 +1,5 @@
-/* What a library of generated kernels looks like to the runtime. Only generated code and the runtime
+/** @file
+ * What a library of generated kernels looks like to the runtime. Only generated code and the runtime
  * include this; an application calls the registration function of the library's own header. */
 #ifndef LOOKUPFFN_KERNELS_H
 #define LOOKUPFFN_KERNELS_H
@@ -9,30 +10,32 @@
 extern "C" {
 #endif
 
-/* Changes whenever a kernel's arguments, the packed layout or these structures do. */
+/** Changes whenever a kernel's arguments, the packed layout or these structures do. */
 #define LOOKUPFFN_KERNEL_ABI_VERSION 4
 
-/* One kernel. Texts are canonical: "name=value" pairs sorted by name, one space between two. */
+/** One kernel. Texts are canonical: "name=value" pairs sorted by name, one space between two. */
 typedef struct lookupffn_kernel {
-  const char *kernel;      /* the generator: "hash", "gather", ... */
-  const char *isa;         /* the ISA that it was compiled for */
-  const char *problem;     /* hash:   "bits=8 block=64 d_in=512 projection=bh4 projection_type=f32 repeats=2 tables=128"
+  const char *kernel;      /**< the generator: "hash", "gather", ... */
+  const char *isa;         /**< the ISA that it was compiled for */
+  const char *problem;     /**< hash:   "bits=8 block=64 d_in=512 projection=bh4 projection_type=f32 repeats=2 tables=128"
                               gather: "bits=8 d_out=512 table_type=f32 tables=128" */
-  const char *batch_class; /* a name for the tokens that it is meant for: */
-  uint32_t min_tokens, max_tokens; /* of a call; both included, UINT32_MAX: no end. It computes any number correctly */
-  const char *schedule;    /* the schedule parameters that it was generated with; the runtime reads tiles from it */
-  const char *provenance;  /* "default", or the schedule record: "tuned/avx512/NAME.json (this CPU)" */
-  int (*function)(void **arguments); /* Halide's argv convention: one pointer an argument, 0 on success */
+  const char *batch_class; /**< a name for the tokens that it is meant for: */
+  uint32_t min_tokens;     /**< the fewest tokens of a call that it is meant for; it computes any number correctly */
+  uint32_t max_tokens;     /**< the most, included; UINT32_MAX: no end */
+  const char *schedule;    /**< the schedule parameters that it was generated with; the runtime reads tiles from it */
+  const char *provenance;  /**< "default", or the schedule record: "tuned/avx512/NAME.json (this CPU)" */
+  int (*function)(void **arguments); /**< Halide's argv convention: one pointer an argument, 0 on success */
 } lookupffn_kernel;
 
+/** A library of kernels: what a generated registration function hands to lookupffn_register_kernels(). */
 typedef struct lookupffn_kernel_library {
-  uint32_t abi_version; /* LOOKUPFFN_KERNEL_ABI_VERSION */
-  uint32_t kernel_count;
-  const char *name;
-  const lookupffn_kernel *kernels;
+  uint32_t abi_version; /**< LOOKUPFFN_KERNEL_ABI_VERSION */
+  uint32_t kernel_count; /**< how many kernels it has */
+  const char *name;      /**< a name for messages */
+  const lookupffn_kernel *kernels; /**< [kernel_count] */
 } lookupffn_kernel_library;
 
-/* A loadable module exports its library under this name. */
+/** A loadable module exports its library under this name. */
 #define LOOKUPFFN_KERNEL_LIBRARY_SYMBOL "lookupffn_kernel_library_v1"
 
 #ifdef __cplusplus
