@@ -44,6 +44,7 @@ class Random {
 };
 
 std::vector<float> floats_of(const TensorView& tensor) {
+  if (tensor.shape.empty()) return {};  // there is none
   std::vector<float> values(tensor.elements());
   read_floats(tensor, 0, values.size(), values.data());
   return values;
@@ -105,6 +106,7 @@ Layer layer_from(const LayerWeights& weights) {
   Layer layer;
   layer.shape = weights.shape;
   layer.shape.prefix = "";
+  layer.rules = weights.rules;
   layer.gamma = floats_of(weights.layer_norm_weight);
   layer.beta = floats_of(weights.layer_norm_bias);
   layer.weight = floats_of(weights.projection_weight);

@@ -1,4 +1,4 @@
-// A LookupFFN layer as plain vectors: what the reference computes with and tests make up.
+// A LookupFFN layer, or one that is packed and run like it, as plain vectors: what the reference computes with and tests make up.
 #ifndef LOOKUPFFN_REFERENCE_LAYER_H
 #define LOOKUPFFN_REFERENCE_LAYER_H
 
@@ -14,6 +14,7 @@ namespace lookupffn::reference {
 
 struct Layer {
   lookupffn_shape shape;               // prefix is ""
+  HashRules rules{};                   // what there is not is empty
   std::vector<float> gamma, beta;      // [d_in]
   std::vector<float> weight;           // dense: [tables*bits, d_in]; BH4: [repeats, 4, p/block, block, block]
   std::vector<float> projection_bias;  // [tables*bits]

@@ -1,12 +1,10 @@
 // A LookupFFN layer for the offline tools: its shape as text, and which kernels it needs.
 #include <algorithm>
-#include <set>
 #include <stdexcept>
 
 #include "compiler_family.h"
-#include "packed_shape.h"
+#include "packed_kernels.h"
 #include "tensor_limits.h"
-#include "weight_types.h"
 
 namespace lookupffn {
 namespace {
@@ -41,8 +39,6 @@ std::string describe_shape(const LayerShape& shape) {
   return text;
 }
 
-// The specs of hash (of each size of call that the layer is split into) and gather for every batch class of their spaces. Their
-// problems are those of the packed layer.
 std::vector<KernelSpec> kernels_of(const ScheduleSpaces& spaces, const LayerShape& shape, const std::string& isa,
                                    const std::string& table_type, const std::string& projection_type) {
   LayerExtents extents;
@@ -53,23 +49,7 @@ std::vector<KernelSpec> kernels_of(const ScheduleSpaces& spaces, const LayerShap
   extents.bits = size_t(shape.bits);
   extents.block = size_t(shape.block);
   extents.repeats = size_t(shape.repeats);
-  const PackedShape packed(extents);
-  const std::string stored_projection = packed.stored_projection_type(projection_type, isa_row(isa));
-
-  std::vector<KernelSpec> specs;
-  for (const ScheduleSpace::BatchClass& batch : spaces.of("hash").batch_classes()) {
-    std::set<std::string> problems;  // calls of one size share their kernels
-    for (const HashCall& call : packed.calls) problems.insert(packed.hash_problem(call, stored_projection));
-    if (batch.max_tokens == 1) {  // threads may share a single token
-      for (const HashCall& call : packed.shared_calls) problems.insert(packed.hash_problem(call, stored_projection));
-    }
-    for (const std::string& problem : problems) specs.push_back({"hash", isa, batch.name, parse_pairs(problem), batch.min_tokens, batch.max_tokens});
-  }
-  for (const ScheduleSpace::BatchClass& batch : spaces.of("gather").batch_classes()) {
-    specs.push_back({"gather", isa, batch.name, parse_pairs(packed.gather_problem(stored_type(table_type, isa_row(isa), packed.row))),
-                     batch.min_tokens, batch.max_tokens});
-  }
-  return specs;
+  return packed_kernels(spaces, PackedShape(extents), isa, table_type, projection_type);
 }
 
 }  // namespace
