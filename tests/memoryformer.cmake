@@ -4,8 +4,7 @@ set(memoryformer_shapes
   "family=memoryformer tables=21 bits=3 d_out=17"
   "family=memoryformer tables=5 bits=16 d_out=16"
   "family=memoryformer tables=96 bits=8 d_out=64"   # the published model's hash
-  "family=memoryformer tables=9 bits=7 d_in=33 d_out=33 projection=dense"
-  "family=memoryformer tables=40 bits=4 d_in=224 d_out=129 projection=dense")
+  "family=memoryformer tables=9 bits=7 d_in=33 d_out=33 projection=dense")
 lookupffn_add_kernels(memoryformer_kernels SHAPES ${memoryformer_shapes} ISAS ${LOOKUPFFN_ISAS}
                       TABLE_TYPES ${LOOKUPFFN_TABLE_TYPES})
 # On AMX's tiles, too.
