@@ -21,25 +21,31 @@ constexpr char kSharedProjection[] = "hash_proj.";
 
 using Json = nlohmann::json;
 
-// A number of bits, or with one for each layer that of layer `index`; 0: neither.
-size_t bits_of(const Json& value, size_t index) {
-  if (value.is_array()) return index < value.size() && !value[index].is_array() ? bits_of(value[index], 0) : 0;
-  if (!value.is_number_unsigned()) return 0;
-  return size_t(std::min<uint64_t>(value.get<uint64_t>(), kMaxBits + 1));
+// A number of bits, kMaxBits + 1 where it is larger; 0: none.
+size_t bits_of(const Json& number) {
+  return number.is_number_unsigned() ? size_t(std::min<uint64_t>(number.get<uint64_t>(), kMaxBits + 1)) : 0;
 }
 
-// What __metadata__ says of the bits of layer `index` of the file, 0: nothing.
-size_t metadata_bits(const TensorReader& reader, size_t index) {
+// The same of a number, or of a list with one for each layer of the file.
+size_t bits_of(const Json& value, const SafetensorsFile& file, const std::string& prefix) {
+  if (!value.is_array()) return bits_of(value);
+  const std::vector<std::string> layers = find_memoryformer_layers(file);
+  const size_t index = size_t(std::find(layers.begin(), layers.end(), prefix) - layers.begin());
+  return index < value.size() ? bits_of(value[index]) : 0;
+}
+
+// What __metadata__ says of the layer's bits, 0: nothing.
+size_t metadata_bits(const TensorReader& reader, const std::string& prefix) {
   const std::map<std::string, std::string>& metadata = reader.file().metadata();
   size_t bits = 0;
   const char* key = "bits";
   if (const auto found = metadata.find(key); found != metadata.end()) {
-    bits = bits_of(Json::parse(found->second, nullptr, false), index);
+    bits = bits_of(Json::parse(found->second, nullptr, false), reader.file(), prefix);
     if (bits == 0) reader.refuse_metadata(key, "neither a number of bits nor a list of one for each layer");
   } else if (const auto config = metadata.find("config"); config != metadata.end()) {
     key = "config";
     const Json object = Json::parse(config->second, nullptr, false);
-    if (object.is_object() && object.contains("bits")) bits = bits_of(object["bits"], index);
+    if (object.is_object() && object.contains("bits")) bits = bits_of(object["bits"], reader.file(), prefix);
   }
   if (bits > kMaxBits) reader.refuse_metadata(key, "more bits than " + std::to_string(kMaxBits));
   return bits;
@@ -81,8 +87,6 @@ void read_projection(const SafetensorsFile& file, const std::string& name, Layer
 void solve_shape(const TensorReader& reader, const std::string& prefix, LayerWeights& layer) {
   lookupffn_shape& shape = layer.shape;
   const size_t all_rows = layer.tables.shape[0];
-  const auto layers = find_memoryformer_layers(reader.file());
-  const size_t index = size_t(std::find(layers.begin(), layers.end(), prefix) - layers.begin());
   const std::string of_rows = "has " + std::to_string(all_rows) + " rows";
   if (layer.rules.projection) {
     const size_t outputs = layer.projection_weight.shape[0];
@@ -91,14 +95,14 @@ void solve_shape(const TensorReader& reader, const std::string& prefix, LayerWei
     if (possible.empty()) reader.refuse(layer.tables, of_rows + of_outputs + "; T * 2^K and T * K of the same T and K are needed");
     shape.bits = possible.front();
     if (possible.size() > 1) {
-      const size_t bits = metadata_bits(reader, index);
+      const size_t bits = metadata_bits(reader, prefix);
       if (std::find(possible.begin(), possible.end(), bits) == possible.end()) {
         reader.refuse(layer.tables, of_rows + of_outputs + ", of 1 bit or of 2: __metadata__ 'bits' must say which");
       }
       shape.bits = bits;
     }
   } else {
-    shape.bits = metadata_bits(reader, index);
+    shape.bits = metadata_bits(reader, prefix);
     if (shape.bits == 0) {
       reader.refuse(layer.tables, of_rows + " of any number of bits, for there is no projection: __metadata__ 'bits' must say how many");
     }
