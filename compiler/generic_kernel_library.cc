@@ -26,9 +26,9 @@ std::map<std::string, std::string> pairs_of(const nlohmann::json& object) {
   return pairs;
 }
 
-// The problems that a kernel of the file is made for: one without parameters, or one for each type or stored form of weights.
+// The problems that a kernel of the file is made for: the one that it names, or one for each type or stored form of weights.
 std::vector<std::map<std::string, std::string>> problems_of(const nlohmann::json& kernel, const std::string& isa) {
-  if (!kernel.contains("for_each")) return {{}};
+  if (!kernel.contains("for_each")) return {pairs_of(kernel.value("problem", nlohmann::json::object()))};
   const std::string each = kernel.at("for_each");
   std::vector<std::map<std::string, std::string>> problems;
   if (each == "table_storage") {

@@ -2,6 +2,7 @@
 #ifndef LOOKUPFFN_CODE_AND_SCORE_H
 #define LOOKUPFFN_CODE_AND_SCORE_H
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -10,7 +11,18 @@
 
 namespace lookupffn {
 
-// code  = sum_j (z[j] > 0) << (bits - 1 - j)
+// The bit of a z that is 0, or -0.
+enum class ZeroBit { kZero, kOne };
+
+inline const std::map<std::string, ZeroBit>& zero_bit_names() {
+  static const std::map<std::string, ZeroBit> names = {{"zero", ZeroBit::kZero}, {"one", ZeroBit::kOne}};
+  return names;
+}
+
+// Whether z sets its bit. Never where it is NaN.
+inline Halide::Expr sets_bit(const Halide::Expr& z, ZeroBit zero) { return zero == ZeroBit::kOne ? z >= 0.0f : z > 0.0f; }
+
+// code  = sum_j (z[j] > 0) << (bits - 1 - j), or z[j] >= 0
 // score = sum_j |z[j]| / prod_j (1 + exp(-2 |z[j]|))
 struct CodeAndScore {
   std::vector<Halide::Func> parted;  // see part(); the last is z[t * bits + j]: t, j, n
@@ -18,7 +30,7 @@ struct CodeAndScore {
   Halide::Expr code, score;          // of table t, token n
 
   // z: [tokens, tables * bits]
-  CodeAndScore(const Halide::Func& z, int bits, const Halide::Var& t, const Halide::Var& n) {
+  CodeAndScore(const Halide::Func& z, int bits, ZeroBit zero, const Halide::Var& t, const Halide::Var& n) {
     using namespace Halide;
     Var j("j");
     part(z, bits, t, j, n);
@@ -29,7 +41,7 @@ struct CodeAndScore {
     Expr sum = 0.0f, product = 1.0f;
     for (int bit = 0; bit < bits; ++bit) {
       Expr value = z_of(bit);
-      code = code | cast<uint16_t>(select(value > 0.0f, 1 << (bits - 1 - bit), 0));
+      code = code | cast<uint16_t>(select(sets_bit(value, zero), 1 << (bits - 1 - bit), 0));
       sum += abs(value);
       product *= factor(bit, t, n);
     }

@@ -1,5 +1,6 @@
 // z -> code, score for any number of tables and bits: the last kernel of the generic hash.
 #include "Halide.h"
+#include "code_and_score.h"
 #include "exp_of_negative.h"
 #include "kernel_cpu.h"
 #include "multiply_add.h"
@@ -11,6 +12,9 @@ using namespace Halide;
 
 class GenericCodeAndScore : public Generator<GenericCodeAndScore> {
  public:
+  // ---- the problem ----
+  GeneratorParam<ZeroBit> zero{"zero", ZeroBit::kZero, zero_bit_names()};
+
   Input<Buffer<float>> v{"v", 2};            // [tokens, outputs], the projection without bias and skip: k, n
   Input<Buffer<float>> h{"h", 2};            // [tokens, width]: i, n
   Input<Buffer<float>> offset{"offset", 1};  // [outputs]: the projection's bias
@@ -23,10 +27,10 @@ class GenericCodeAndScore : public Generator<GenericCodeAndScore> {
     // z = v + (1 - decay) * h, repeated, + b
     Expr k = t * bits + j;
     Expr z = strict_float(v(k, n) + skip * h(k % h.dim(0).extent(), n) + offset(k));
-    // code  = sum_j (z[j] > 0) << (bits - 1 - j)
+    // code  = sum_j (z[j] > 0) << (bits - 1 - j), or z[j] >= 0
     // score = sum_j |z[j]| / prod_j (1 + exp(-2 |z[j]|))
     sums(t, n) = Tuple(cast<uint16_t>(0), 0.0f, 1.0f);
-    sums(t, n) = Tuple(cast<uint16_t>(sums(t, n)[0] * 2 + select(z > 0.0f, cast<uint16_t>(1), cast<uint16_t>(0))),
+    sums(t, n) = Tuple(cast<uint16_t>(sums(t, n)[0] * 2 + select(sets_bit(z, zero), cast<uint16_t>(1), cast<uint16_t>(0))),
                        strict_float(sums(t, n)[1] + abs(z)),
                        strict_float(sums(t, n)[2] * (1.0f + exp_of_negative(-2.0f * abs(z)))));
     code_and_score(t, n) = Tuple(sums(t, n)[0], strict_float(sums(t, n)[1] / sums(t, n)[2]));

@@ -1,4 +1,4 @@
-// x -> code, score: LayerNorm, projection, code and score of one tile of tokens.
+// x -> code, score: LayerNorm (or none), projection, code and score of one tile of tokens.
 #include <algorithm>
 #include <functional>
 #include <memory>
@@ -24,6 +24,7 @@ namespace {
 
 using namespace Halide;
 
+enum class Norm { kLayerNorm, kNone };
 enum class Projection { kDense, kBh4 };
 
 class Hash : public Generator<Hash> {
@@ -32,11 +33,14 @@ class Hash : public Generator<Hash> {
   GeneratorParam<int> d_in{"d_in", 512};
   GeneratorParam<int> tables{"tables", 64};   // of this call: a BH4 layer may be hashed one repeat at a time
   GeneratorParam<int> bits{"bits", 8};
+  // none: of a dense projection only
+  GeneratorParam<Norm> norm_of{"norm", Norm::kLayerNorm, {{"layer_norm", Norm::kLayerNorm}, {"none", Norm::kNone}}};
   GeneratorParam<Projection> projection{"projection", Projection::kBh4, {{"dense", Projection::kDense}, {"bh4", Projection::kBh4}}};
   GeneratorParam<int> block{"block", 64};     // packed block (BH4) or panel (dense): outputs of one small product
   GeneratorParam<int> repeats{"repeats", 1};  // BH4: repeats of this call
   GeneratorParam<PackedType> projection_type{"projection_type", PackedType::kF32, packed_type_names()};
   GeneratorParam<bool> one_token{"one_token", false};  // a call's tokens are one, always
+  GeneratorParam<ZeroBit> zero{"zero", ZeroBit::kZero, zero_bit_names()};
 
   // ---- the schedule ----
   GeneratorParam<int> token_tile{"token_tile", 24};         // tokens of a call
@@ -47,7 +51,7 @@ class Hash : public Generator<Hash> {
   GeneratorParam<int> reduction_unroll{"reduction_unroll", 1};
 
   Input<Buffer<float>> x{"x", 2};            // [tokens, d_in], zero from d_in to a multiple of 64: i, n
-  Input<Buffer<float>> gamma{"gamma", 1};    // [width], zero from d_in on
+  Input<Buffer<float>> gamma{"gamma", 1};    // [width], zero from d_in on; without LayerNorm not read
   Input<Buffer<float>> beta{"beta", 1};      // [width], likewise
   Input<Buffer<>> weight{"weight", 3};       // [stage and panel, in, out]: o, i, (repeat * 4 + stage) * panels + panel;
                                              // bf16, bf16x3: words of two inputs, see packed_types.h
@@ -59,8 +63,13 @@ class Hash : public Generator<Hash> {
   void configure() { weight.set_type(packed_weight_type_of(projection_type)); }
 
   void generate() {
-    // h = LayerNorm(x; gamma, beta, eps)
-    norm.reset(new LayerNorm(x, gamma, beta, int(d_in), eps));
+    if (norm_of == Norm::kLayerNorm) {
+      // h = LayerNorm(x; gamma, beta, eps)
+      norm.reset(new LayerNorm(x, gamma, beta, int(d_in), eps));
+      h = norm->h;
+    } else {
+      h = x;
+    }
 
     // z = projection(h)
     if (projection == Projection::kDense) {
@@ -69,9 +78,9 @@ class Hash : public Generator<Hash> {
       generate_bh4();
     }
 
-    // code[t]  = sum_j (z[t, j] > 0) << (bits - 1 - j)
+    // code[t]  = sum_j (z[t, j] > 0) << (bits - 1 - j), or z[t, j] >= 0
     // score[t] = sum_j |z[t, j]| / prod_j (1 + exp(-2 |z[t, j]|))
-    result.reset(new CodeAndScore(z, bits, t, n));
+    result.reset(new CodeAndScore(z, bits, zero, t, n));
     code_and_score(t, n) = Tuple(result->code, result->score);
   }
 
@@ -81,7 +90,7 @@ class Hash : public Generator<Hash> {
   // z = W h + b, in panels of `block` outputs
   void generate_dense() {
     // g[panel, o] = sum_i W[panel, o, i] h[i]
-    Func g = product("g", d_in, low, {n}, [this](const Expr& i) { return norm->h(i, n); });
+    Func g = product("g", d_in, low, {n}, [this](const Expr& i) { return h(i, n); });
     z(k, n) = strict_float(g(k % int(block), k / int(block), 0, n, 0) + offset(k));
   }
 
@@ -95,7 +104,7 @@ class Hash : public Generator<Hash> {
       const Expr panel = (repeat * 4 + stage) * blocks() + m;
       // g[m, o] = sum_i W[repeat, stage, m, o, i] v[m, i], v of the stage before; that of the first is h
       Func g = stage == 0 ? without_padding(product(name + "_product", b, panel, {low, high, n},
-                                                    [&](const Expr& i) { return norm->h(m * b + i, n); }))
+                                                    [&](const Expr& i) { return h(m * b + i, n); }))
                           : product(name + "_product", b, panel, {low, high, n, repeat},
                                     [&](const Expr& i) { return v(i, low, high, n, repeat); });
       // v = H_blocks g
@@ -104,7 +113,7 @@ class Hash : public Generator<Hash> {
     }
     Expr within = k % p();
     m = within / b;
-    z(k, n) = strict_float(v(within % b, m % lows, m / lows, n, k / p()) + skip * norm->h(within, n) + offset(k));
+    z(k, n) = strict_float(v(within % b, m % lows, m / lows, n, k / p()) + skip * h(within, n) + offset(k));
   }
 
   // sum_i W[panel, o, i] in(i), in(i) depending on `in_depends_on`
@@ -141,7 +150,8 @@ class Hash : public Generator<Hash> {
   int blocks() const { return p() / block; }
 
   Var o{"o"}, low{"low"}, high{"high"}, t{"t"}, n{"n"}, k{"k"}, repeat{"repeat"};
-  std::unique_ptr<LayerNorm> norm;
+  std::unique_ptr<LayerNorm> norm;                      // none: h is x
+  Func h;                                               // [d_in]: i, n
   std::vector<std::unique_ptr<PanelProduct>> products;  // the dense projection's, or each stage's
   std::vector<CrossBlockHadamard> hadamards;            // of each stage
   Func z{"z"};                                          // [tables * bits] projections of a token: k, n
@@ -181,9 +191,11 @@ void Hash::schedule() {
 
   // ---- h of all tokens
   const int width = dense ? (int(d_in) + 15) / 16 * 16 : p();
-  norm->h.compute_root().vectorize(norm->i, lanes, TailStrategy::RoundUp).align_storage(norm->i, width + 16);
-  keep_on_stack(norm->h);
-  norm->schedule_statistics(norm->h, norm->n, lanes);
+  if (norm) {
+    h.compute_root().vectorize(norm->i, lanes, TailStrategy::RoundUp).align_storage(norm->i, width + 16);
+    keep_on_stack(h);
+    norm->schedule_statistics(h, norm->n, lanes);
+  }
 
   // ---- products: registers hold a tile of one, the first two caches that of the whole tile of tokens
   for (auto& product : products) product->schedule({lanes, token_registers, output_vectors, panels, reduction_unroll, tile});

@@ -32,10 +32,10 @@ PackedShape packed_shape(const lookupffn_shape& shape) {
 // z = W h + b, W [tables*bits, d_in] as the layer's projection amounts to, rounded.
 std::vector<double> multiplied_out(const Layer& layer, const std::vector<double>& h) {
   const size_t d_in = layer.shape.d_in, outputs = layer.shape.tables * layer.shape.bits;
-  Layer dense{layer.shape, {}, {}, layer.weight, layer.projection_bias, {}, {}};
+  Layer dense{layer.shape, layer.rules, {}, {}, layer.weight, layer.projection_bias, {}, {}};
   dense.shape.projection = LOOKUPFFN_DENSE;
   if (layer.shape.projection == LOOKUPFFN_BH4) {
-    const Layer unbiased{layer.shape, {}, {}, layer.weight, std::vector<float>(outputs), {}, {}};
+    const Layer unbiased{layer.shape, layer.rules, {}, {}, layer.weight, std::vector<float>(outputs), {}, {}};
     std::vector<double> identity(d_in * d_in, 0.0);
     for (size_t i = 0; i < d_in; ++i) identity[i * d_in + i] = 1;
     const std::vector<double> columns = bh4_projection(unbiased, identity);  // W's, one a unit vector
@@ -114,7 +114,7 @@ std::vector<double> bf16_projection(const Layer& layer, const std::vector<double
 }
 
 Result forward(const Layer& layer, const std::vector<float>& x, lookupffn_type projection_type) {
-  if (projection_type != LOOKUPFFN_BF16) return forward(layer, x);
+  if (projection_type != LOOKUPFFN_BF16 || !layer.rules.projection) return forward(layer, x);
   return with_z(layer, bf16_projection(layer, layer_norm(layer, x)));
 }
 

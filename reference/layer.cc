@@ -44,6 +44,7 @@ class Random {
 };
 
 std::vector<float> floats_of(const TensorView& tensor) {
+  if (tensor.shape.empty()) return {};  // there is none
   std::vector<float> values(tensor.elements());
   read_floats(tensor, 0, values.size(), values.data());
   return values;
@@ -105,6 +106,7 @@ Layer layer_from(const LayerWeights& weights) {
   Layer layer;
   layer.shape = weights.shape;
   layer.shape.prefix = "";
+  layer.rules = weights.rules;
   layer.gamma = floats_of(weights.layer_norm_weight);
   layer.beta = floats_of(weights.layer_norm_bias);
   layer.weight = floats_of(weights.projection_weight);
@@ -114,21 +116,30 @@ Layer layer_from(const LayerWeights& weights) {
   return layer;
 }
 
-Layer random_layer(const lookupffn_shape& shape, uint64_t seed) {
+lookupffn_shape unprojected_shape(size_t d_out, size_t tables, size_t bits) {
+  lookupffn_shape shape = dense_shape(tables * bits, d_out, tables, bits);
+  shape.projection = LOOKUPFFN_NO_PROJECTION;
+  return shape;
+}
+
+Layer random_layer(const lookupffn_shape& shape, uint64_t seed, const HashRules& rules) {
   Random random(seed);
   Layer layer;
   layer.shape = shape;
-  layer.gamma = random.normals(shape.d_in, 0.2, 1.0);
-  layer.beta = random.normals(shape.d_in, 0.1);
+  layer.rules = rules;
+  if (rules.layer_norm) {
+    layer.gamma = random.normals(shape.d_in, 0.2, 1.0);
+    layer.beta = random.normals(shape.d_in, 0.1);
+  }
   if (shape.projection == LOOKUPFFN_DENSE) {
     layer.weight = random.normals(shape.tables * shape.bits * shape.d_in, 1.0 / std::sqrt(shape.d_in));
-  } else {
+  } else if (shape.projection == LOOKUPFFN_BH4) {
     // A block product multiplies the variance by block * deviation^2, the unnormalised Hadamard by p.
     const double p = static_cast<double>(padded_width(shape));
     const double deviation = 1.0 / std::sqrt(static_cast<double>(shape.block) * p);
     layer.weight = random.normals(shape.repeats * 4 * padded_width(shape) * shape.block, deviation);
   }
-  layer.projection_bias = random.normals(shape.tables * shape.bits, 0.1);
+  if (rules.projection) layer.projection_bias = random.normals(shape.tables * shape.bits, 0.1);
   layer.table = random.normals(shape.tables * shape.rows * shape.d_out, 0.1);
   layer.bias = random.normals(shape.d_out, 0.1);
   return layer;
@@ -158,20 +169,32 @@ std::vector<uint8_t> model_bytes(const std::vector<NamedLayer>& layers, ElementT
       tensors.push_back({named.prefix + name, type, std::move(extents), held.back().data()});
     };
     const std::vector<size_t> weight_shape =
-        shape.projection == LOOKUPFFN_DENSE
+        shape.projection != LOOKUPFFN_BH4
             ? std::vector<size_t>{shape.tables * shape.bits, shape.d_in}
             : std::vector<size_t>{shape.repeats, 4, p / shape.block, shape.block, shape.block};
-    add("LayerNorm.weight", layer.gamma, {shape.d_in});
-    add("LayerNorm.bias", layer.beta, {shape.d_in});
-    add("hash.projection.weight", layer.weight, weight_shape);
-    add("hash.projection.bias", layer.projection_bias, {shape.tables * shape.bits});
-    add("tables", layer.table, {shape.tables, shape.rows, shape.d_out});
+    if (layer.rules.layer_norm) {
+      add("LayerNorm.weight", layer.gamma, {shape.d_in});
+      add("LayerNorm.bias", layer.beta, {shape.d_in});
+    }
+    if (layer.rules.projection) {
+      add("hash.projection.weight", layer.weight, weight_shape);
+      add("hash.projection.bias", layer.projection_bias, {shape.tables * shape.bits});
+    }
+    if (layer.rules.layer_norm) {
+      add("tables", layer.table, {shape.tables, shape.rows, shape.d_out});
+    } else {
+      add("tables", layer.table, {shape.tables * shape.rows, shape.d_out});
+    }
     add("bias", layer.bias, {shape.d_out});
   }
   std::map<std::string, std::string> metadata;
   if (!layers.empty()) {
     const lookupffn_shape& shape = layers.front().layer->shape;
-    metadata["layer_norm_eps"] = number_text(shape.layer_norm_eps);
+    if (layers.front().layer->rules.layer_norm) {
+      metadata["layer_norm_eps"] = number_text(shape.layer_norm_eps);
+    } else {
+      metadata["bits"] = std::to_string(shape.bits);
+    }
     if (shape.projection == LOOKUPFFN_BH4) metadata["decay"] = number_text(shape.decay);
   }
   return safetensors_bytes(tensors, metadata);

@@ -6,6 +6,7 @@ namespace lookupffn::reference {
 
 std::vector<double> layer_norm(const Layer& layer, const std::vector<float>& x) {
   const size_t d_in = layer.shape.d_in, tokens = x.size() / d_in;
+  if (!layer.rules.layer_norm) return {x.begin(), x.end()};
   std::vector<double> h(tokens * d_in);
   for (size_t n = 0; n < tokens; ++n) {
     const float* row = &x[n * d_in];
@@ -90,6 +91,7 @@ std::vector<double> bh4_projection(const Layer& layer, const std::vector<double>
 }
 
 std::vector<double> projection(const Layer& layer, const std::vector<double>& h) {
+  if (!layer.rules.projection) return h;
   return layer.shape.projection == LOOKUPFFN_DENSE ? dense_projection(layer, h) : bh4_projection(layer, h);
 }
 
@@ -101,7 +103,7 @@ Hash code_and_score(const Layer& layer, const std::vector<double>& z) {
     double sum = 0, product = 1;
     for (size_t j = 0; j < bits; ++j) {
       const double value = z[nt * bits + j];
-      if (value > 0) code |= 1 << (bits - 1 - j);
+      if (value > 0 || (value == 0 && layer.rules.zero_is_one)) code |= 1 << (bits - 1 - j);
       sum += std::abs(value);
       product *= 1.0 + std::exp(-2.0 * std::abs(value));
     }

@@ -11,7 +11,7 @@
 
 namespace lookupffn::reference {
 
-// h = (x - mean) / sqrt(variance + eps) * gamma + beta, the variance over d_in (not d_in - 1).
+// h = (x - mean) / sqrt(variance + eps) * gamma + beta, the variance over d_in (not d_in - 1); without LayerNorm h = x.
 // x [tokens, d_in] -> h [tokens, d_in]
 std::vector<double> layer_norm(const Layer& layer, const std::vector<float>& x);
 
@@ -21,7 +21,7 @@ std::vector<double> dense_projection(const Layer& layer, const std::vector<doubl
 // BH4, the same shapes.
 std::vector<double> bh4_projection(const Layer& layer, const std::vector<double>& h);
 
-// The one of the two that the layer has.
+// The one of the two that the layer has; without a projection z = h.
 std::vector<double> projection(const Layer& layer, const std::vector<double>& h);
 
 // x[k] <- sum_n (-1)^popcount(k & n) x[n], unnormalised, in place; the size is a power of two.
@@ -34,7 +34,7 @@ struct Hash {
   std::vector<double> score;  // [tokens, tables]
 };
 
-// code[t] = sum_j (z[t,j] > 0) << (bits-1-j); score[t] = sum_j |z[t,j]| / prod_j (1 + exp(-2 |z[t,j]|))
+// code[t] = sum_j (z[t,j] > 0) << (bits-1-j), or z[t,j] >= 0 by the layer's rules; score[t] = sum_j |z[t,j]| / prod_j (1 + exp(-2 |z[t,j]|))
 Hash code_and_score(const Layer& layer, const std::vector<double>& z);
 
 // y = bias + sum_t score[t] * table[t, code[t], :]. code, score [tokens, tables] -> y [tokens, d_out].

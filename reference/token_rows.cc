@@ -38,10 +38,20 @@ std::vector<float> float_rows(const SafetensorsFile& file, const std::string& na
 
 std::vector<int32_t> int_rows(const SafetensorsFile& file, const std::string& name, size_t tokens, size_t columns) {
   const TensorView& tensor = find(file, name, tokens, columns);
-  if (tensor.type != ElementType::kI32) {
-    throw Failure(LOOKUPFFN_MALFORMED_MODEL, file.name() + ": tensor '" + name + "' is " + file.type_name(tensor) + "; it must be I32");
-  }
   std::vector<int32_t> values(tensor.elements());
+  if (std::string(file.type_name(tensor)) == "I64") {
+    std::vector<int64_t> wide(tensor.elements());
+    read_bytes(tensor, 0, tensor.bytes, wide.data());
+    for (size_t k = 0; k < wide.size(); ++k) {
+      values[k] = int32_t(wide[k]);
+      if (values[k] == wide[k]) continue;
+      throw Failure(LOOKUPFFN_MALFORMED_MODEL, file.name() + ": tensor '" + name + "' holds " + std::to_string(wide[k]) + ", which no int32 holds");
+    }
+    return values;
+  }
+  if (tensor.type != ElementType::kI32) {
+    throw Failure(LOOKUPFFN_MALFORMED_MODEL, file.name() + ": tensor '" + name + "' is " + file.type_name(tensor) + "; it must be I32 or I64");
+  }
   read_bytes(tensor, 0, tensor.bytes, values.data());
   return values;
 }

@@ -15,6 +15,7 @@ namespace lookupffn {
 // Failure that names file, tensor and what is wrong.
 constexpr size_t kAnyTokens = SIZE_MAX;
 std::vector<float> float_rows(const SafetensorsFile& file, const std::string& tensor, size_t tokens, size_t columns);
+// I32, or I64 whose values int32 holds.
 std::vector<int32_t> int_rows(const SafetensorsFile& file, const std::string& tensor, size_t tokens, size_t columns);
 
 }  // namespace lookupffn

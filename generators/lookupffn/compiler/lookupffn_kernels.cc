@@ -1,12 +1,11 @@
 // A LookupFFN layer for the offline tools: its shape as text, and its kernels.
 #include <algorithm>
-#include <set>
 #include <stdexcept>
 
 #include "compiler_family.h"
 #include "cost_terms.h"
 #include "lookupffn_costs.h"
-#include "packed_shape.h"
+#include "packed_kernels.h"
 #include "tensor_limits.h"
 #include "weight_types.h"
 
@@ -43,8 +42,6 @@ std::string describe_shape(const LayerShape& shape) {
   return text;
 }
 
-// The specs of hash (of each size of call that the layer is split into) and gather for every batch class of their spaces. Their
-// problems are those of the packed layer.
 std::vector<KernelSpec> kernels_of(const ScheduleSpaces& spaces, const LayerShape& shape, const std::string& isa,
                                    const std::string& table_type, const std::string& projection_type) {
   LayerExtents extents;
@@ -55,23 +52,7 @@ std::vector<KernelSpec> kernels_of(const ScheduleSpaces& spaces, const LayerShap
   extents.bits = size_t(shape.bits);
   extents.block = size_t(shape.block);
   extents.repeats = size_t(shape.repeats);
-  const PackedShape packed(extents);
-  const std::string stored_projection = packed.stored_projection_type(projection_type, isa_row(isa));
-
-  std::vector<KernelSpec> specs;
-  for (const ScheduleSpace::BatchClass& batch : spaces.of("hash").batch_classes()) {
-    std::set<std::string> problems;  // calls of one size share their kernels
-    for (const HashCall& call : packed.calls) problems.insert(packed.hash_problem(call, stored_projection));
-    if (batch.max_tokens == 1) {  // threads may share a single token
-      for (const HashCall& call : packed.shared_calls) problems.insert(packed.hash_problem(call, stored_projection));
-    }
-    for (const std::string& problem : problems) specs.push_back({"hash", isa, batch.name, parse_pairs(problem), batch.min_tokens, batch.max_tokens});
-  }
-  for (const ScheduleSpace::BatchClass& batch : spaces.of("gather").batch_classes()) {
-    specs.push_back({"gather", isa, batch.name, parse_pairs(packed.gather_problem(stored_type(table_type, isa_row(isa), packed.row))),
-                     batch.min_tokens, batch.max_tokens});
-  }
-  return specs;
+  return packed_kernels(spaces, PackedShape(extents), isa, table_type, projection_type);
 }
 
 int64_t whole(const KernelSpec& spec, const char* name) { return int64_t(number_of(spec.problem, name, 0)); }
@@ -81,6 +62,7 @@ std::string type_of(const KernelSpec& spec, const char* name) { return weight_ty
 // A layer whose tables have rows of one float.
 TypedShape layer_of_hash(const KernelSpec& spec) {
   TypedShape layer;
+  if (spec.problem.count("norm")) layer.shape.family = "memoryformer";  // which calls this kernel without LayerNorm
   layer.shape.projection = spec.problem.at("projection");
   layer.shape.d_in = whole(spec, "d_in");
   layer.shape.d_out = 1;
@@ -129,7 +111,7 @@ std::vector<KernelSpec> one_token_kernels(const ScheduleSpaces& spaces, const Ke
   std::vector<KernelSpec> kernels;
   if (spec.max_tokens == 1) return kernels;
   const TypedShape layer = layer_of_hash(spec);
-  for (const KernelSpec& kernel : kernels_of(spaces, layer.shape, spec.isa, layer.table_type, layer.projection_type)) {
+  for (const KernelSpec& kernel : layer_kernels(spaces, layer.shape, spec.isa, layer.table_type, layer.projection_type)) {
     if (kernel.kernel == spec.kernel && kernel.max_tokens == 1) kernels.push_back(kernel);
   }
   return kernels;

@@ -32,33 +32,34 @@ bool finite_row(const std::vector<Value>& rows, size_t width, size_t n) {
                      [](Value value) { return std::isfinite(value); });
 }
 
-Expected read_expected(const SafetensorsFile& io, const std::string& prefix, const lookupffn_shape& shape) {
+// x: NULL where a tensor has it.
+Expected read_expected(const SafetensorsFile& io, const CaseTensors& names, const std::vector<float>* x, const lookupffn_shape& shape) {
   const size_t tables = shape.tables, d_out = shape.d_out;
   Expected expected;
-  expected.given.code = int_rows(io, prefix + "code", kAnyTokens, tables);
+  expected.given.code = int_rows(io, names.code, kAnyTokens, tables);
   for (size_t k = 0; k < expected.given.code.size(); ++k) {
     const int32_t value = expected.given.code[k];
     if (value < 0 || size_t(value) >= shape.rows) {
-      throw std::runtime_error(io.name() + ": tensor 'code' holds " + std::to_string(value) + at(k / tables) + "; rows are 0 to " +
+      throw std::runtime_error(io.name() + ": tensor '" + names.code + "' holds " + std::to_string(value) + at(k / tables) + "; rows are 0 to " +
                                std::to_string(shape.rows - 1));
     }
   }
-  expected.x = float_rows(io, prefix + "x", kAnyTokens, shape.d_in);
+  expected.x = x ? *x : float_rows(io, names.x, kAnyTokens, shape.d_in);
   const size_t tokens = expected.tokens = expected.x.size() / shape.d_in;
   if (tokens == 0) throw std::runtime_error(io.name() + ": holds no tokens, so there is nothing to judge");
-  int_rows(io, prefix + "code", tokens, tables);  // as many as x
-  expected.given.score = float_rows(io, prefix + "score", tokens, tables);
-  expected.given.y = float_rows(io, prefix + "y", tokens, d_out);
+  int_rows(io, names.code, tokens, tables);  // as many as x
+  expected.given.score = float_rows(io, names.score, tokens, tables);
+  expected.given.y = float_rows(io, names.y, tokens, d_out);
   std::vector<float> z;
-  if (const TensorView* tensor = io.find(prefix + "z")) {
+  if (const TensorView* tensor = io.find(names.z)) {
     z.resize(tensor->elements());
     if (z.size() != tokens * tables * shape.bits) {
-      throw std::runtime_error(io.name() + ": tensor 'z' does not have tokens * tables * bits values");
+      throw std::runtime_error(io.name() + ": tensor '" + names.z + "' does not have tokens * tables * bits values");
     }
     read_floats(*tensor, 0, z.size(), z.data());
   }
   // What is not finite would make any result right.
-  const auto check_finite = [&](const char* name, const std::vector<float>& rows, size_t width) {
+  const auto check_finite = [&](const std::string& name, const std::vector<float>& rows, size_t width) {
     for (size_t n = 0; n < tokens && !rows.empty(); ++n) {
       if (!finite_row(rows, width, n) && finite_row(expected.x, shape.d_in, n)) {
         throw std::runtime_error(io.name() + ": tensor '" + name + "' holds a value that is not finite" + at(n) +
@@ -66,9 +67,9 @@ Expected read_expected(const SafetensorsFile& io, const std::string& prefix, con
       }
     }
   };
-  check_finite("z", z, tables * shape.bits);
-  check_finite("score", expected.given.score, tables);
-  check_finite("y", expected.given.y, d_out);
+  check_finite(names.z, z, tables * shape.bits);
+  check_finite(names.score, expected.given.score, tables);
+  check_finite(names.y, expected.given.y, d_out);
   expected.result.code = expected.given.code;
   expected.result.z.assign(z.begin(), z.end());
   expected.result.score.assign(expected.given.score.begin(), expected.given.score.end());
@@ -93,31 +94,21 @@ size_t contradictions(const Layer& layer, const Expected& expected) {
   return count;
 }
 
-// Tensors of a layer are named with its prefix, or without where the file is of one layer only.
-std::string prefix_in(const SafetensorsFile& io, const ModelLayer& source) {
-  return lookupffn_expects(io, source) ? source.prefix() : "";
-}
-
-}  // namespace
-
-bool lookupffn_expects(const SafetensorsFile& io, const ModelLayer& source) {
-  return io.find(source.prefix() + "x") != nullptr && io.find(source.prefix() + "y") != nullptr;
-}
-
-Verification verify_lookupffn(const SafetensorsFile& io, const ModelLayer& source, const lookupffn_layer& layer,
-                              lookupffn_threads& threads) {
-  const Layer weights = layer_from(weights_of(source));
-  const Expected expected = read_expected(io, prefix_in(io, source), weights.shape);
+Verification verify_expected(Expected expected, const SafetensorsFile& io, const Layer& weights, const lookupffn_layer& layer,
+                             lookupffn_threads& threads) {
   Input input;
   input.tokens = expected.tokens;
   input.x = expected.x;
   Results given = run_stage(Stage::kHash, layer, threads, input);
   given.y = run_stage(Stage::kForward, layer, threads, input).y;
 
-  const bool rounded = layer.projection_type == LOOKUPFFN_BF16;
+  const size_t contradicted = contradictions(weights, expected);
+  // A z that is x itself is exact: no code is too near to zero to tell.
+  if (!weights.rules.projection) expected.result.z.clear();
+  const bool rounded = layer.projection_type == LOOKUPFFN_BF16 && weights.rules.projection;
   const Result of_layer = rounded ? forward(weights, expected.x, LOOKUPFFN_BF16) : expected.result;
   Verification found = judge(weights, expected.x, of_layer, given, layer.table_type, layer.projection_type);
-  found.contradictions = contradictions(weights, expected);
+  found.contradictions = contradicted;
   if (!found.layer.judged()) {
     throw std::runtime_error(io.name() + ": nothing can be judged by it: " +
                              (found.layer.tokens == 0 ? "no row of x is finite" : "every z is too near to 0 to tell a code"));
@@ -130,6 +121,35 @@ Verification verify_lookupffn(const SafetensorsFile& io, const ModelLayer& sourc
     found.codes_changed_by_rounding += finite && of_layer.code[k] != expected.result.code[k];
   }
   return found;
+}
+
+// Tensors of a layer are named with its prefix, or without where the file is of one layer only.
+std::string prefix_in(const SafetensorsFile& io, const ModelLayer& source) {
+  return lookupffn_expects(io, source) ? source.prefix() : "";
+}
+
+}  // namespace
+
+bool lookupffn_expects(const SafetensorsFile& io, const ModelLayer& source) {
+  return io.find(source.prefix() + "x") != nullptr && io.find(source.prefix() + "y") != nullptr;
+}
+
+Verification verify_packed(const SafetensorsFile& io, const CaseTensors& tensors, const ModelLayer& source,
+                           const lookupffn_layer& layer, lookupffn_threads& threads) {
+  const Layer weights = layer_from(weights_of(source));
+  return verify_expected(read_expected(io, tensors, nullptr, weights.shape), io, weights, layer, threads);
+}
+
+Verification verify_packed(const SafetensorsFile& io, const CaseTensors& tensors, const std::vector<float>& x, const ModelLayer& source,
+                           const lookupffn_layer& layer, lookupffn_threads& threads) {
+  const Layer weights = layer_from(weights_of(source));
+  return verify_expected(read_expected(io, tensors, &x, weights.shape), io, weights, layer, threads);
+}
+
+Verification verify_lookupffn(const SafetensorsFile& io, const ModelLayer& source, const lookupffn_layer& layer,
+                              lookupffn_threads& threads) {
+  const std::string prefix = prefix_in(io, source);
+  return verify_packed(io, {prefix + "x", prefix + "z", prefix + "code", prefix + "score", prefix + "y"}, source, layer, threads);
 }
 
 }  // namespace lookupffn::reference

@@ -49,17 +49,22 @@ const float* floats(const PackedPart& part) { return static_cast<const float*>(p
 void run_hash(const PackedLayer& packed, const HashCall& call, const HashKernel& hash, const InputRows& x, float eps,
               uint16_t* code, float* score, size_t code_stride) {
   const PackedShape& shape = packed.shape;
+  BufferArgument x_argument(x.data, {{round_up(shape.d_in, kInputMultiple), 1}, {hash.token_tile, x.stride}});
+  BufferArgument code_argument(code + call.first_table, {{call.tables, 1}, {hash.token_tile, ptrdiff_t(code_stride)}});
+  BufferArgument score_argument(score + call.first_table, {{call.tables, 1}, {hash.token_tile, ptrdiff_t(code_stride)}});
+  if (!shape.rules.projection) {
+    void* arguments[] = {x_argument.pointer(), code_argument.pointer(), score_argument.pointer()};
+    call_kernel(*hash.kernel, arguments);
+    return;
+  }
   const size_t panels = shape.bh4 ? call.repeats * 4 * shape.panels : shape.panels;
   const size_t first_panel = call.first_repeat * 4 * shape.panels;
   const size_t first_output = shape.bh4 ? call.first_repeat * shape.width : 0;
   float skip = packed.skip;
-  BufferArgument x_argument(x.data, {{round_up(shape.d_in, kInputMultiple), 1}, {hash.token_tile, x.stride}});
   BufferArgument gamma(floats(packed.gamma), {{shape.input(), 1}});
   BufferArgument beta(floats(packed.beta), {{shape.input(), 1}});
   BufferArgument weight = weight_argument(packed, first_panel, panels);
   BufferArgument offset(floats(packed.offset) + first_output, {{shape.outputs - first_output, 1}});
-  BufferArgument code_argument(code + call.first_table, {{call.tables, 1}, {hash.token_tile, ptrdiff_t(code_stride)}});
-  BufferArgument score_argument(score + call.first_table, {{call.tables, 1}, {hash.token_tile, ptrdiff_t(code_stride)}});
   void* arguments[] = {x_argument.pointer(), gamma.pointer(), beta.pointer(),          weight.pointer(), offset.pointer(),
                        &eps,                 &skip,           code_argument.pointer(), score_argument.pointer()};
   call_kernel(*hash.kernel, arguments);
@@ -166,8 +171,14 @@ class GenericHasher {
 
   // x: rows for the kernels, for the codes of `tokens` tokens from `first` on.
   void hash_rows(const InputRows& x, float eps, size_t tokens, size_t first, const CodeRows& codes) {
-    layer_norm(x, eps, tokens);
-    if (shape_.bh4) {
+    if (shape_.rules.layer_norm) {
+      layer_norm(x, eps, tokens);
+    } else {
+      copy_rows(x, tokens, scratch_ + tile_.h, shape_.width);
+    }
+    if (!shape_.rules.projection) {
+      copy_rows(x, tokens, scratch_ + tile_.v, tile_.v_stride);
+    } else if (shape_.bh4) {
       for (size_t repeat = 0; repeat < shape_.repeats; ++repeat) bh4(repeat, tokens);
     } else {
       product(scratch_ + tile_.h, shape_.width, 0, shape_.d_in, 0, shape_.panels, tokens, scratch_ + tile_.v, tile_.v_stride);
@@ -178,6 +189,10 @@ class GenericHasher {
   float* copy() const { return scratch_ + tile_.copy; }
 
  private:
+  void copy_rows(const InputRows& x, size_t tokens, float* to, size_t stride) {
+    for (size_t n = 0; n < tokens; ++n) std::memcpy(to + n * stride, x.row(n), shape_.d_in * sizeof(float));
+  }
+
   void layer_norm(const InputRows& x, float eps, size_t tokens) {
     int32_t d_in = int32_t(shape_.d_in);
     BufferArgument x_argument(x.data, {{round_up(shape_.d_in, kInputMultiple), 1}, {tokens, x.stride}});
@@ -293,6 +308,7 @@ bool scale_down(const float* x, size_t d_in, size_t padded, float* scaled, float
 void hash_overflowed(const LookupffnLayer& layer, const InputRows& x, size_t first, size_t count, const CodeRows& codes,
                      char* scratch) {
   const PackedShape& shape = layer.packed.shape;
+  if (!shape.rules.layer_norm) return;
   const size_t row = round_up(shape.d_in, kInputMultiple);
   for (size_t n = first; n < first + count; ++n) {
     if (std::isfinite(codes.score[n * codes.stride])) continue;

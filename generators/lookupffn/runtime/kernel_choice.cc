@@ -62,7 +62,7 @@ std::vector<HashKernel> hash_kernels(const PackedShape& shape, const std::vector
   for (const HashCall& call : calls) {
     const std::string problem = shape.hash_problem(call, type);
     RegisteredKernel found;
-    for (const RegisteredKernel& candidate : registered_kernels("hash", isa, problem)) {
+    for (const RegisteredKernel& candidate : registered_kernels(shape.hash_kernel(), isa, problem)) {
       if (!found.kernel && is_for(*candidate.kernel, tokens)) found = candidate;
     }
     if (!found.kernel) {
@@ -85,7 +85,7 @@ std::vector<HashKernel> hash_kernels(const PackedShape& shape, const std::vector
 // Fills choice.hash and choice.shared_hash; "" or what is missing.
 std::string specialise_hash(const PackedShape& shape, const char* isa, const std::string& type, KernelChoice& choice) {
   std::string description, missing;
-  std::set<size_t> starts = range_starts(kernels_of(registered_kernels("hash", isa, shape.hash_problem(shape.calls.front(), type))));
+  std::set<size_t> starts = range_starts(kernels_of(registered_kernels(shape.hash_kernel(), isa, shape.hash_problem(shape.calls.front(), type))));
   starts.insert(1);
   for (const size_t tokens : starts) {
     std::vector<HashKernel> kernels = hash_kernels(shape, shape.calls, isa, type, tokens, &missing);
@@ -94,15 +94,16 @@ std::string specialise_hash(const PackedShape& shape, const char* isa, const std
       choice.hash.add(tokens, std::move(kernels));
     } else if (tokens == 1) {
       // Only the kernels for one token must be there: they can hash any number of them.
-      return missing_text("hash", isa, missing);
+      return missing_text(shape.hash_kernel(), isa, missing);
     }
   }
   if (shape.shared_calls.size() > 1) choice.shared_hash = hash_kernels(shape, shape.shared_calls, isa, type, 1, &missing);
   if (choice.hash.size() > 1) {
     // A token by itself costs about two of a tile. On AMX, whose tiles one token does not fill, it costs three with weights
     // of one part, and ten with weights of three.
-    const size_t half = choice.hash[1].front().token_tile / 2 + 1;
-    choice.fill_from = !find_storage(type) ? half : std::min<size_t>(half, weight_type_of(type).parts > 1 ? 2 : 3);
+    const size_t tile = choice.hash[1].front().token_tile, half = tile / 2 + 1;
+    // Without a projection it costs no more than one of a tile.
+    choice.fill_from = !shape.rules.projection ? tile : !find_storage(type) ? half : std::min<size_t>(half, weight_type_of(type).parts > 1 ? 2 : 3);
   }
   choice.specialised_hash = true;
   choice.description += "hash specialised, " + description.substr(2);
@@ -132,8 +133,8 @@ std::string specialise_gather(const PackedShape& shape, const char* isa, const s
   return "";
 }
 
-void generic_hash(const char* isa, const std::string& type, KernelChoice& choice) {
-  const auto only = [&](const char* kernel) { return generic_kernels(kernel, isa, "").front(); };
+void generic_hash(const PackedShape& shape, const char* isa, const std::string& type, KernelChoice& choice) {
+  const auto only = [&](const char* kernel, const char* problem = "") { return generic_kernels(kernel, isa, problem).front(); };
   GenericHash& hash = choice.generic_hash;
   hash.layer_norm = only("generic_layer_norm");
   for (const lookupffn_kernel* product : generic_kernels("generic_product", isa, "projection_type=" + type)) {
@@ -141,7 +142,7 @@ void generic_hash(const char* isa, const std::string& type, KernelChoice& choice
   }
   hash.product_tokens = schedule_number(*hash.product, "token_registers", 1);
   hash.butterfly = only("generic_butterfly");
-  hash.code_and_score = only("generic_code_and_score");
+  hash.code_and_score = only("generic_code_and_score", shape.rules.zero_is_one ? "zero=one" : "");
   choice.description += "hash generic, product " + describe(*hash.product);
 }
 
@@ -173,7 +174,7 @@ KernelChoice choose_kernels(const PackedShape& shape, const char* isa, lookupffn
   if (wanted != LOOKUPFFN_GENERIC_KERNELS) {
     hash_missing = specialise_hash(shape, isa, shape.stored_projection_type(weight_type(projection_type).name, isa_row(isa)), choice);
   }
-  if (!choice.specialised_hash) generic_hash(isa, weight_type(projection_type).name, choice);
+  if (!choice.specialised_hash) generic_hash(shape, isa, weight_type(projection_type).name, choice);
   choice.description += " | ";
   if (wanted != LOOKUPFFN_GENERIC_KERNELS) {
     gather_missing = specialise_gather(shape, isa, stored, choice);

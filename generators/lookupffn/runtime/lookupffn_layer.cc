@@ -132,25 +132,8 @@ size_t batch_tokens(const PackedShape& shape) {
   return std::max<size_t>(1, std::min(kGatherTokens, by_memory));
 }
 
-class LookupffnModelLayer final : public ModelLayer {
- public:
-  LookupffnModelLayer(const SafetensorsFile& file, const std::string& prefix)
-      : ModelLayer(prefix), weights_(read_lookupffn_layer(file, prefix)) {
-    set_shape(weights_.shape);
-  }
-
-  const LayerWeights& weights() const { return weights_; }
-
-  std::unique_ptr<lookupffn_layer> pack(const PackRequest& request) const override {
-    return std::make_unique<LookupffnLayer>(*this, weights_, request);
-  }
-
- private:
-  const LayerWeights weights_;
-};
-
 std::unique_ptr<ModelLayer> read_layer(const SafetensorsFile& file, const std::string& prefix) {
-  return std::make_unique<LookupffnModelLayer>(file, prefix);
+  return std::make_unique<LookupffnModelLayer>(prefix, read_lookupffn_layer(file, prefix));
 }
 
 }  // namespace
@@ -160,7 +143,12 @@ const RuntimeFamily lookupffn_runtime_family = {"lookupffn", "hash.projection.we
 
 const LayerWeights& weights_of(const ModelLayer& layer) {
   if (const auto* own = dynamic_cast<const LookupffnModelLayer*>(&layer)) return own->weights();
-  throw Failure(LOOKUPFFN_INVALID_ARGUMENT, "layer '" + layer.prefix() + "' is of family " + layer.shape().family + ", not lookupffn");
+  throw Failure(LOOKUPFFN_INVALID_ARGUMENT,
+                "layer '" + layer.prefix() + "' of family " + layer.shape().family + " is not packed as lookupffn's are");
+}
+
+std::unique_ptr<lookupffn_layer> LookupffnModelLayer::pack(const PackRequest& request) const {
+  return std::make_unique<LookupffnLayer>(*this, weights_, request);
 }
 
 LookupffnLayer::LookupffnLayer(const ModelLayer& source, const LayerWeights& weights, const PackRequest& request)

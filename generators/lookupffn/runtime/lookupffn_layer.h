@@ -27,7 +27,21 @@ class LookupffnLayer final : public lookupffn_layer {
   const PackedLayer packed;
 };
 
-// The weights of a layer of a model file. Throws Failure (LOOKUPFFN_INVALID_ARGUMENT) where it is of another family.
+// A layer of a model file that is packed and run as a LookupFFN layer is, by its weights' rules.
+class LookupffnModelLayer final : public ModelLayer {
+ public:
+  LookupffnModelLayer(const std::string& prefix, const LayerWeights& weights) : ModelLayer(prefix), weights_(weights) {
+    set_shape(weights_.shape);
+  }
+
+  const LayerWeights& weights() const { return weights_; }
+  std::unique_ptr<lookupffn_layer> pack(const PackRequest& request) const override;
+
+ private:
+  const LayerWeights weights_;
+};
+
+// The weights of such a layer. Throws Failure (LOOKUPFFN_INVALID_ARGUMENT) where it is another one.
 const LayerWeights& weights_of(const ModelLayer& layer);
 
 }  // namespace lookupffn

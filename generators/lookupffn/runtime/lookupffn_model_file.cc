@@ -71,11 +71,18 @@ void read_projection_shape(const TensorReader& reader, LayerWeights& layer, floa
 
 }  // namespace
 
+bool is_without_layer_norm(const SafetensorsFile& file, const std::string& prefix) {
+  const TensorView* tables = file.find(prefix + "tables");
+  return tables != nullptr && tables->shape.size() == 2 && file.find(prefix + "LayerNorm.weight") == nullptr;
+}
+
 std::vector<std::string> find_lookupffn_layers(const SafetensorsFile& file) {
   std::set<std::string> prefixes;
   for (const TensorView& tensor : file.tensors()) {
     for (const std::string& name : {std::string(kProjectionWeight), std::string(kProjectionBias)}) {
-      if (has_suffix(tensor.name, name)) prefixes.insert(tensor.name.substr(0, tensor.name.size() - name.size()));
+      if (!has_suffix(tensor.name, name)) continue;
+      const std::string prefix = tensor.name.substr(0, tensor.name.size() - name.size());
+      if (!is_without_layer_norm(file, prefix)) prefixes.insert(prefix);
     }
   }
   return {prefixes.begin(), prefixes.end()};

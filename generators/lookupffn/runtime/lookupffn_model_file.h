@@ -10,8 +10,12 @@
 
 namespace lookupffn {
 
-// A layer is there wherever a tensor PREFIX"hash.projection.weight" (or ".bias") is; the other tensors of the file are not
-// looked at.
+// Whether the layer is one that has no LayerNorm and 2-d tables, of another family then (MemoryFormer's), though it may have a
+// projection of the same name.
+bool is_without_layer_norm(const SafetensorsFile& file, const std::string& prefix);
+
+// A layer is there wherever a tensor PREFIX"hash.projection.weight" (or ".bias") is and is_without_layer_norm does not say that
+// it is another's; the other tensors of the file are not looked at.
 std::vector<std::string> find_lookupffn_layers(const SafetensorsFile& file);
 
 // Shapes follow from the tensors, and all of them are checked: what is returned has the six tensors in types that read_floats

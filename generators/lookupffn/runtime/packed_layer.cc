@@ -199,7 +199,7 @@ void lay_out(PackedLayer& packed) {
   packed.tables.size = rows * packed.row_bytes();
   packed.projection.size = shape.all_panels() * packed.panel_words() * shape.block * sizeof(uint32_t);
   packed.scales.size = weight_type(packed.table_type).row_scales ? rows * sizeof(float) : 0;
-  packed.gamma.size = packed.beta.size = shape.input() * sizeof(float);
+  packed.gamma.size = packed.beta.size = shape.rules.layer_norm ? shape.input() * sizeof(float) : 0;
   packed.offset.size = std::max(shape.outputs, round_up(shape.tables, kLaneMultiple) * shape.bits) * sizeof(float);
   packed.bias.size = shape.row * sizeof(float);
   PackedPart* const parts[] = {&packed.tables, &packed.projection, &packed.scales, &packed.gamma,
@@ -216,14 +216,14 @@ void lay_out(PackedLayer& packed) {
 
 }  // namespace
 
-LayerExtents layer_extents(const lookupffn_shape& shape) {
+LayerExtents layer_extents(const lookupffn_shape& shape, const HashRules& rules) {
   return {shape.projection == LOOKUPFFN_BH4, shape.d_in, shape.d_out, shape.tables, shape.bits, shape.block,
-          shape.repeats};
+          shape.repeats, rules};
 }
 
 PackedLayer pack_layer(const LayerWeights& weights, const std::string& isa, lookupffn_type table_type,
                        lookupffn_type projection_type) {
-  PackedLayer packed{PackedShape(layer_extents(weights.shape)),
+  PackedLayer packed{PackedShape(layer_extents(weights.shape, weights.rules)),
                      table_type,
                      projection_type,
                      false,
@@ -233,10 +233,14 @@ PackedLayer pack_layer(const LayerWeights& weights, const std::string& isa, look
   if (packed.shape.bh4) packed.skip = float(1.0 - double(weights.shape.decay));
   packed.byte_dots = stored_type(weight_type(table_type).name, isa_row(isa), packed.shape.row) != weight_type(table_type).name;
   lay_out(packed);
-  pack_floats(weights.layer_norm_weight, packed.gamma);
-  pack_floats(weights.layer_norm_bias, packed.beta);
-  pack_projection(weights, packed);
-  pack_floats(weights.projection_bias, packed.offset);
+  if (weights.rules.layer_norm) {
+    pack_floats(weights.layer_norm_weight, packed.gamma);
+    pack_floats(weights.layer_norm_bias, packed.beta);
+  }
+  if (weights.rules.projection) {
+    pack_projection(weights, packed);
+    pack_floats(weights.projection_bias, packed.offset);
+  }
   pack_tables(weights, packed);
   pack_floats(weights.bias, packed.bias);
   return packed;

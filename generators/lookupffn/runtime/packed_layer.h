@@ -29,8 +29,8 @@ struct PackedLayer {
   float skip;  // BH4: 1 - decay; dense: 0
 
   HugeMemory memory;       // of all parts, so that small ones are on huge pages too
-  PackedPart gamma, beta;  // float [input()]
-  PackedPart projection;   // float [panel, in, block], or words [panel, parts * in / 2, block] of two bf16, see
+  PackedPart gamma, beta;  // float [input()]; empty without LayerNorm
+  PackedPart projection;   // empty without a projection; float [panel, in, block], or words [panel, parts * in / 2, block] of two bf16, see
                            // bf16_place(); BH4: panel = (repeat * 4 + stage) * panels + block number,
                            // with the Hadamard transform within a block folded in, and decay into the last stage
   PackedPart offset;       // float [>= outputs]: the projection's bias, zero from tables * bits on
@@ -55,7 +55,7 @@ PackedLayer pack_layer(const LayerWeights& weights, const std::string& isa, look
                        lookupffn_type projection_type);
 
 // What decides the packed shape of a layer.
-LayerExtents layer_extents(const lookupffn_shape& shape);
+LayerExtents layer_extents(const lookupffn_shape& shape, const HashRules& rules);
 
 }  // namespace lookupffn
 #endif

@@ -40,10 +40,18 @@ constexpr size_t dot_byte(size_t column) {
   return column - within + within / 4 % 4 * 16 + within / 16 * 4 + within % 4;
 }
 
+// What a hash does, where it is not LookupFFN's.
+struct HashRules {
+  bool layer_norm = true;    // else h = x; of dense projections only
+  bool projection = true;    // else z = x, with no LayerNorm either
+  bool zero_is_one = false;  // the bit of a z that is 0, or -0
+};
+
 // What decides the layout. repeats and block as in the model file, 0 for a dense projection.
 struct LayerExtents {
   bool bh4 = false;
   size_t d_in = 0, d_out = 0, tables = 0, bits = 0, block = 0, repeats = 0;
+  HashRules rules{};
 };
 
 // A hash kernel covers a run of tables. A BH4 layer whose codes do not straddle repeats is hashed by runs of
@@ -63,11 +71,12 @@ struct PackedShape {
   size_t repeats;  // BH4; dense: 0
   size_t outputs;  // floats of z: repeats * p or panels * block
   size_t row;      // floats of a packed table row: d_out rounded up
+  HashRules rules;
   std::vector<HashCall> calls;         // that hash a tile of tokens
   std::vector<HashCall> shared_calls;  // that threads share out to hash one token
 
   explicit PackedShape(const LayerExtents& layer)
-      : d_in(layer.d_in), d_out(layer.d_out), tables(layer.tables), bits(layer.bits) {
+      : d_in(layer.d_in), d_out(layer.d_out), tables(layer.tables), bits(layer.bits), rules(layer.rules) {
     size_t p = 1;
     while (p < d_in) p *= 2;
     bh4 = layer.bh4 && p >= kLaneMultiple;
@@ -92,17 +101,22 @@ struct PackedShape {
   }
 
   // Panels of the whole projection, and the inputs that one reads.
-  size_t all_panels() const { return bh4 ? repeats * 4 * panels : panels; }
+  size_t all_panels() const { return !rules.projection ? 0 : bh4 ? repeats * 4 * panels : panels; }
   size_t panel_inputs() const { return bh4 ? block : d_in; }
 
   // Rows of x, gamma and beta in floats.
   size_t input() const { return round_up(std::max(d_in, width), kInputMultiple); }
 
+  // The specialised kernel that hashes.
+  const char* hash_kernel() const { return rules.projection ? "hash" : "code_and_score"; }
+
   // Canonical texts of the kernels' problems: see lookupffn/kernels.h.
   std::string hash_problem(const HashCall& call, const std::string& projection_type) const {
+    const std::string zero = rules.zero_is_one ? " zero=one" : "";
+    if (!rules.projection) return "bits=" + std::to_string(bits) + " tables=" + std::to_string(call.tables) + zero;
     return "bits=" + std::to_string(bits) + " block=" + std::to_string(block) + " d_in=" + std::to_string(d_in) +
-           " projection=" + (bh4 ? "bh4" : "dense") + " projection_type=" + projection_type +
-           " repeats=" + std::to_string(call.repeats) + " tables=" + std::to_string(call.tables);
+           (rules.layer_norm ? "" : " norm=none") + " projection=" + (bh4 ? "bh4" : "dense") + " projection_type=" + projection_type +
+           " repeats=" + std::to_string(call.repeats) + " tables=" + std::to_string(call.tables) + zero;
   }
   // What specialised hash kernels call a projection type on an ISA. Parts that go to tiles must fit a kernel's stack.
   std::string stored_projection_type(const std::string& type, const IsaRow& isa) const {

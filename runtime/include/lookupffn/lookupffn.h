@@ -84,7 +84,7 @@ typedef enum lookupffn_projection {
   LOOKUPFFN_DENSE = 0, /**< z = W h + b */
   LOOKUPFFN_BH4 = 1,   /**< z = decay * (four block-diagonal products, each followed by a Hadamard transform)
                               + (1 - decay) * h + b */
-  LOOKUPFFN_NO_PROJECTION = 2 /**< z = h, or nothing like z */
+  LOOKUPFFN_NO_PROJECTION = 2 /**< z = x, or nothing like z */
 } lookupffn_projection;
 
 /** The sizes of a layer. */
@@ -101,7 +101,7 @@ typedef struct lookupffn_shape {
   size_t block;        /**< BH4: edge of a block, a power of two; dense: 0 */
   size_t repeats;      /**< BH4: max(1, ceil(tables * bits / p)), p = 2^ceil(log2 d_in); dense: 0 */
   float decay;         /**< BH4; dense: 1 */
-  float layer_norm_eps; /**< what LayerNorm adds to the variance */
+  float layer_norm_eps; /**< what LayerNorm adds to the variance; 0: there is no LayerNorm */
 } lookupffn_shape;
 
 /** Opens a safetensors file, checks all of it, and finds its LookupFFN layers. On success *model is the
