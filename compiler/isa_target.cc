@@ -45,10 +45,10 @@ std::string halide_target(const KernelSpec& spec, const std::string& sanitizer) 
     const auto at = spec.problem.find(name);
     return at == spec.problem.end() ? 0.0 : std::stod(at->second);
   };
-  if (spec.kernel == "gather") {
+  if (spec.problem.count("table_type") > 0) {
     const WeightType& type = weight_type_of(spec.problem.at("table_type"));
     const double elements = number("tables") * double(uint64_t{1} << int(number("bits"))) * number("d_out");
-    // A generic kernel does not know its tables' size: it may be any.
+    // A kernel that does not know its tables' size takes any.
     if (elements == 0 || weight_bytes(type, elements) >= double(uint64_t{1} << 31)) target += "-large_buffers";
   }
   if (spec.kernel == "hash") {
