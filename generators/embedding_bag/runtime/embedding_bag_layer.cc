@@ -36,7 +36,7 @@ constexpr size_t kFloatsAtOnce = size_t(1) << 15;
 
 void check_ids(const IdBags& bags, size_t rows) {
   constexpr size_t kTogether = 512;  // without a branch each
-  for (size_t first = 0; first < bags.count; first += kTogether) {
+  for (size_t first = bags.begin(0); first < bags.count; first += kTogether) {
     const size_t end = std::min(bags.count, first + kTogether);
     bool wrong = false;
     for (size_t i = first; i < end; ++i) wrong |= uint64_t(bags.ids[i]) >= rows;
