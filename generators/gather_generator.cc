@@ -190,7 +190,7 @@ class Gather : public Generator<Gather> {
 
   void prefetch_rows(const std::string& variable, int distance) {
     get_externs_map()->insert(prefetch_function(get_target()));
-    get_pipeline().add_custom_lowering_pass(new RowPrefetch("table", variable, distance));
+    get_pipeline().add_custom_lowering_pass(new RowPrefetch({"table"}, variable, distance));
   }
 
   bool dots() const { return table_type == PackedType::kI8Dot4; }

@@ -8,9 +8,12 @@
 
 namespace lookupffn {
 
-// Whether a loop runs over a variable: its name is the stage's, then the variable's.
+// Whether a loop runs over a variable: its name is the stage's, then the variable's. Where Halide has cut off iterations that do
+// nothing, the loop begins at 0 and its name says so.
 inline bool is_loop_over(const Halide::Internal::For* loop, const std::string& variable) {
-  const std::string& name = loop->name;
+  const std::string rebased = ".rebased";
+  std::string name = loop->name;
+  if (Halide::Internal::ends_with(name, rebased)) name.resize(name.size() - rebased.size());
   return name.size() >= variable.size() && name.compare(name.size() - variable.size(), variable.size(), variable) == 0;
 }
 

@@ -14,23 +14,23 @@ using namespace Halide::Internal;
 constexpr int kCacheLine = 64;  // bytes
 constexpr const char* kPrefetch = "lookupffn_prefetch";
 
-// Finds whether a statement loads from a buffer, and whether it holds a loop.
+// Finds whether a statement loads from one of the buffers, and whether it holds a loop.
 class Contents : public IRVisitor {
  public:
-  explicit Contents(const std::string& buffer) : buffer_(buffer) {}
+  explicit Contents(const std::vector<std::string>& buffers) : buffers_(buffers) {}
   bool loads = false, loops = false;
 
  private:
   using IRVisitor::visit;
   void visit(const Load* load) override {
-    loads = loads || load->name == buffer_;
+    loads = loads || std::find(buffers_.begin(), buffers_.end(), load->name) != buffers_.end();
     IRVisitor::visit(load);
   }
   void visit(const For* loop) override {
     loops = true;
     IRVisitor::visit(loop);
   }
-  const std::string buffer_;
+  const std::vector<std::string>& buffers_;
 };
 
 // Turns stores, and lets of what is loaded from the buffer, into fetches of it; the other lets stay.
@@ -113,19 +113,39 @@ class LoadsToFetches : public IRMutator {
   int bytes_seen_ = 0;
 };
 
+// Keeps loads from a list within it.
+class UpToTheEnd : public IRMutator {
+ public:
+  explicit UpToTheEnd(const std::string& list) : list_(list) {}
+
+ private:
+  using IRMutator::visit;
+  Expr visit(const Load* load) override {
+    if (load->name != list_) return IRMutator::visit(load);
+    const Expr last = cast(load->index.type(), Variable::make(Int(32), list_ + ".extent.0")) - 1;
+    return Load::make(load->type, load->name, min(load->index, last), load->image, load->param, load->predicate, load->alignment);
+  }
+  const std::string list_;
+};
+
 }  // namespace
 
 Stmt RowPrefetch::visit(const For* loop) {
   const For* outer = around_;
   if (is_loop_over(loop, variable_)) around_ = loop;
   Stmt result;
-  Contents contents(buffer_);
+  Contents contents(buffers_);
   loop->body.accept(&contents);
   if (contents.loads && !contents.loops && around_) {
-    Stmt fetches = LoadsToFetches(buffer_).mutate(loop->body);
     Expr ahead = Variable::make(Int(32), around_->name) + distance_;
-    fetches = substitute(around_->name, min(ahead, around_->min + around_->extent - 1), fetches);
-    result = For::make(loop->name, loop->min, loop->extent, loop->for_type, loop->device_api, Block::make(fetches, loop->body));
+    if (list_.empty()) ahead = min(ahead, around_->min + around_->extent - 1);
+    Stmt body = loop->body;
+    for (const std::string& buffer : buffers_) {
+      Stmt fetches = substitute(around_->name, ahead, LoadsToFetches(buffer).mutate(loop->body));
+      if (!list_.empty()) fetches = UpToTheEnd(list_).mutate(fetches);
+      body = Block::make(fetches, body);
+    }
+    result = For::make(loop->name, loop->min, loop->extent, loop->for_type, loop->device_api, body);
   } else {
     result = IRMutator::visit(loop);
   }

@@ -6,26 +6,30 @@
 #define LOOKUPFFN_ROW_PREFETCH_H
 
 #include <string>
+#include <vector>
 
 #include "Halide.h"
 #include "inlined_functions.h"
 
 namespace lookupffn {
 
-// A lowering pass. In every innermost loop that loads from the buffer it puts, before the body, a copy of the
+// A lowering pass. In every innermost loop that loads from the buffers it puts, before the body, a copy of the
 // body that fetches those loads' cache lines into the first-level cache, `distance` iterations of the loop over
-// `variable` ahead: that loop itself, or one around it. The last iterations fetch the last one's lines.
+// `variable` ahead: that loop itself, or one around it. The last iterations fetch the last one's lines, but where a list of the
+// rows to come is given, and goes on beyond the loop: then they fetch what comes next in it.
 class RowPrefetch : public Halide::Internal::IRMutator {
  public:
-  RowPrefetch(const std::string& buffer, const std::string& variable, int distance)
-      : buffer_(buffer), variable_(variable), distance_(distance) {}
+  RowPrefetch(const std::vector<std::string>& buffers, const std::string& variable, int distance, const std::string& list = "")
+      : buffers_(buffers), variable_(variable), distance_(distance), list_(list) {}
 
  private:
   using Halide::Internal::IRMutator::visit;
   Halide::Internal::Stmt visit(const Halide::Internal::For* loop) override;
 
-  const std::string buffer_, variable_;
+  const std::vector<std::string> buffers_;
+  const std::string variable_;
   const int distance_;
+  const std::string list_;  // a buffer of one dimension, or ""
   const Halide::Internal::For* around_ = nullptr;  // the loop over variable_ that is being visited
 };
 

@@ -8,6 +8,7 @@
 
 #include "float_types.h"
 #include "kernel_choice.h"
+#include "packed_rows.h"
 
 namespace lookupffn {
 namespace {
@@ -151,22 +152,6 @@ void pack_projection(const LayerWeights& weights, const PackedLayer& packed) {
   }
 }
 
-// A row in int8 with its scale: max|row| = 127 scale.
-float quantise_row(const float* row, size_t size, int8_t* packed) {
-  float largest = 0;
-  for (size_t d = 0; d < size; ++d) largest = std::max(largest, std::fabs(row[d]));
-  const float scale = largest / 127;
-  // A row so small that its scale is not a normal number is nothing but zeros to a sum of rows.
-  if (scale < 1e-37f) {
-    std::fill(packed, packed + size, int8_t(0));
-    return 0;
-  }
-  for (size_t d = 0; d < size; ++d) {
-    packed[d] = int8_t(std::lrint(std::max(-127.0f, std::min(127.0f, row[d] / scale))));
-  }
-  return scale;
-}
-
 void pack_tables(const LayerWeights& weights, const PackedLayer& packed) {
   const PackedShape& shape = packed.shape;
   const size_t rows = shape.tables << shape.bits;
@@ -180,15 +165,9 @@ void pack_tables(const LayerWeights& weights, const PackedLayer& packed) {
     }
     const float* row = &floats[r % together * shape.d_out];
     void* to = static_cast<char*>(packed.tables.data()) + r * packed.row_bytes();
-    if (packed.table_type == LOOKUPFFN_F32) {
-      std::copy(row, row + shape.d_out, static_cast<float*>(to));
-    } else if (packed.table_type == LOOKUPFFN_BF16) {
-      for (size_t d = 0; d < shape.d_out; ++d) static_cast<uint16_t*>(to)[d] = f32_to_bf16(row[d]);
-    } else {
-      static_cast<float*>(packed.scales.data())[r] = quantise_row(row, shape.d_out, quantised.data());
-      int8_t* const bytes = static_cast<int8_t*>(to);
-      for (size_t d = 0; d < shape.d_out; ++d) bytes[packed.byte_dots ? dot_byte(d) : d] = quantised[d];
-    }
+    const float scale = pack_row(row, shape.d_out, packed.table_type, packed.byte_dots ? quantised.data() : to);
+    for (size_t d = 0; packed.byte_dots && d < shape.d_out; ++d) static_cast<int8_t*>(to)[dot_byte(d)] = quantised[d];
+    if (packed.scales.size > 0) static_cast<float*>(packed.scales.data())[r] = scale;
   }
 }
 

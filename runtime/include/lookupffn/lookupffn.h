@@ -265,7 +265,7 @@ LOOKUPFFN_API lookupffn_status lookupffn_forward(const lookupffn_layer *layer, l
                                                  ptrdiff_t y_stride, size_t tokens, unsigned flags);
 
 /** For layers that take ids (shape.d_in is 0): y[b, :] = bias + sum over the bag's ids of weight * table[id, :].
- * - ids: [count], 0 to rows - 1 each; others are LOOKUPFFN_INVALID_ARGUMENT
+ * - ids: [count], 0 to rows - 1 each; others are LOOKUPFFN_INVALID_ARGUMENT, and nothing is written
  * - offsets: [bags], ascending: bag b is ids[offsets[b]] up to where the next begins, the last up to `count`
  * - weights: [count], one an id; NULL: all 1
  * - y: [bags, d_out], as for lookupffn_forward

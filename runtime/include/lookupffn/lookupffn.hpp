@@ -214,6 +214,18 @@ class Layer {
     forward(threads, x, static_cast<ptrdiff_t>(s.d_in), y, static_cast<ptrdiff_t>(s.d_out), tokens, flags);
   }
 
+  /// Of layers that take ids: y[b, :] = the sum of weight * row over the ids of bag b, or with LOOKUPFFN_MEAN the mean of the rows;
+  /// y [bags, d_out]. weights null: all 1. threads null: the default pool.
+  void forward_ids(const Threads* threads, const int64_t* ids, size_t count, const int64_t* offsets, size_t bags,
+                   const float* weights, float* y, ptrdiff_t y_stride, unsigned flags = 0) const {
+    check(lookupffn_forward_ids(layer_, threads ? threads->get() : nullptr, ids, count, offsets, bags, weights, y, y_stride, flags));
+  }
+
+  /// The same for contiguous y, on the default pool.
+  void forward_ids(const int64_t* ids, size_t count, const int64_t* offsets, size_t bags, float* y, unsigned flags = 0) const {
+    forward_ids(nullptr, ids, count, offsets, bags, nullptr, y, static_cast<ptrdiff_t>(shape().d_out), flags);
+  }
+
   /// The hash alone: code and score, both [tokens, tables] and contiguous; either may be null. threads
   /// null: the default pool.
   void hash(const Threads* threads, const float* x, ptrdiff_t x_stride, int32_t* code, float* score,
