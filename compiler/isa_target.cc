@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "isas.h"
+#include "row_format.h"
 #include "weight_types.h"
 
 namespace lookupffn {
@@ -46,10 +47,11 @@ std::string halide_target(const KernelSpec& spec, const std::string& sanitizer) 
     return at == spec.problem.end() ? 0.0 : std::stod(at->second);
   };
   if (spec.kernel == "gather") {
-    const WeightType& type = weight_type_of(spec.problem.at("table_type"));
-    const double elements = number("tables") * double(uint64_t{1} << int(number("bits"))) * number("d_out");
+    const RowFormat format = row_format(spec.problem.at("table_type"));
+    const double rows = number("tables") * double(uint64_t{1} << int(number("bits")));
+    const double bytes = rows * double(format.bytes(size_t(number("d_out"))));
     // A generic kernel does not know its tables' size: it may be any.
-    if (elements == 0 || weight_bytes(type, elements) >= double(uint64_t{1} << 31)) target += "-large_buffers";
+    if (bytes == 0 || bytes >= double(uint64_t{1} << 31)) target += "-large_buffers";
   }
   if (spec.kernel == "hash") {
     const bool dense = spec.problem.at("projection") == "dense";

@@ -8,6 +8,7 @@
 
 #include "float_types.h"
 #include "kernel_choice.h"
+#include "packed_rows.h"
 
 namespace lookupffn {
 namespace {
@@ -151,44 +152,20 @@ void pack_projection(const LayerWeights& weights, const PackedLayer& packed) {
   }
 }
 
-// A row in int8 with its scale: max|row| = 127 scale.
-float quantise_row(const float* row, size_t size, int8_t* packed) {
-  float largest = 0;
-  for (size_t d = 0; d < size; ++d) largest = std::max(largest, std::fabs(row[d]));
-  const float scale = largest / 127;
-  // A row so small that its scale is not a normal number is nothing but zeros to a sum of rows.
-  if (scale < 1e-37f) {
-    std::fill(packed, packed + size, int8_t(0));
-    return 0;
-  }
-  for (size_t d = 0; d < size; ++d) {
-    packed[d] = int8_t(std::lrint(std::max(-127.0f, std::min(127.0f, row[d] / scale))));
-  }
-  return scale;
-}
-
 void pack_tables(const LayerWeights& weights, const PackedLayer& packed) {
   const PackedShape& shape = packed.shape;
   const size_t rows = shape.tables << shape.bits;
   // Short rows are read many at a time: a file's reads are system calls.
   const size_t together = std::max<size_t>(1, std::min(rows, kFloatsAtOnce / shape.d_out));
   std::vector<float> floats(together * shape.d_out);
-  std::vector<int8_t> quantised(shape.d_out);
   for (size_t r = 0; r < rows; ++r) {
     if (r % together == 0) {
       read_floats(weights.tables, r * shape.d_out, std::min(together, rows - r) * shape.d_out, floats.data());
     }
     const float* row = &floats[r % together * shape.d_out];
     void* to = static_cast<char*>(packed.tables.data()) + r * packed.row_bytes();
-    if (packed.table_type == LOOKUPFFN_F32) {
-      std::copy(row, row + shape.d_out, static_cast<float*>(to));
-    } else if (packed.table_type == LOOKUPFFN_BF16) {
-      for (size_t d = 0; d < shape.d_out; ++d) static_cast<uint16_t*>(to)[d] = f32_to_bf16(row[d]);
-    } else {
-      static_cast<float*>(packed.scales.data())[r] = quantise_row(row, shape.d_out, quantised.data());
-      int8_t* const bytes = static_cast<int8_t*>(to);
-      for (size_t d = 0; d < shape.d_out; ++d) bytes[packed.byte_dots ? dot_byte(d) : d] = quantised[d];
-    }
+    const float scale = pack_row(row, shape.d_out, packed.rows, to);
+    if (packed.scales.size > 0) static_cast<float*>(packed.scales.data())[r] = scale;
   }
 }
 
@@ -226,12 +203,12 @@ PackedLayer pack_layer(const LayerWeights& weights, const std::string& isa, look
   PackedLayer packed{PackedShape(layer_extents(weights.shape)),
                      table_type,
                      projection_type,
-                     false,
+                     row_format(weight_type(table_type).name),
                      weights.shape.layer_norm_eps,
                      0,
                      {}, {}, {}, {}, {}, {}, {}, {}};
   if (packed.shape.bh4) packed.skip = float(1.0 - double(weights.shape.decay));
-  packed.byte_dots = stored_type(weight_type(table_type).name, isa_row(isa), packed.shape.row) != weight_type(table_type).name;
+  packed.rows = row_format(stored_type(weight_type(table_type).name, isa_row(isa), packed.shape.row));
   lay_out(packed);
   pack_floats(weights.layer_norm_weight, packed.gamma);
   pack_floats(weights.layer_norm_bias, packed.beta);

@@ -260,8 +260,8 @@ LOOKUPFFN_API lookupffn_status lookupffn_hash(const lookupffn_layer *layer, look
                                               float *score, size_t tokens);
 
 /* The gather alone: y = bias + sum_t score[n, t] * table[t, code[n, t], :]. code and score as above;
- * codes outside 0..rows-1 are LOOKUPFFN_INVALID_ARGUMENT. Scores are as a hash gives them, from 0 on: with i8
- * tables a row of y with a negative one may be NaN. */
+ * codes outside 0..rows-1 are LOOKUPFFN_INVALID_ARGUMENT. Scores are as a hash gives them, from 0 on: with tables that have
+ * a scale a row, a row of y with a negative one may be NaN. */
 LOOKUPFFN_API lookupffn_status lookupffn_gather(const lookupffn_layer *layer, lookupffn_threads *threads,
                                                 const int32_t *code, const float *score, float *y,
                                                 ptrdiff_t y_stride, size_t tokens);
