@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <numeric>
 #include <limits>
 #include <string>
 #include <vector>
@@ -102,7 +103,7 @@ const BagWeights& bag_weights_of(const ModelLayer& layer) {
 
 EmbeddingBagLayer::EmbeddingBagLayer(const ModelLayer& source, const BagWeights& weights, const PackRequest& request)
     : lookupffn_layer(source, request), row_(bag_row(shape.d_out)),
-      row_bytes_(size_t(weight_bytes(weight_type(request.table_type), double(row_)))) {
+      format_(row_format(weight_type(request.table_type).name)), row_bytes_(format_.bytes(row_)) {
   kernels = choose_kernels(request.kernels);  // before the work: it may be refused
   pack(weights);
 }
@@ -118,7 +119,7 @@ void EmbeddingBagLayer::pack(const BagWeights& weights) {
   std::vector<float> floats(together * width);
   for (size_t r = 0; r < shape.rows; ++r) {
     if (r % together == 0) read_floats(weights.table, r * width, std::min(together, shape.rows - r) * width, floats.data());
-    const float scale = pack_row(&floats[r % together * width], width, table_type, table + r * row_bytes_);
+    const float scale = pack_row(&floats[r % together * width], width, format_, table + r * row_bytes_);
     if (scaled) scales_[r] = scale;
   }
 }
@@ -142,7 +143,7 @@ class EmbeddingBagLayer::Run {
 
   void run(lookupffn_threads& threads) {
     const ScratchPool::Lease lease(layer_.scratch);
-    const size_t tile = layer_.choice().wide.d_tile, tiles = (layer_.row_ + tile - 1) / tile;
+    const size_t tile = std::lcm(layer_.choice().wide.d_tile, layer_.format_.group), tiles = (layer_.row_ + tile - 1) / tile;
     const bool worth_sharing = (bags_.count - bags_.begin(0) + bags_.bags) * layer_.row_bytes_ >= kWorthSharing;
     const size_t most = worth_sharing ? threads.count : 1;
     // Few bags: threads share their columns.
@@ -203,26 +204,20 @@ class EmbeddingBagLayer::Run {
     const size_t ids = std::min(bags_.count - start, kMostIds), row = layer_.row_, rows = layer_.shape.rows;
     const size_t high = (rows + kRowsTogether - 1) / kRowsTogether;
     const size_t together = size_t(kRowsTogether);
-    const halide_type_t type = element_type(), int64(halide_type_int, 64), int32(halide_type_int, 32);
+    const RowFormat& format = layer_.format_;
+    const size_t row_words = format.words(row);
+    const halide_type_t type = word_type(format), int64(halide_type_int, 64), int32(halide_type_int, 32);
     BufferArgument id(int64, bags_.ids + start, {{ids, 1}});
     BufferArgument weight(bags_.weights ? bags_.weights + start : &one, {{ids, bags_.weights ? 1 : 0}});
     BufferArgument offset(int32, offsets, {{count + 1, 1}});
     BufferArgument factor(factors, {{count, 1}});
-    const char* const table_data = static_cast<const char*>(layer_.memory_.data()) + from * size_t(type.bytes());
-    BufferArgument table(type, table_data, {{to - from, 1}, {together, ptrdiff_t(row)}, {high, ptrdiff_t(row * together)}});
+    const char* const table_data = static_cast<const char*>(layer_.memory_.data()) + format.bytes(from);  // where a group of columns begins
+    BufferArgument table(type, table_data, {{format.words(to - from), 1}, {together, ptrdiff_t(row_words)}, {high, ptrdiff_t(row_words * together)}});
     BufferArgument scale(layer_.scales_, {{together, 1}, {high, ptrdiff_t(together)}});
     BufferArgument out(y, {{to - from, 1}, {count, y_stride}});
     void* arguments[] = {id.pointer(),    weight.pointer(), offset.pointer(), factor.pointer(),
                          table.pointer(), scale.pointer(),  out.pointer()};
     call_kernel(kernel, arguments);
-  }
-
-  halide_type_t element_type() const {
-    switch (layer_.table_type) {
-      case LOOKUPFFN_BF16: return halide_type_t(halide_type_uint, 16);
-      case LOOKUPFFN_I8: return halide_type_t(halide_type_int, 8);
-      default: return halide_type_t(halide_type_float, 32);
-    }
   }
 
   const EmbeddingBagLayer& layer_;

@@ -8,6 +8,7 @@
 #include "embedding_bag_model_file.h"
 #include "huge_memory.h"
 #include "layer.h"
+#include "row_format.h"
 
 namespace lookupffn {
 
@@ -27,6 +28,7 @@ class EmbeddingBagLayer final : public lookupffn_layer {
   void pack(const BagWeights& weights);
 
   const size_t row_;        // elements of a packed row
+  const RowFormat format_;
   const size_t row_bytes_;
   size_t table_bytes_ = 0;  // rows and scales
   HugeMemory memory_;
