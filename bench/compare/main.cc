@@ -192,8 +192,8 @@ std::vector<Result> compare_at(size_t tokens, const Options& options, const Sett
 void compare(const Options& options) {
   const Workload& workload = find_workload(options.workload);
   const Codes codes = codes_of_name(options.codes);
-  for (const std::string& name : options.table_types) type_of_name(name, true);
-  for (const std::string& name : options.projection_types) type_of_name(name, false);
+  for (const std::string& name : options.table_types) weight_type_of(name, WeightRole::kTables);
+  for (const std::string& name : options.projection_types) weight_type_of(name, WeightRole::kProjections);
   if (!options.isa.empty()) isa_target(options.isa);  // whether or not a contender takes one
   const std::vector<ContenderKind> kinds = choose_contenders(options.contenders);
   if (register_workload_kernels() != LOOKUPFFN_OK) throw std::runtime_error(lookupffn_last_message());

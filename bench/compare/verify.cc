@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "naive_layer.h"
+#include "weight_types.h"
 
 namespace lookupffn::bench {
 namespace {

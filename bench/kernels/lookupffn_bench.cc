@@ -13,6 +13,7 @@
 
 #include "lookupffn/lookupffn.h"
 #include "synthetic_layer.h"
+#include "weight_types.h"
 #include "workloads.h"
 
 namespace lookupffn::bench {
@@ -26,7 +27,7 @@ const char* const kParts[] = {"all", "hash", "gather"};
 struct Case {
   const Workload* workload;
   std::string part, isa;
-  TypeInfo table_type;
+  const WeightType* table_type;
 };
 
 // What a case runs on. Benchmarks run in the order of their registration, so the last one made is kept: a
@@ -97,7 +98,7 @@ void run_case(benchmark::State& state, const Case& one) {
       bench.reset();
       bench = std::make_unique<Bench>(*one.workload);
     }
-    bench->pack(one.isa, one.table_type.type);
+    bench->pack(one.isa, one.table_type->type);
   } catch (const std::exception& error) {
     state.SkipWithError(error.what());
     return;
@@ -121,12 +122,12 @@ void register_cases() {
     for (size_t i = 0; i < lookupffn_isa_count(); ++i) {
       lookupffn_isa_info isa;
       if (lookupffn_isa_at(i, &isa) != LOOKUPFFN_OK || !isa.built_in || !isa.runnable) continue;
-      for (const TypeInfo& type : types()) {
-            if (!type.for_tables) continue;
+      for (const WeightType& type : kWeightTypes) {
+        if (!type.for_tables) continue;
         for (const char* part : kParts) {
           // The hash does not touch the tables.
           if (type.type != LOOKUPFFN_F32 && std::strcmp(part, "hash") == 0) continue;
-          const Case one = {&workload, part, isa.name, type};
+          const Case one = {&workload, part, isa.name, &type};
           const std::string name = workload.name + "/" + part + "/" + isa.name + "/" + type.name;
           auto* registered = benchmark::RegisterBenchmark(
               name.c_str(), [one](benchmark::State& state) { run_case(state, one); });
