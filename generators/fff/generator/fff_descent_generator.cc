@@ -83,10 +83,14 @@ class FffDescent : public Generator<FffDescent> {
     Func outputs = code_and_score;
     const int levels = int(depth) + 1;
     for (OutputImageParam& output : outputs.output_buffers()) {
-      output.dim(0).set_bounds(0, levels);
-      output.dim(1).set_bounds(0, int(trees)).set_stride(levels);
-      output.dim(2).set_min(0).set_stride(levels * int(trees));
+      output.dim(1).set_stride(levels);
+      output.dim(2).set_stride(levels * int(trees));
     }
+    // The second output has the first one's bounds.
+    OutputImageParam first = outputs.output_buffers()[0];
+    first.dim(0).set_bounds(0, levels);
+    first.dim(1).set_bounds(0, int(trees));
+    first.dim(2).set_min(0);
 
     // ---- tiles go down level by level
     Var to("to"), ti("ti"), no("no"), ni("ni");

@@ -44,7 +44,7 @@ class FffRows : public Generator<FffRows> {
     const Expr factor = table_type == PackedType::kI8 ? strict_float(score(l, t, n) * scale(node, t)) : score(l, t, n);
 
     // y[n, d] = sum_t sum_l score[n, t, l] * table[t, code[n, t, l], d]
-    sum(d, n) = 0.0f;
+    sum(d, n) = sum_start();
     sum(d, n) = multiply_add(factor, unpacked(table(d, node, t), table_type), sum(d, n));
     y(d, n) = sum(d, n);
   }

@@ -43,10 +43,11 @@ class GenericFffLevel : public Generator<GenericFffLevel> {
     weight.dim(2).set_min(0);
     node.dim(0).set_stride(Expr());
     Func outputs = next_and_score;
-    for (OutputImageParam& output : outputs.output_buffers()) {
-      output.dim(0).set_min(0).set_stride(Expr());
-      output.dim(1).set_min(0);
-    }
+    for (OutputImageParam& output : outputs.output_buffers()) output.dim(0).set_stride(Expr());
+    // The second output has the first one's bounds.
+    OutputImageParam first = outputs.output_buffers()[0];
+    first.dim(0).set_min(0);
+    first.dim(1).set_min(0);
     logit->logit.compute_at(outputs, t);
     logit->schedule_sums(outputs, t, lanes);
   }
