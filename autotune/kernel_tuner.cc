@@ -8,12 +8,11 @@
 #include <stdexcept>
 #include <thread>
 
-#include "compiler_family.h"
+#include "kernel_description.h"
 #include "object_code_hash.h"
 #include "search/cost_model.h"
 #include "search/search_strategy.h"
 #include "trial/gain.h"
-#include "weight_types.h"
 
 namespace lookupffn {
 namespace {
@@ -165,24 +164,6 @@ Trial KernelTuner::measure(const Candidate& candidate, double incumbent_cost,
   return trial;
 }
 
-// The hash kernels for one token of the layer that a hash kernel of another class hashes.
-static std::vector<KernelSpec> one_token_kernels(const ScheduleSpaces& spaces, const KernelSpec& spec) {
-  LayerShape layer;
-  const auto number = [&](const char* name) { return std::stoll(spec.problem.at(name)); };
-  layer.projection = spec.problem.at("projection");
-  layer.d_in = number("d_in");
-  layer.d_out = 1;
-  layer.tables = number("tables");
-  layer.bits = number("bits");
-  layer.block = number("block");
-  layer.repeats = number("repeats");
-  std::vector<KernelSpec> kernels;
-  for (const KernelSpec& kernel : layer_kernels(spaces, layer, spec.isa, "f32", weight_type_of(spec.problem.at("projection_type")).name)) {
-    if (kernel.kernel == "hash" && kernel.max_tokens == 1) kernels.push_back(kernel);
-  }
-  return kernels;
-}
-
 BuiltPair KernelTuner::link(const BuiltKernel& incumbent, const BuiltKernel& candidate) {
   return run_.build.link(incumbent, candidate, companions_, compile_limit_);
 }
@@ -190,9 +171,11 @@ BuiltPair KernelTuner::link(const BuiltKernel& incumbent, const BuiltKernel& can
 // The default against itself: shows that all works, how long things take and how much they vary.
 bool KernelTuner::start(KernelOutcome* outcome) {
   default_kernel_ = run_.build.generate(target_.spec, default_schedule_, compile_limit_);
-  if (target_.spec.kernel == "hash" && target_.spec.max_tokens > 1 && default_kernel_.ok) {
-    for (const KernelSpec& one : one_token_kernels(spaces_, target_.spec)) {
-      companions_.push_back(run_.build.generate(one, space_.default_schedule(one), compile_limit_));
+  const KernelDescription& description = kernel_description(target_.spec.kernel);
+  if (description.companions && default_kernel_.ok) {
+    for (const KernelSpec& other : description.companions(spaces_, target_.spec)) {
+      const Schedule schedule = spaces_.of(other.kernel).default_schedule(other);
+      companions_.push_back(run_.build.generate(other, schedule, compile_limit_));
       if (!companions_.back().ok) default_kernel_ = companions_.back();
     }
   }

@@ -75,7 +75,7 @@ class KernelTuner {
   const ScheduleSpace& space_;
   Schedule default_schedule_;
   BuiltKernel default_kernel_, incumbent_;
-  std::vector<BuiltKernel> companions_;  // a hash needs the kernels for one token beside any other
+  std::vector<BuiltKernel> companions_;  // that a layer needs beside it
   double incumbent_cost_ = 1;
   std::vector<Trial> trials_;  // of this kernel
   double compile_limit_ = 120, measure_limit_ = 60;

@@ -4,10 +4,11 @@
 #include <cmath>
 #include <cstdarg>
 #include <cstdio>
-#include <cstdlib>
 #include <map>
 
+#include "cost_terms.h"
 #include "isa_target.h"
+#include "search/cost_model.h"
 
 namespace lookupffn {
 namespace {
@@ -55,34 +56,28 @@ constexpr char kPictureTitle[] = "Search: speed over the default schedule";
 }  // namespace
 
 std::string kernel_label(const KernelSpec& spec, size_t tokens) {
-  const auto of = [&spec](const char* name) {
-    const auto it = spec.problem.find(name);
-    return it == spec.problem.end() ? std::string() : it->second;
-  };
-  const std::string size =
-      spec.kernel == "gather" ? "d_out=" + of("d_out") : of("projection") + " d_in=" + of("d_in");
-  const std::string type = spec.kernel == "gather" ? of("table_type") : of("projection_type");
-  return spec.kernel + " " + spec.batch_class + ", " + std::to_string(tokens) +
-         (tokens == 1 ? " token, " : " tokens, ") + type + " (" + size + " tables=" + of("tables") + ")";
+  std::string types, numbers;
+  for (const auto& [name, value] : spec.problem) {
+    const bool number = value.find_first_not_of("0123456789") == std::string::npos;
+    const bool type = name.size() > 5 && name.compare(name.size() - 5, 5, "_type") == 0;
+    (type ? types : numbers) += (type ? " " : numbers.empty() ? "" : " ") + (number ? name + "=" + value : value);
+  }
+  return spec.kernel + " " + spec.batch_class + ", " + std::to_string(tokens) + (tokens == 1 ? " token," : " tokens,") + types +
+         " (" + numbers + ")";
 }
 
 std::string bound_text(const KernelSpec& spec, size_t tokens, const Schedule& schedule, double us_per_token,
                        const CacheSizes& caches) {
   if (!(us_per_token > 0)) return "";
-  const KernelWork work = kernel_work(spec);
+  const Work work = kernel_work(spec);
   const double ns = us_per_token * 1e3;
-  if (spec.kernel == "gather") {
-    return format("row reads from %s, %.3g GB/s", memory_level(work.footprint_bytes, caches),
-                  work.table_bytes / ns);
-  }
-  const auto tile = schedule.find("token_tile");
-  const double shared =
-      std::max(1.0, std::min(double(tokens), tile == schedule.end() ? 1.0 : std::atof(tile->second.c_str())));
-  const double bytes = work.weight_bytes / shared;
+  const double tile = std::max(1.0, std::min(double(tokens), number_of(schedule, "token_tile", 1)));
+  const double weight_bytes = work.weight_bytes / tile, bytes = work.row_bytes + weight_bytes;
   // Which would take longer on an ordinary core: two multiply-adds of full vectors a cycle, or the bytes?
   const double flops_per_ns = isa_target(spec.isa).vector_bytes / 4.0 * 4 * 2;
   if (bytes / bytes_per_ns(work.footprint_bytes, caches) > work.flops / flops_per_ns) {
-    return format("weights from %s, %.3g GB/s", memory_level(work.footprint_bytes, caches), bytes / ns);
+    return format("%s from %s, %.3g GB/s", work.row_bytes > weight_bytes ? "row reads" : "weights",
+                  memory_level(work.footprint_bytes, caches), bytes / ns);
   }
   return format("arithmetic, %.3g GFLOP/s", work.flops / ns);
 }

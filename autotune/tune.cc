@@ -7,7 +7,6 @@
 #include <cstring>
 #include <ctime>
 #include <filesystem>
-#include <map>
 #include <set>
 #include <stdexcept>
 
@@ -118,22 +117,20 @@ void check_code(const TuneOptions& options, const std::vector<TuneTarget>& targe
 }  // namespace
 
 std::vector<TuneTarget> tune_targets(const TuneOptions& options, const ScheduleSpaces& spaces) {
-  // Of each class the largest count stands for all: there the kernel's own time is the most of a call's.
   std::vector<TuneTarget> targets;
   std::set<KernelSpec> seen;
-  for (const std::string& kernel : options.kernels) {
-    std::map<std::string, size_t> tokens_of_class;
-    for (const size_t tokens : options.tokens) {
-      size_t& largest = tokens_of_class[spaces.of(kernel).batch_class_of(tokens).name];
-      largest = std::max(largest, tokens);
-    }
+  for (const std::string& kernel : options.kernels.empty() ? kernel_names() : options.kernels) {
     for (const LayerShape& shape : options.shapes) {
       for (const std::string& table_type : options.table_types) {
         for (const KernelSpec& spec :
              layer_kernels(spaces, shape, options.isa, table_type, options.projection_type)) {
-          const auto tokens = tokens_of_class.find(spec.batch_class);
-          if (spec.kernel != kernel || tokens == tokens_of_class.end() || !seen.insert(spec).second) continue;
-          targets.push_back({spec, tokens->second});
+          if (spec.kernel != kernel) continue;
+          // Of each class the largest count stands for all: there the kernel's own time is the most of a call's.
+          size_t largest = 0;
+          for (const size_t tokens : options.tokens) {
+            if (spaces.of(kernel).batch_class_of(tokens).name == spec.batch_class) largest = std::max(largest, tokens);
+          }
+          if (largest > 0 && seen.insert(spec).second) targets.push_back({spec, largest});
         }
       }
     }

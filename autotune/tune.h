@@ -21,7 +21,7 @@ struct TuneOptions {
   std::vector<size_t> tokens = {1, 8, 64, 2048};  // a call; of each batch class the largest counts
   std::vector<std::string> table_types = {"f32"};
   std::string projection_type = "f32";
-  std::vector<std::string> kernels = {"hash", "gather"};
+  std::vector<std::string> kernels;  // empty: all that the layers have
   size_t threads = 1;
   double budget_seconds = 0;  // of the whole call; 0: none
   size_t trials = 0;          // a kernel, those of a resumed log included; 0: no limit

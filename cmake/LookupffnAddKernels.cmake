@@ -75,10 +75,10 @@ function(lookupffn_add_kernels name)
 
   set(directory "${CMAKE_CURRENT_BINARY_DIR}/lookupffn_kernels/${name}")
   set(archive "${directory}/lib${name}.a")
-  # The tool leaves an old result where it fails, and make deletes outputs of failed commands only if it must:
-  # `manifest.json` is written last, like the archive, by one rename of the directory.
+  # The tool leaves an old result where it fails, and puts a new one in its place by one rename. `manifest.json` is not named
+  # here: build programs delete outputs when they are interrupted, and by it the next build knows the directory for its own.
   add_custom_command(
-    OUTPUT "${archive}" "${directory}/include/${name}.h" "${directory}/manifest.json"
+    OUTPUT "${archive}" "${directory}/include/${name}.h"
     COMMAND ${tool} build ${arguments} --out "${directory}" --name ${name}
             --generator $<TARGET_FILE:${generators}>
             $<$<BOOL:${LOOKUPFFN_SANITIZE}>:--sanitizer> $<$<BOOL:${LOOKUPFFN_SANITIZE}>:${LOOKUPFFN_SANITIZE}>

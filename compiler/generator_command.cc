@@ -7,6 +7,7 @@
 
 #include "isa_target.h"
 #include "kernel_cache.h"
+#include "kernel_description.h"
 #include "subprocess.h"
 
 namespace lookupffn {
@@ -25,7 +26,8 @@ std::string last_words(const std::string& text) {
 
 std::map<std::string, std::string> generator_problem(const KernelSpec& spec) {
   std::map<std::string, std::string> problem = spec.problem;
-  if (spec.kernel == "hash") {
+  const KernelDescription* kernel = find_kernel_description(spec.kernel);
+  if (kernel && kernel->one_token) {
     problem["one_token"] = spec.max_tokens == 1 ? "true" : "false";
   }
   return problem;

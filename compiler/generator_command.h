@@ -19,8 +19,7 @@ struct GeneratedKernel {
   double seconds = 0;
 };
 
-// The generator's problem parameters: the spec's, and of a hash what its ISA and batch class say, on which its formulas
-// depend.
+// The generator's problem parameters: the spec's, and one_token where the kernel's description says so.
 std::map<std::string, std::string> generator_problem(const KernelSpec& spec);
 
 // The child's arguments: GEN -g KERNEL -f FUNCTION -n FUNCTION -o DIR -e object target=... problem schedule.

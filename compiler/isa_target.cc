@@ -1,11 +1,9 @@
 #include "isa_target.h"
 
-#include <algorithm>
-#include <cstdint>
 #include <stdexcept>
 
 #include "isas.h"
-#include "weight_types.h"
+#include "kernel_description.h"
 
 namespace lookupffn {
 namespace {
@@ -41,25 +39,8 @@ IsaTarget isa_target(const std::string& name, const std::string& sanitizer) {
 
 std::string halide_target(const KernelSpec& spec, const std::string& sanitizer) {
   std::string target = isa_target(spec.isa, sanitizer).halide_target;
-  const auto number = [&](const char* name) {
-    const auto at = spec.problem.find(name);
-    return at == spec.problem.end() ? 0.0 : std::stod(at->second);
-  };
-  if (spec.kernel == "gather") {
-    const WeightType& type = weight_type_of(spec.problem.at("table_type"));
-    const double elements = number("tables") * double(uint64_t{1} << int(number("bits"))) * number("d_out");
-    // A generic kernel does not know its tables' size: it may be any.
-    if (elements == 0 || weight_bytes(type, elements) >= double(uint64_t{1} << 31)) target += "-large_buffers";
-  }
-  if (spec.kernel == "hash") {
-    const bool dense = spec.problem.at("projection") == "dense";
-    double width = dense ? number("d_in") : 16;
-    while (width < number("d_in")) width *= 2;
-    const double weights = dense ? width * number("tables") * number("bits") : 4 * number("repeats") * width * number("block");
-    // Offsets count words of 32 bits, or elements where they are larger.
-    const double words = weights * std::max(1.0, weight_type_of(spec.problem.at("projection_type")).bits / 32.0);
-    if (words >= double(uint64_t{1} << 31)) target += "-large_buffers";
-  }
+  const KernelDescription* kernel = find_kernel_description(spec.kernel);
+  if (kernel && kernel->large_buffers && kernel->large_buffers(spec)) target += "-large_buffers";
   return target;
 }
 

@@ -1,33 +1,28 @@
 #include "layer_shape.h"
 
 #include <stdexcept>
-#include <tuple>
 
 #include "condition.h"
 #include "compiler_family.h"
 #include "kernel_spec.h"
+#include "shape_fields.h"
 
 namespace lookupffn {
-namespace {
 
-auto key(const LayerShape& shape) {
-  return std::tie(shape.family, shape.projection, shape.d_in, shape.d_out, shape.tables, shape.bits, shape.rows, shape.lookups,
-                  shape.block, shape.repeats);
+LayerShape::LayerShape(const lookupffn_shape& shape) : family(shape.family), projection(projection_name(shape.projection)) {
+  for (const ShapeField& field : kShapeFields) this->*field.value = int64_t(shape.*field.c_value);
 }
 
-}  // namespace
-
-LayerShape::LayerShape(const lookupffn_shape& shape)
-    : family(shape.family), projection(projection_name(shape.projection)), d_in(int64_t(shape.d_in)), d_out(int64_t(shape.d_out)),
-      tables(int64_t(shape.tables)), bits(int64_t(shape.bits)), rows(int64_t(shape.rows)), lookups(int64_t(shape.lookups)),
-      block(int64_t(shape.block)), repeats(int64_t(shape.repeats)) {}
-
-bool LayerShape::operator<(const LayerShape& other) const { return key(*this) < key(other); }
-bool LayerShape::operator==(const LayerShape& other) const { return key(*this) == key(other); }
-
-const char* projection_name(lookupffn_projection projection) {
-  return projection == LOOKUPFFN_BH4 ? "bh4" : projection == LOOKUPFFN_DENSE ? "dense" : "none";
+bool LayerShape::operator<(const LayerShape& other) const {
+  if (family != other.family) return family < other.family;
+  if (projection != other.projection) return projection < other.projection;
+  for (const ShapeField& field : kShapeFields) {
+    if (this->*field.value != other.*field.value) return this->*field.value < other.*field.value;
+  }
+  return false;
 }
+
+bool LayerShape::operator==(const LayerShape& other) const { return !(*this < other) && !(other < *this); }
 
 std::string ShapeText::word(const std::string& name, const std::string& otherwise) {
   const auto found = pairs_.find(name);

@@ -25,9 +25,6 @@ struct LayerShape {
   bool operator==(const LayerShape& other) const;
 };
 
-// The names of the projections of lookupffn_projection.
-const char* projection_name(lookupffn_projection projection);
-
 // From "d_in=512 d_out=512 tables=128 bits=8 block=64 projection=bh4", or with family=NAME in front: the family says what is
 // needed and what follows from the others. Throws std::runtime_error naming what is missing, unknown or out of range.
 LayerShape parse_layer_shape(const std::string& text);

@@ -9,44 +9,52 @@
 #include <string>
 #include <vector>
 
-#include "layer.h"
+#include "reference/stage.h"
 #include "reference/verdict.h"
 #include "runtime_family.h"
 #include "safetensors.h"
 
 namespace lookupffn::reference {
 
-// What a layer is fed: vectors, or bags of ids as lookupffn_forward_ids takes them.
-struct Input {
-  size_t tokens = 0;               // rows of y
-  std::vector<float> x;            // [tokens, d_in]
-  std::vector<int64_t> ids, offsets;
-  std::vector<float> weights;      // one an id, or empty
-  bool mean = false;
-};
-
-// Which call of the C API runs a kernel by itself.
-enum class Stage { kForward, kForwardIds, kHash, kGather };
-
 // A layer's formulas in double precision.
 class Twin {
  public:
   virtual ~Twin() = default;
-  // Tokens that come near to all rows of the tables.
-  virtual Input random_input(size_t tokens, uint64_t seed) const = 0;
-  // Judges all that the layer gives for the input: codes, scores and y.
-  virtual Verdict judge(const Input& input, const lookupffn_layer& layer, lookupffn_threads& threads) const = 0;
+  // What the stage takes, for tokens that come near to all rows of the tables.
+  virtual Input random_input(Stage stage, size_t tokens, uint64_t seed) const = 0;
+  // Judges what the stage gave for the input.
+  virtual Verdict judge(Stage stage, const Input& input, const Results& given) const = 0;
+};
+
+// What `verify` finds about a layer.
+struct Verification {
+  Verification(Verdict verdict) : layer(verdict) {}  // NOLINT: most families have no more to say
+
+  Verdict layer;  // what it gives, against the formulas
+  // Where the layer's weights are rounded so that codes may flip: what the file expects, against the formulas with its weights.
+  bool rounded = false;
+  Verdict file;
+  size_t codes_changed_by_rounding = 0;
+  size_t contradictions = 0;  // values of the file that other values of it do not give
+
+  bool passed() const { return layer.passed() && (!rounded || file.passed()) && contradictions == 0; }
 };
 
 struct ReferenceFamily {
   const char* name;
   // Of a layer of a model file, with weights as the types round them. The source must outlive it.
   std::unique_ptr<Twin> (*twin)(const ModelLayer& source, lookupffn_type table_type, lookupffn_type projection_type);
+  // Whether the file names expected results as this layer's own, for a model of several layers: tells which of them `verify`
+  // can judge.
+  bool (*expects)(const SafetensorsFile& io, const ModelLayer& source);
   // Judges a layer by inputs and expected results that a file holds (docs/families.md names its tensors). The file may be the
-  // model itself. Throws Failure where it holds nothing to judge by.
-  Verdict (*verify)(const SafetensorsFile& io, const ModelLayer& source, const lookupffn_layer& layer, lookupffn_threads& threads);
-  // A model file with one layer of this shape and random weights.
+  // model itself. Throws Failure, or std::runtime_error, where it holds nothing to judge by or the family cannot judge by it.
+  Verification (*verify)(const SafetensorsFile& io, const ModelLayer& source, const lookupffn_layer& layer,
+                         lookupffn_threads& threads);
+  // A model file with one layer of this shape and random weights. Of the shape, prefix, decay and layer_norm_eps do not count.
   std::vector<uint8_t> (*random_model)(const lookupffn_shape& shape, uint64_t seed);
+  // Which call runs a specialised kernel of the family, and as little else as can be.
+  Stage (*stage)(const std::string& kernel);
 };
 
 const std::vector<const ReferenceFamily*>& reference_families();

@@ -20,8 +20,8 @@ struct Verdict {
   double score_error = 0, score_of_tolerance = 0;          // the largest of each
   double y_error = 0, y_of_tolerance = 0;
 
-  // Whether there was something to judge.
-  bool judged() const { return codes > undecided_codes && values > 0; }
+  // Whether there was something to judge: not all that there is of codes is undecided. Some stages give no codes, some no y.
+  bool judged() const { return codes + values > 0 && (codes == 0 || codes > undecided_codes); }
   bool passed() const {
     return judged() && wrong_codes == 0 && finite_y == 0 && score_of_tolerance <= 1 && y_of_tolerance <= 1;
   }
@@ -34,7 +34,7 @@ struct Results {
 };
 
 // `expected` are the right results of x. Its z may be empty: then every code is decided. Where an undecided code differs,
-// the right y is that of the code that was given. The types are those that the layer was packed with.
+// the right y is that of the code that was given. Codes and scores, or y, that were not given are not judged. The types are those that the layer was packed with.
 Verdict judge(const Layer& layer, const std::vector<float>& x, const Result& expected, const Results& given,
               lookupffn_type table_type, lookupffn_type projection_type);
 

@@ -16,7 +16,7 @@ if(NOT LOOKUPFFN_SANITIZE AND NOT BUILD_SHARED_LIBS)
     LOOKUPFFN_GENERATOR_PROGRAM="$<TARGET_FILE:lookupffn_generators>"
     LOOKUPFFN_SCHEDULES="${PROJECT_SOURCE_DIR}/schedules")
   add_dependencies(tune_tiny lookupffn_tool lookupffn_generators lookupffn_measure)
-  set_tests_properties(tune_tiny PROPERTIES TIMEOUT 900)
+  set_tests_properties(tune_tiny PROPERTIES TIMEOUT 900 RUN_SERIAL ON) # it measures
 
   # The same clock twice: to be preloaded, and to be linked into measuring programs, which are static.
   add_library(jumping_clock MODULE jumping_clock.c)

@@ -1,3 +1,4 @@
+#include "generator_command.h"
 #include "kernel_library.h"
 
 #include <dlfcn.h>
@@ -127,7 +128,7 @@ TEST_F(KernelLibrary, HoldsWhatItSays) {
     EXPECT_STREQ(kernel.provenance, "default");
     const size_t parameters = parse_pairs(kernel.schedule).size();
     EXPECT_GT(parameters, 3u);
-    EXPECT_EQ(kernel.function(nullptr), int(11 + spec.problem.size() + parameters));
+    EXPECT_EQ(kernel.function(nullptr), int(11 + generator_problem(spec).size() + parameters));
   }
   dlclose(module);
   // Nothing but the table is exported.

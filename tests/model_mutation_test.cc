@@ -17,6 +17,7 @@
 #include "guarded_bytes.h"
 #include "model.h"
 #include "reference/layer.h"
+#include "lookupffn_layer.h"
 
 namespace lookupffn {
 namespace {
@@ -34,7 +35,7 @@ lookupffn_status open_and_read(const Bytes& bytes) {
     return status;
   }
   for (const auto& layer : model->layers) {
-    const reference::Layer values = reference::layer_from(layer->weights);
+    const reference::Layer values = reference::layer_from(weights_of(*layer));
     EXPECT_EQ(values.table.size(), values.shape.tables * values.shape.rows * values.shape.d_out);
     EXPECT_EQ(values.gamma.size(), values.shape.d_in);
   }

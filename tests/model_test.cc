@@ -407,10 +407,10 @@ TEST(Model, EachKindOfMalformedLayerHasItsOwnMessage) {
 
 TEST(Model, AFileWithoutLayersIsRefused) {
   Parts parts;
-  EXPECT_NE(refusal(parts.bytes()).find("holds no LookupFFN layer"), std::string::npos);
+  EXPECT_NE(refusal(parts.bytes()).find("holds no lookup layer"), std::string::npos);
   parts.put("tables", {1, 2, 1});
   parts.put("bias", {1});
-  EXPECT_NE(refusal(parts.bytes()).find("holds no LookupFFN layer"), std::string::npos);
+  EXPECT_NE(refusal(parts.bytes()).find("holds no lookup layer"), std::string::npos);
 }
 
 TEST(Model, OneBadLayerAmongManyIsNamed) {

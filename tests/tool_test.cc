@@ -66,7 +66,7 @@ nlohmann::json json_of(const std::vector<std::string>& arguments) {
   return nlohmann::json::parse(result.out);
 }
 
-const char* const kCommands[] = {"isas", "inspect", "verify", "run", "build", "schedules", "tune"};
+const char* const kCommands[] = {"isas", "types", "inspect", "verify", "run", "build", "schedules", "tune"};
 
 TEST(Tool, EveryCommandHasHelp) {
   const ProcessResult all = tool({"--help"});
@@ -110,6 +110,17 @@ TEST(Tool, Isas) {
   const ProcessResult table = tool({"isas"});
   EXPECT_TRUE(table.ok());
   for (const auto& isa : list) EXPECT_NE(table.out.find(isa.at("name").get<std::string>()), std::string::npos);
+}
+
+TEST(Tool, Types) {
+  const nlohmann::json list = json_of({"types", "--json"});
+  const ProcessResult table = tool({"types"});
+  EXPECT_TRUE(table.ok());
+  ASSERT_FALSE(list.empty());
+  for (const auto& type : list) {
+    EXPECT_NE(table.out.find(type.at("description").get<std::string>()), std::string::npos);
+    EXPECT_TRUE(type.at("for_tables").get<bool>() || type.at("for_projections").get<bool>());
+  }
 }
 
 TEST(Tool, Inspect) {

@@ -156,7 +156,7 @@ TEST_F(TuneTiny, RecordsSayWhatCodeWasMeasured) {
   fs::create_directories(spaces);
   write_file_atomically(spaces + "/gather.space.json", space.dump());
   workload_ = "d_in=64 d_out=512 tables=64 bits=4";
-  const std::vector<std::string> arguments = {"--kernels", "gather", "--tokens", "8", "--trials", "8", "--schedules", spaces};
+  const std::vector<std::string> arguments = {"--kernels", "gather", "--tokens", "8", "--trials", "16", "--schedules", spaces};
   const ProcessResult result = tune(arguments);
   ASSERT_TRUE(result.ok()) << result.out << result.err;
   const std::vector<std::string> paths = record_files(out_);
@@ -325,9 +325,9 @@ TEST_F(TuneTiny, WhatBeatsTheDefaultHasARecord) {
   const std::string wrapper = generator(
       "'" + kGenerator + "' \"$@\" || exit 1\n"
       "[ $n = 0 ] || exit 0\n"
-      "objcopy --redefine-sym ${f}_argv=${f}_fast_argv \"$o/$f.o\" \"$o/$f.fast.o\" &&\n"
-      "echo \"int ${f}_fast_argv(void **); int ${f}_argv(void **a) {\n"
-      "  for (volatile int i = 0; i < 100000; ++i) {} return ${f}_fast_argv(a); }\" | cc -x c -c - -o \"$o/$f.slow.o\" &&\n"
+      "objcopy --redefine-sym ${f}_argv=${f}_fast \"$o/$f.o\" \"$o/$f.fast.o\" &&\n"
+      "echo \"int ${f}_fast(void **); int ${f}_argv(void **a) {\n"
+      "  for (volatile int i = 0; i < 100000; ++i) {} return ${f}_fast(a); }\" | cc -x c -c - -o \"$o/$f.slow.o\" &&\n"
       "ld -r -o \"$o/$f.o\" \"$o/$f.fast.o\" \"$o/$f.slow.o\"\n");
   const ProcessResult result =
       tune({"--kernels", "gather", "--tokens", "8", "--trials", "4", "--jobs", "1", "--generator", wrapper});

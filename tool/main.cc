@@ -12,6 +12,7 @@
 #include "schedules_command.h"
 #include "standard_output.h"
 #include "tune_command.h"
+#include "types_command.h"
 #include "verify_command.h"
 
 namespace {
@@ -31,6 +32,7 @@ int run(int argc, char** argv) {
   app.failure_message(usage_error);
   app.get_formatter()->column_width(36);
   lookupffn::add_isas_command(app);
+  lookupffn::add_types_command(app);
   lookupffn::add_inspect_command(app);
   lookupffn::add_verify_command(app);
   lookupffn::add_run_command(app);

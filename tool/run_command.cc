@@ -13,7 +13,7 @@
 #include "lookupffn/lookupffn.hpp"
 #include "safetensors.h"
 #include "safetensors_writer.h"
-#include "token_rows.h"
+#include "reference/token_rows.h"
 
 namespace lookupffn {
 namespace {

@@ -137,8 +137,8 @@ void add_tune_command(CLI::App& app) {
       ->check(not_empty());
   command
       ->add_option("--tokens", options.tokens,
-                   "tokens a call, separated by commas; of each batch class (1, few, many; many is 32 and more for a hash, 128 for a gather) the "
-                   "largest is measured")
+                   "tokens a call, separated by commas; of each batch class of a kernel's schedule space (such as one, small, large) "
+                   "the largest is measured")
       ->delimiter(',')
       ->check(whole_number(1, kMostTokens))
       ->capture_default_str();
@@ -151,10 +151,11 @@ void add_tune_command(CLI::App& app) {
   command->add_option("--projection-type", options.projection_type, "projection weights: f32, bf16x3 or bf16")
       ->check(CLI::IsMember(weight_type_names(WeightRole::kProjections)))
       ->capture_default_str();
-  command->add_option("--kernels", options.kernels, "which kernels: hash, gather")
+  std::string kernels;
+  for (const std::string& name : kernel_names()) kernels += (kernels.empty() ? "" : ", ") + name;
+  command->add_option("--kernels", options.kernels, "which of the layers' kernels, separated by commas (all): " + kernels)
       ->delimiter(',')
-      ->check(CLI::IsMember({"hash", "gather"}))
-      ->capture_default_str();
+      ->check(CLI::IsMember(kernel_names()));
   command->add_option("--threads", options.threads, "threads that the kernels run on")
       ->check(whole_number(1, 1024))
       ->capture_default_str();

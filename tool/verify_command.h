@@ -1,4 +1,4 @@
-// lookupffn verify MODEL IO: does the layer compute what the training code computed?
+// lookupffn verify MODEL [IO]: do its layers compute what the training code computed?
 #ifndef LOOKUPFFN_VERIFY_COMMAND_H
 #define LOOKUPFFN_VERIFY_COMMAND_H
 

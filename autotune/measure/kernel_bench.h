@@ -8,17 +8,17 @@
 #include <string>
 #include <vector>
 
-#include "kernel_choice.h"
+#include "layer.h"
 #include "lookupffn/kernels.h"
 #include "lookupffn/lookupffn.h"
-#include "reference/layer.h"
+#include "reference/stage.h"
 
 namespace lookupffn {
 
 struct MeasureOptions {
-  std::string kernel = "hash";  // which of the two is measured
+  std::string family, kernel;
   std::string isa;
-  lookupffn_shape shape{};
+  lookupffn_shape shape{};  // of the layer that the kernel is measured in
   lookupffn_type table_type = LOOKUPFFN_F32, projection_type = LOOKUPFFN_F32;
   size_t tokens = 1;  // a call
   size_t threads = 1;
@@ -30,15 +30,6 @@ struct MeasureOptions {
   bool may_end_early = true;
 };
 
-// Inputs that two kernels are compared on.
-struct MeasureInput {
-  std::vector<float> x;       // [ring, d_in]
-  std::vector<int32_t> code;  // [ring, tables], over all rows
-  std::vector<float> score;   // [ring, tables]
-  size_t ring = 0;            // tokens; a multiple of options.tokens
-};
-MeasureInput make_input(const MeasureOptions& options);
-
 enum Contender { kIncumbent = 0, kCandidate = 1 };
 
 // One packed layer that runs on the kernels of either library: two copies of the weights would lie
@@ -48,38 +39,31 @@ class KernelBench {
  public:
   // Registers both libraries and packs the model. Throws too where the layer does not take a library's
   // kernel.
-  KernelBench(const MeasureOptions& options, const lookupffn_model* model,
+  KernelBench(const MeasureOptions& options, reference::Stage stage, const lookupffn_model* model,
               const lookupffn_kernel_library& incumbent, const lookupffn_kernel_library& candidate,
               lookupffn_threads* threads);
 
-  // Runs the measured kernel over `tokens` tokens of the input, which stays the caller's, from `first` on.
-  // Hash fills code and score [tokens, tables], gather fills y [tokens, d_out].
-  struct Output {
-    std::vector<int32_t> code;
-    std::vector<float> score, y;
-    bool operator==(const Output& other) const;  // bit for bit
-  };
-  Output run(Contender contender, const MeasureInput& input, size_t first, size_t tokens);
+  // Runs the measured kernel's stage over `tokens` tokens of the input, which stays the caller's, from `first` on. Throws too
+  // where something beside its results was written.
+  reference::Results run(Contender contender, const reference::Input& input, size_t first, size_t tokens);
 
   // ns (CPU time where options.threads is 1) of `calls` calls of options.tokens tokens, each on the ring's
   // next.
-  double time(Contender contender, const MeasureInput& input, size_t calls);
+  double time(Contender contender, const reference::Input& input, size_t calls);
 
  private:
   struct FreeLayer {
     void operator()(lookupffn_layer* layer) const { lookupffn_layer_free(layer); }
   };
-  lookupffn_status call(const MeasureInput& input, size_t first, size_t tokens, int32_t* code, float* score,
-                        float* y) const;
-
   void check_taken(const KernelSet& choice, const lookupffn_kernel_library& library) const;
 
   const MeasureOptions& options_;
+  const reference::Stage stage_;
   lookupffn_threads* threads_;
   std::unique_ptr<lookupffn_layer, FreeLayer> layer_;
   std::unique_ptr<const KernelSet> choices_[2];
   size_t next_ = 0;
-  Output scratch_;
+  reference::Results scratch_;
 };
 
 }  // namespace lookupffn

@@ -9,17 +9,18 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <stdexcept>
 #include <string>
 
 #include "kernel_bench.h"
 #include "last_words.h"
 #include "machine.h"
-#include "reference/bf16_projection.h"
-#include "reference/reference.h"
-#include "reference/tolerance.h"
+#include "model.h"
+#include "reference/reference_family.h"
 #include "result_line.h"
 #include "sampling.h"
+#include "shape_fields.h"
 #include "weight_types.h"
 
 extern "C" {
@@ -81,13 +82,11 @@ MeasureOptions parse_options(int argc, char** argv) {
     return static_cast<size_t>(std::strtoull(take(name).c_str(), nullptr, 10));
   };
   MeasureOptions options;
+  options.family = take("family");
   options.kernel = take("kernel");
   options.isa = take("isa");
-  const size_t d_in = number("d_in"), d_out = number("d_out"), tables = number("tables"),
-               bits = number("bits");
-  const size_t block = number("block");
-  options.shape = take("projection") == "bh4" ? reference::bh4_shape(d_in, d_out, tables, bits, block)
-                                              : reference::dense_shape(d_in, d_out, tables, bits);
+  options.shape = take_shape(&pairs);
+  options.shape.family = reference::reference_family(options.family).name;
   options.table_type = weight_type_of(take("table_type")).type;
   options.projection_type = weight_type_of(take("projection_type")).type;
   options.tokens = std::max<size_t>(1, number("tokens"));
@@ -110,45 +109,43 @@ size_t other_count(size_t tokens) {
   return less >= std::max(2u, kernel.min_tokens) ? less : tokens + 1;
 }
 
-void check_reference(const MeasureOptions& options, const reference::Layer& layer, const MeasureInput& input,
-                     KernelBench& bench) {
-  const size_t tokens = std::min<size_t>(options.tokens, 6), tables = options.shape.tables;
-  const KernelBench::Output out = bench.run(kCandidate, input, 0, options.tokens);
-  if (options.kernel == "hash") {
-    const std::vector<float> x(input.x.begin(),
-                               input.x.begin() + static_cast<ptrdiff_t>(tokens * options.shape.d_in));
-    const reference::Result expected = reference::forward(layer, x, options.projection_type);
-    const std::vector<int32_t> code(out.code.begin(),
-                                    out.code.begin() + static_cast<ptrdiff_t>(tokens * tables));
-    const std::vector<float> score(out.score.begin(),
-                                   out.score.begin() + static_cast<ptrdiff_t>(tokens * tables));
-    if (const size_t wrong = reference::wrong_codes(layer, expected.z, code, options.projection_type)) {
-      throw Incorrect(std::to_string(wrong) + " of " + std::to_string(code.size()) +
-                      " codes are not the reference's");
-    }
-    const double worst = reference::worst_score(layer, expected.score, score);
-    if (!(worst <= 1)) throw Incorrect("a score is " + std::to_string(worst) + " times its tolerance off");
-    return;
+// Tokens of the ring: enough that their codes cover the tables.
+constexpr size_t kRing = 4096;
+constexpr size_t kJudged = 6;  // of a call's tokens: twins are slow
+
+template <class T>
+bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
+}
+
+template <class T>
+void keep(std::vector<T>* values, size_t tokens, size_t all) {
+  values->resize(values->size() / all * tokens);
+}
+
+// The candidate's results of a call, of which some are judged: how many tokens a call has decides the kernel.
+void check_reference(const MeasureOptions& options, reference::Stage stage, const reference::Twin& twin, const reference::Input& ring,
+                     const lookupffn_shape& shape, KernelBench& bench) {
+  const size_t tokens = std::min(options.tokens, kJudged);
+  reference::Results given = bench.run(kCandidate, ring, 0, options.tokens);
+  keep(&given.code, tokens, options.tokens);
+  keep(&given.score, tokens, options.tokens);
+  keep(&given.y, tokens, options.tokens);
+  const reference::Verdict verdict = twin.judge(stage, reference::first_of(ring, shape, tokens), given);
+  if (verdict.wrong_codes > 0) {
+    throw Incorrect(std::to_string(verdict.wrong_codes) + " of " + std::to_string(verdict.codes) + " codes are not the reference's");
   }
-  const std::vector<int32_t> code(input.code.begin(),
-                                  input.code.begin() + static_cast<ptrdiff_t>(tokens * tables));
-  const std::vector<double> score(input.score.begin(),
-                                  input.score.begin() + static_cast<ptrdiff_t>(tokens * tables));
-  const std::vector<float> y(out.y.begin(),
-                             out.y.begin() + static_cast<ptrdiff_t>(tokens * options.shape.d_out));
-  const double worst =
-      reference::worst_y(layer, code, score, reference::gather(layer, code, score), y, options.table_type);
-  if (!(worst <= 1)) throw Incorrect("y is " + std::to_string(worst) + " times its tolerance off");
+  if (!(verdict.score_of_tolerance <= 1)) {
+    throw Incorrect("a score is " + std::to_string(verdict.score_of_tolerance) + " times its tolerance off");
+  }
+  if (!(verdict.y_of_tolerance <= 1)) throw Incorrect("y is " + std::to_string(verdict.y_of_tolerance) + " times its tolerance off");
+  if (!verdict.passed()) throw Incorrect("its results cannot be judged");
 }
 
 std::string measure(const MeasureOptions& options) {
-  // The part that is not measured is made as small as can be.
-  lookupffn_shape shape = options.shape;
-  if (options.kernel == "hash") shape.d_out = 1;
-  MeasureOptions own = options;
-  own.shape = shape;
-  const reference::Layer layer = reference::random_layer(shape, options.seed);
-  const std::vector<uint8_t> bytes = reference::model_bytes(layer, "", ElementType::kF32);
+  const reference::ReferenceFamily& family = reference::reference_family(options.family);
+  const reference::Stage stage = family.stage(options.kernel);
+  const std::vector<uint8_t> bytes = family.random_model(options.shape, options.seed);
   lookupffn_model* model = nullptr;
   if (lookupffn_model_open_memory(bytes.data(), bytes.size(), &model) != LOOKUPFFN_OK) {
     throw std::runtime_error(std::string("opening the model: ") + lookupffn_last_message());
@@ -157,16 +154,21 @@ std::string measure(const MeasureOptions& options) {
   if (lookupffn_threads_create(options.threads, &threads) != LOOKUPFFN_OK) {
     throw std::runtime_error(std::string("starting threads: ") + lookupffn_last_message());
   }
-  KernelBench bench(own, model, incumbent_kernel_library, candidate_kernel_library, threads);
-  lookupffn_model_close(model);
-  const MeasureInput input = make_input(own);
+  const ModelLayer& layer = find_layer(model, "");
+  const std::unique_ptr<const reference::Twin> twin = family.twin(layer, options.table_type, options.projection_type);
+  KernelBench bench(options, stage, model, incumbent_kernel_library, candidate_kernel_library, threads);
+  const size_t ring = std::max<size_t>(1, (kRing + options.tokens - 1) / options.tokens) * options.tokens;
+  const reference::Input input = twin->random_input(stage, ring, options.seed + 1);
 
   try {
-    check_reference(own, layer, input, bench);
-    for (const size_t tokens : {own.tokens, other_count(own.tokens)}) {
-      const size_t first = input.ring > tokens ? (input.ring - tokens) / 2 : 0;
-      if (tokens > input.ring) continue;
-      if (!(bench.run(kCandidate, input, first, tokens) == bench.run(kIncumbent, input, first, tokens))) {
+    check_reference(options, stage, *twin, input, layer.shape(), bench);
+    for (const size_t tokens : {options.tokens, other_count(options.tokens)}) {
+      const size_t first = input.tokens > tokens ? (input.tokens - tokens) / 2 : 0;
+      if (tokens > input.tokens) continue;
+      const reference::Results candidate = bench.run(kCandidate, input, first, tokens);
+      const reference::Results incumbent = bench.run(kIncumbent, input, first, tokens);
+      if (!same_bits(candidate.code, incumbent.code) || !same_bits(candidate.score, incumbent.score) ||
+          !same_bits(candidate.y, incumbent.y)) {
         throw Incorrect("its bits are not the incumbent's at " + std::to_string(tokens) + " tokens");
       }
     }

@@ -4,34 +4,26 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "kernel_description.h"
 #include "measure/result_line.h"
+#include "shape_fields.h"
 
 namespace lookupffn {
 
 std::vector<std::string> measure_arguments(const MeasureRequest& request) {
-  const auto& problem = request.spec.problem;
-  const bool hash = request.spec.kernel == "hash";
-  const auto of = [&problem](const char* name, const char* otherwise) {
-    const auto it = problem.find(name);
-    return it == problem.end() ? std::string(otherwise) : it->second;
-  };
+  const TypedShape layer = kernel_description(request.spec.kernel).smallest_layer(request.spec);
   const auto decimal = [](double value) {
     std::string text = std::to_string(value);
     std::replace(text.begin(), text.end(), ',', '.');
     return text;
   };
-  return {
+  std::vector<std::string> arguments;
+  for (const auto& [name, value] : shape_pairs(layer.shape)) arguments.push_back(name + "=" + value);
+  arguments.insert(arguments.end(), {
       "kernel=" + request.spec.kernel,
       "isa=" + request.spec.isa,
-      // The layer's other half is as small as it can be.
-      "projection=" + (hash ? of("projection", "dense") : "dense"),
-      "d_in=" + (hash ? of("d_in", "1") : "1"),
-      "block=" + (hash ? of("block", "0") : "0"),
-      "d_out=" + (hash ? "1" : of("d_out", "1")),
-      "tables=" + of("tables", "1"),
-      "bits=" + of("bits", "1"),
-      "table_type=" + of("table_type", "f32"),
-      "projection_type=" + of("projection_type", "f32"),
+      "table_type=" + layer.table_type,
+      "projection_type=" + layer.projection_type,
       "tokens=" + std::to_string(request.tokens),
       "threads=" + std::to_string(request.threads),
       "seed=" + std::to_string(request.seed),
@@ -40,7 +32,8 @@ std::vector<std::string> measure_arguments(const MeasureRequest& request) {
       "good=" + decimal(request.good),
       "time_limit=" + decimal(request.time_limit),
       std::string("end_early=") + (request.may_end_early ? "1" : "0"),
-  };
+  });
+  return arguments;
 }
 
 Measurement parse_measurement(const std::string& output) {

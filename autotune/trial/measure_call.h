@@ -23,7 +23,7 @@ struct MeasureRequest {
   bool may_end_early = true;
 };
 
-// The arguments of the measuring program: a layer that has just this kernel's problem.
+// The arguments of the measuring program: the smallest layer that calls a kernel of this problem, and how to measure.
 std::vector<std::string> measure_arguments(const MeasureRequest& request);
 
 struct Measurement {

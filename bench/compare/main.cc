@@ -29,7 +29,9 @@ struct Options {
 // "avx512 f32": the arithmetic on floats of the widest of an ISA and those that it extends.
 std::string f32_arithmetic_of(const std::string& isa) {
   std::string widest;
-  for (const IsaRow* row : isa_lineage(isa_row(isa))) {
+  const IsaRow* const known = find_isa(isa);  // a peer's may be "native"
+  if (!known) return widest;
+  for (const IsaRow* row : isa_lineage(*known)) {
     const std::string name = std::string(row->name) + " f32";
     for (const Arithmetic arithmetic : runnable_arithmetic()) {
       if (name == name_of(arithmetic)) widest = name;
@@ -111,7 +113,7 @@ Bounds::Needs needs_of(const Entrant& entrant, Part part, const Workload& worklo
     needs.weights = workload.projection_bytes(bytes_of(entrant.types.projection));
     // vdpbf16ps is not faster than an f32 FMA on every CPU; a kernel may use either. On tiles see the AMX
     // rate.
-    if (isa_has(isa, kTiles) && weight_type(entrant.types.projection).parts > 0) needs.hash_arithmetic = "amx bf16";
+    if (ours && isa_has(isa, kTiles) && weight_type(entrant.types.projection).parts > 0) needs.hash_arithmetic = "amx bf16";
   }
   if (part != Part::kHash) {
     needs.f32_flops = workload.gather_flops();

@@ -1,9 +1,11 @@
-// A LookupFFN layer for the offline tools: its shape as text, and which kernels it needs.
+// A LookupFFN layer for the offline tools: its shape as text, and its kernels.
 #include <algorithm>
 #include <set>
 #include <stdexcept>
 
 #include "compiler_family.h"
+#include "cost_terms.h"
+#include "lookupffn_costs.h"
 #include "packed_shape.h"
 #include "tensor_limits.h"
 #include "weight_types.h"
@@ -72,9 +74,73 @@ std::vector<KernelSpec> kernels_of(const ScheduleSpaces& spaces, const LayerShap
   return specs;
 }
 
+int64_t whole(const KernelSpec& spec, const char* name) { return int64_t(number_of(spec.problem, name, 0)); }
+
+std::string type_of(const KernelSpec& spec, const char* name) { return weight_type_of(spec.problem.at(name)).name; }
+
+// A layer whose tables have rows of one float.
+TypedShape layer_of_hash(const KernelSpec& spec) {
+  TypedShape layer;
+  layer.shape.projection = spec.problem.at("projection");
+  layer.shape.d_in = whole(spec, "d_in");
+  layer.shape.d_out = 1;
+  layer.shape.tables = layer.shape.lookups = whole(spec, "tables");
+  layer.shape.bits = whole(spec, "bits");
+  layer.shape.rows = int64_t{1} << layer.shape.bits;
+  if (layer.shape.projection == "bh4") {
+    layer.shape.block = whole(spec, "block");
+    layer.shape.repeats = whole(spec, "repeats");
+  }
+  layer.projection_type = type_of(spec, "projection_type");
+  return layer;
+}
+
+// A layer that hashes a single float.
+TypedShape layer_of_gather(const KernelSpec& spec) {
+  TypedShape layer;
+  layer.shape.projection = "dense";
+  layer.shape.d_in = 1;
+  layer.shape.d_out = whole(spec, "d_out");
+  layer.shape.tables = layer.shape.lookups = whole(spec, "tables");
+  layer.shape.bits = whole(spec, "bits");
+  layer.shape.rows = int64_t{1} << layer.shape.bits;
+  layer.table_type = type_of(spec, "table_type");
+  return layer;
+}
+
+constexpr double kTwoGiB = double(uint64_t{1} << 31);
+
+bool hash_is_large(const KernelSpec& spec) {
+  const TypedShape layer = layer_of_hash(spec);
+  const WeightType& type = weight_type_of(layer.projection_type);
+  // Offsets count words of 32 bits, or elements where they are larger.
+  const double elements = lookupffn_work(layer).addresser.footprint_bytes / weight_bytes(type, 1);
+  return elements * std::max(1.0, type.bits / 32.0) >= kTwoGiB;
+}
+
+bool gather_is_large(const KernelSpec& spec) {
+  // A generic kernel does not know its tables' size: it may be any.
+  if (whole(spec, "d_out") == 0) return true;
+  return lookupffn_work(layer_of_gather(spec)).retriever.footprint_bytes >= kTwoGiB;
+}
+
+// Whatever the tokens of a call, the kernels for one token hash what is left of tiles.
+std::vector<KernelSpec> one_token_kernels(const ScheduleSpaces& spaces, const KernelSpec& spec) {
+  std::vector<KernelSpec> kernels;
+  if (spec.max_tokens == 1) return kernels;
+  const TypedShape layer = layer_of_hash(spec);
+  for (const KernelSpec& kernel : kernels_of(spaces, layer.shape, spec.isa, layer.table_type, layer.projection_type)) {
+    if (kernel.kernel == spec.kernel && kernel.max_tokens == 1) kernels.push_back(kernel);
+  }
+  return kernels;
+}
+
 }  // namespace
 
 extern const CompilerFamily lookupffn_compiler_family;
-const CompilerFamily lookupffn_compiler_family = {"lookupffn", shape_of, describe_shape, kernels_of};
+const CompilerFamily lookupffn_compiler_family = {
+    "lookupffn", shape_of, describe_shape, kernels_of, lookupffn_work,
+    {{"hash", LayerPart::kAddresser, layer_of_hash, hash_cost, hash_is_large, true, one_token_kernels},
+     {"gather", LayerPart::kRetriever, layer_of_gather, gather_cost, gather_is_large, false, nullptr}}};
 
 }  // namespace lookupffn

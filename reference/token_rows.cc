@@ -1,4 +1,4 @@
-#include "token_rows.h"
+#include "reference/token_rows.h"
 
 #include "failure.h"
 #include "layer_weights.h"

@@ -1,0 +1,71 @@
+// What the offline tools know of a kernel of a family beside its schedule space: what it computes, what that should cost, and in
+// which layer it can be measured. Each family lists its kernels in its CompilerFamily.
+#ifndef LOOKUPFFN_KERNEL_DESCRIPTION_H
+#define LOOKUPFFN_KERNEL_DESCRIPTION_H
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernel_spec.h"
+#include "layer_shape.h"
+#include "schedule.h"
+#include "schedule_spaces.h"
+
+namespace lookupffn {
+
+struct CacheSizes {
+  int64_t l1d = 48 << 10, l2 = 2 << 20, l3 = 32 << 20;
+};
+
+// What is done for one token (of a layer that takes ids: for one id), by the formula, padding excluded.
+struct Work {
+  double flops = 0;            // products, and the sums that go with them: two each
+  double row_bytes = 0;        // rows of tables read, with their scales
+  double weight_bytes = 0;     // other weights read, once a tile of tokens
+  double footprint_bytes = 0;  // all that the rows or the weights are picked from, as a model file has it
+};
+
+// A layer is an addresser (x or ids -> code, score) and a retriever (code, score, tables -> y). What cannot be told apart is
+// the retriever's.
+struct LayerWork {
+  Work addresser, retriever;
+};
+
+enum class LayerPart { kAddresser, kRetriever };
+
+// A layer with the types of its weights, which are names of registry/weight_types.def.
+struct TypedShape {
+  LayerShape shape;
+  std::string table_type = "f32", projection_type = "f32";
+};
+
+struct KernelDescription {
+  const char* name;  // of the generator
+  LayerPart part;    // of the layer's work, that it does
+  // The smallest layer that calls a kernel of this problem: what the kernel is measured in.
+  TypedShape (*smallest_layer)(const KernelSpec& spec);
+  // Nanoseconds a token or so (see autotune/search/cost_model.h; compiler/cost_terms.h has the terms). NULL: no estimate.
+  double (*cost)(const KernelSpec& spec, const Schedule& schedule, double tokens, const CacheSizes& caches);
+  // Whether one of its buffers passes 2 GiB, or may, so that offsets need 64 bits. NULL: never.
+  bool (*large_buffers)(const KernelSpec& spec);
+  // Whether its generator has the problem parameter one_token: a formula of its own for batch classes of one token.
+  bool one_token;
+  // The other kernels that a layer must have beside this one for it to be called. NULL: none.
+  std::vector<KernelSpec> (*companions)(const ScheduleSpaces& spaces, const KernelSpec& spec);
+};
+
+// NULL where no family has a kernel of this name: then it is one of the generic kernels alone.
+const KernelDescription* find_kernel_description(const std::string& kernel);
+
+// Throws std::runtime_error.
+const KernelDescription& kernel_description(const std::string& kernel);
+
+// The names of all specialised kernels of all families.
+std::vector<std::string> kernel_names();
+
+// What a kernel does for one token: its part of its smallest layer.
+Work kernel_work(const KernelSpec& spec);
+
+}  // namespace lookupffn
+#endif

@@ -1,0 +1,16 @@
+// What the kernels of a LookupFFN layer do for a token, and what that should cost.
+#ifndef LOOKUPFFN_LOOKUPFFN_COSTS_H
+#define LOOKUPFFN_LOOKUPFFN_COSTS_H
+
+#include "kernel_description.h"
+
+namespace lookupffn {
+
+LayerWork lookupffn_work(const TypedShape& layer);
+
+// Estimates, see KernelDescription::cost.
+double hash_cost(const KernelSpec& spec, const Schedule& schedule, double tokens, const CacheSizes& caches);
+double gather_cost(const KernelSpec& spec, const Schedule& schedule, double tokens, const CacheSizes& caches);
+
+}  // namespace lookupffn
+#endif
