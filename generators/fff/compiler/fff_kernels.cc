@@ -1,10 +1,12 @@
-// A fast feed-forward layer for the offline tools: its shape as text, and which kernels it needs.
+// A fast feed-forward layer for the offline tools: its shape as text, its kernels, and what a token takes.
 #include <algorithm>
 #include <stdexcept>
 
 #include "compiler_family.h"
+#include "cost_terms.h"
 #include "fff_shape.h"
 #include "tensor_limits.h"
+#include "weight_types.h"
 
 namespace lookupffn {
 namespace {
@@ -60,9 +62,63 @@ std::vector<KernelSpec> kernels_of(const ScheduleSpaces& spaces, const LayerShap
   return specs;
 }
 
+// What a token takes: the logits of its ways down, then their rows or its leaf's network.
+LayerWork work_of(const TypedShape& layer) {
+  const FffShape fff = fff_shape_of(layer.shape);
+  const double d_in = double(fff.d_in), d_out = double(fff.d_out), trees = double(fff.trees), logits = trees * double(fff.logits());
+  LayerWork work;
+  work.addresser.flops = 2 * logits * d_in;
+  work.addresser.row_bytes = logits * (d_in + 1) * sizeof(float);
+  work.addresser.footprint_bytes = trees * double(fff.nodes()) * (d_in + 1) * sizeof(float);
+  if (fff.has_leaves()) {
+    const double hidden = double(fff.hidden), weights = hidden * (d_in + d_out);
+    work.retriever.flops = 2 * weights;
+    work.retriever.row_bytes = (weights + hidden + d_out) * sizeof(float);
+    work.retriever.footprint_bytes = double(fff.leaves()) * work.retriever.row_bytes;
+  } else {
+    const double row = weight_bytes(weight_type_of(layer.table_type), d_out);
+    work.retriever.flops = 2 * double(fff.path()) * d_out;
+    work.retriever.row_bytes = double(fff.path()) * row;
+    work.retriever.footprint_bytes = trees * double(fff.nodes()) * row;
+  }
+  return work;
+}
+
+int64_t whole(const KernelSpec& spec, const char* name) { return int64_t(number_of(spec.problem, name, 0)); }
+
+TypedShape layer_of(int64_t d_in, int64_t d_out, int64_t trees, int64_t depth, int64_t hidden) {
+  TypedShape layer;
+  layer.shape.family = "fff";
+  layer.shape.projection = "none";
+  layer.shape.d_in = d_in;
+  layer.shape.d_out = d_out;
+  layer.shape.tables = trees;
+  layer.shape.rows = hidden > 0 ? int64_t{1} << depth : (int64_t{2} << depth) - 1;
+  layer.shape.block = hidden;
+  layer.shape.lookups = hidden > 0 ? 1 : trees * (depth + 1);
+  return layer;
+}
+
+TypedShape layer_of_descent(const KernelSpec& spec) {
+  return layer_of(whole(spec, "d_in"), 1, whole(spec, "trees"), whole(spec, "depth"), spec.problem.at("form") == "leaves" ? 1 : 0);
+}
+
+TypedShape layer_of_rows(const KernelSpec& spec) {
+  TypedShape layer = layer_of(1, whole(spec, "d_out"), whole(spec, "trees"), whole(spec, "depth"), 0);
+  layer.table_type = weight_type_of(spec.problem.at("table_type")).name;
+  return layer;
+}
+
+// As the first product of a leaf's network, of a tree of two leaves.
+TypedShape layer_of_product(const KernelSpec& spec) { return layer_of(whole(spec, "inputs"), 1, 1, 1, whole(spec, "outputs")); }
+
 }  // namespace
 
 extern const CompilerFamily fff_compiler_family;
-const CompilerFamily fff_compiler_family = {"fff", shape_of, describe_shape, kernels_of};
+const CompilerFamily fff_compiler_family = {
+    "fff", shape_of, describe_shape, kernels_of, work_of,
+    {{"fff_descent", LayerPart::kAddresser, layer_of_descent, nullptr, nullptr, false, nullptr},
+     {"fff_rows", LayerPart::kRetriever, layer_of_rows, nullptr, nullptr, false, nullptr},
+     {"fff_leaf_product", LayerPart::kRetriever, layer_of_product, nullptr, nullptr, false, nullptr}}};
 
 }  // namespace lookupffn
