@@ -62,7 +62,7 @@ class FffDescent : public Generator<FffDescent> {
       nodes.back()(t, n) = child(node(t, n), logit, zero_right);
     }
     // code[l] = node[l]
-    code_and_score(level, t, n) = Tuple(mux(level, codes), mux(level, scores));
+    code_and_score(level, t, n) = Tuple(at_level(codes), at_level(scores));
   }
 
   void schedule() {
@@ -105,6 +105,8 @@ class FffDescent : public Generator<FffDescent> {
   }
 
  private:
+  Expr at_level(const std::vector<Expr>& values) const { return values.size() == 1 ? values[0] : mux(level, values); }
+
   Var level{"level"}, t{"t"}, n{"n"};
   std::vector<Func> nodes;
   std::vector<std::unique_ptr<NodeLogit>> logits;
