@@ -15,21 +15,21 @@
 #include "model.h"
 #include "one_cpu_set.h"
 #include "reference/reference_family.h"
+#include "shape_fields.h"
 #include "standard_output.h"
 #include "verify.h"
-#ifdef LOOKUPFFN_FFF_KERNELS
-#include <fff_workload_kernels.h>
-#endif
+#include "workload.h"
 
 namespace lookupffn::bench {
 namespace {
 
-constexpr size_t kWidth = 768, kNodes = 4095, kLeaves = 2048;
+constexpr char kWorkload[] = "ultrafastbert_1x11";
+constexpr size_t kWidth = 768, kLeaves = 2048;
 
 struct Options {
   std::vector<size_t> tokens = {1, 8, 64};
   size_t threads = 1, samples = 21;
-  std::string isa;
+  std::string isa, library;
 };
 
 TokenRing make_ring(size_t largest_call) {
@@ -61,14 +61,12 @@ struct Row {
 };
 
 void compare(const Options& options) {
-#ifdef LOOKUPFFN_FFF_KERNELS
-  if (fff_workload_kernels_register() != LOOKUPFFN_OK) throw std::runtime_error(lookupffn_last_message());
-#endif
+  if (!options.library.empty()) load_kernels(options.library);
+  if (options.library.empty() && register_workload_kernels() != LOOKUPFFN_OK) throw std::runtime_error(lookupffn_last_message());
   const size_t largest = *std::max_element(options.tokens.begin(), options.tokens.end());
+  const LayerShape workload = lookupffn::find_workload(kWorkload);
   lookupffn_shape shape = {};
-  shape.d_in = shape.d_out = kWidth;
-  shape.tables = 1;
-  shape.rows = kNodes;
+  for (const ShapeField& field : kShapeFields) shape.*field.c_value = size_t(workload.*field.value);
   const std::vector<uint8_t> bytes = reference::reference_family("fff").random_model(shape, 1);
   const Model model(bytes.data(), bytes.size());
   PackOptions pack{};
@@ -119,6 +117,7 @@ int run(int argc, char** argv) {
   app.add_option("--tokens", options.tokens, "Tokens a call, a list")->capture_default_str()->delimiter(',')->check(CLI::Range(1, 100'000));
   app.add_option("--threads", options.threads, "Threads and CPUs, the same for all")->capture_default_str()->check(CLI::Range(1, 4096));
   app.add_option("--samples", options.samples, "Samples of each, taken in turn")->capture_default_str()->check(CLI::Range(1, 100'000));
+  app.add_option("--library", options.library, "Ours: folder of a kernel library that `lookupffn build` made");
   app.add_option("--isa", options.isa, "Ours: the ISA; default: the active one");
   try {
     app.parse(argc, argv);

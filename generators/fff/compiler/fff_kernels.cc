@@ -6,7 +6,6 @@
 #include "cost_terms.h"
 #include "fff_shape.h"
 #include "tensor_limits.h"
-#include "weight_types.h"
 
 namespace lookupffn {
 namespace {
@@ -43,7 +42,7 @@ std::string describe_shape(const LayerShape& shape) {
 }
 
 std::vector<KernelSpec> kernels_of(const ScheduleSpaces& spaces, const LayerShape& shape, const std::string& isa,
-                                   const std::string& table_type, const std::string&) {
+                                   const std::string&, const std::string&) {  // tables are f32 whatever others have
   const FffShape fff = fff_shape_of(shape);
   std::vector<KernelSpec> specs;
   const auto add = [&](const char* kernel, const std::string& problem) {
@@ -57,7 +56,7 @@ std::vector<KernelSpec> kernels_of(const ScheduleSpaces& spaces, const LayerShap
     add("fff_leaf_product", fff.hidden_problem());
     add("fff_leaf_product", fff.output_problem());
   } else {
-    add("fff_rows", fff.rows_problem(table_type));
+    add("fff_rows", fff.rows_problem());
   }
   return specs;
 }
@@ -76,7 +75,7 @@ LayerWork work_of(const TypedShape& layer) {
     work.retriever.row_bytes = (weights + hidden + d_out) * sizeof(float);
     work.retriever.footprint_bytes = double(fff.leaves()) * work.retriever.row_bytes;
   } else {
-    const double row = weight_bytes(weight_type_of(layer.table_type), d_out);
+    const double row = d_out * sizeof(float);
     work.retriever.flops = 2 * double(fff.path()) * d_out;
     work.retriever.row_bytes = double(fff.path()) * row;
     work.retriever.footprint_bytes = trees * double(fff.nodes()) * row;
@@ -104,9 +103,7 @@ TypedShape layer_of_descent(const KernelSpec& spec) {
 }
 
 TypedShape layer_of_rows(const KernelSpec& spec) {
-  TypedShape layer = layer_of(1, whole(spec, "d_out"), whole(spec, "trees"), whole(spec, "depth"), 0);
-  layer.table_type = weight_type_of(spec.problem.at("table_type")).name;
-  return layer;
+  return layer_of(1, whole(spec, "d_out"), whole(spec, "trees"), whole(spec, "depth"), 0);
 }
 
 // As the first product of a leaf's network, of a tree of two leaves.
@@ -119,6 +116,11 @@ const CompilerFamily fff_compiler_family = {
     "fff", shape_of, describe_shape, kernels_of, work_of,
     {{"fff_descent", LayerPart::kAddresser, layer_of_descent, nullptr, nullptr, false, nullptr},
      {"fff_rows", LayerPart::kRetriever, layer_of_rows, nullptr, nullptr, false, nullptr},
-     {"fff_leaf_product", LayerPart::kRetriever, layer_of_product, nullptr, nullptr, false, nullptr}}};
+     {"fff_leaf_product", LayerPart::kRetriever, layer_of_product, nullptr, nullptr, false, nullptr}},
+    {
+#define LOOKUPFFN_WORKLOAD(name, shape) {#name, shape},
+#include "../workloads.def"
+#undef LOOKUPFFN_WORKLOAD
+    }};
 
 }  // namespace lookupffn

@@ -2,7 +2,6 @@
 #include "Halide.h"
 #include "kernel_cpu.h"
 #include "multiply_add.h"
-#include "packed_types.h"
 #include "row_prefetch.h"
 #include "stack_storage.h"
 
@@ -17,7 +16,6 @@ class FffRows : public Generator<FffRows> {
   GeneratorParam<int> d_out{"d_out", 0};  // floats of a packed row: a multiple of 16
   GeneratorParam<int> trees{"trees", 0};
   GeneratorParam<int> depth{"depth", -1};  // -1: known at run time
-  GeneratorParam<PackedType> table_type{"table_type", PackedType::kF32, packed_type_names()};
 
   // ---- the schedule ----
   GeneratorParam<int> d_tile{"d_tile", 16};             // floats of y held in registers
@@ -26,11 +24,8 @@ class FffRows : public Generator<FffRows> {
 
   Input<Buffer<int32_t>> code{"code", 3};  // [tokens, trees, depth + 1]: l, t, n
   Input<Buffer<float>> score{"score", 3};  // likewise
-  Input<Buffer<>> table{"table", 3};       // [trees, nodes, d_out]: d, node, t
-  Input<Buffer<float>> scale{"scale", 2};  // i8 rows: [trees, nodes]: node, t; else unused
+  Input<Buffer<float>> table{"table", 3};  // [trees, nodes, d_out]: d, node, t
   Output<Buffer<float>> y{"y", 2};         // [tokens, d_out]: d, n
-
-  void configure() { table.set_type(packed_type_of(table_type)); }
 
   void generate() {
     const Expr levels = depth >= 0 ? Expr(int(depth) + 1) : code.dim(0).extent();
@@ -40,12 +35,10 @@ class FffRows : public Generator<FffRows> {
     // A code is a node by construction; saying so bounds it for Halide.
     const Expr nodes = depth >= 0 ? Expr((2 << int(depth)) - 1) : table.dim(1).extent();
     const Expr node = unsafe_promise_clamped(code(l, t, n), 0, nodes - 1);
-    // i8 rows carry one scale each, folded into the score.
-    const Expr factor = table_type == PackedType::kI8 ? strict_float(score(l, t, n) * scale(node, t)) : score(l, t, n);
 
     // y[n, d] = sum_t sum_l score[n, t, l] * table[t, code[n, t, l], d]
     sum(d, n) = sum_start();
-    sum(d, n) = multiply_add(factor, unpacked(table(d, node, t), table_type), sum(d, n));
+    sum(d, n) = multiply_add(score(l, t, n), table(d, node, t), sum(d, n));
     y(d, n) = sum(d, n);
   }
 
@@ -58,8 +51,6 @@ class FffRows : public Generator<FffRows> {
       score.dim(dim).set_min(0);
       table.dim(dim).set_min(0);
     }
-    scale.dim(0).set_min(0);
-    scale.dim(1).set_min(0);
     y.dim(0).set_min(0).set_extent(d_out > 0 ? Expr(int(d_out)) : y.dim(0).extent() / int(d_tile) * int(d_tile));
     y.dim(1).set_min(0);
     if (d_out > 0) table.dim(1).set_stride(int(d_out));

@@ -7,7 +7,6 @@
 #include "failure.h"
 #include "generic_kernels.h"
 #include "kernel_registry.h"
-#include "weight_types.h"
 
 namespace lookupffn {
 namespace {
@@ -31,15 +30,15 @@ class Chooser {
     return ranges;
   }
 
-  KernelRanges generic(const char* kernel, const std::string& problem) {
+  KernelRanges generic(const char* kernel) {
     KernelRanges ranges;
-    for (const lookupffn_kernel* found : generic_kernels(kernel, isa_, problem)) add(ranges, found->min_tokens, found, "generic");
+    for (const lookupffn_kernel* found : generic_kernels(kernel, isa_, "")) add(ranges, found->min_tokens, found, "generic");
     return ranges;
   }
 
-  KernelRanges any(const char* kernel, const std::string& problem, const std::string& generic_problem) {
+  KernelRanges any(const char* kernel, const std::string& problem) {
     KernelRanges ranges = specialised(kernel, problem);
-    return ranges.empty() ? generic(kernel, generic_problem) : ranges;
+    return ranges.empty() ? generic(kernel) : ranges;
   }
 
   void finish(FffKernels& kernels) const {
@@ -71,17 +70,16 @@ class Chooser {
 
 }  // namespace
 
-FffKernels choose_fff_kernels(const FffShape& shape, const char* isa, lookupffn_type table_type, lookupffn_kernels wanted) {
+FffKernels choose_fff_kernels(const FffShape& shape, const char* isa, lookupffn_kernels wanted) {
   Chooser chooser(isa, wanted);
   FffKernels kernels;
   kernels.descent = chooser.specialised("fff_descent", shape.descent_problem());
-  if (kernels.descent.empty()) kernels.level = chooser.generic("generic_fff_level", "").front();
+  if (kernels.descent.empty()) kernels.level = chooser.generic("generic_fff_level").front();
   if (shape.has_leaves()) {
-    kernels.hidden = chooser.any("fff_leaf_product", shape.hidden_problem(), "");
-    kernels.output = chooser.any("fff_leaf_product", shape.output_problem(), "");
+    kernels.hidden = chooser.any("fff_leaf_product", shape.hidden_problem());
+    kernels.output = chooser.any("fff_leaf_product", shape.output_problem());
   } else {
-    const std::string type = weight_type(table_type).name;
-    kernels.rows = chooser.any("fff_rows", shape.rows_problem(type), "table_type=" + type);
+    kernels.rows = chooser.any("fff_rows", shape.rows_problem());
   }
   chooser.finish(kernels);
   return kernels;

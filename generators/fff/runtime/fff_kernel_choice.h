@@ -19,7 +19,7 @@ struct FffKernels : KernelSet {
 };
 
 // Throws Failure (LOOKUPFFN_NO_KERNEL) where specialised kernels are required and missing.
-FffKernels choose_fff_kernels(const FffShape& shape, const char* isa, lookupffn_type table_type, lookupffn_kernels wanted);
+FffKernels choose_fff_kernels(const FffShape& shape, const char* isa, lookupffn_kernels wanted);
 
 }  // namespace lookupffn
 #endif

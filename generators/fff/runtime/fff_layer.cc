@@ -37,7 +37,7 @@ class FffLayer final : public lookupffn_layer {
   }
 
   std::unique_ptr<const KernelSet> choose_kernels(lookupffn_kernels wanted) const override {
-    return std::make_unique<FffKernels>(choose_fff_kernels(packed.shape, isa, table_type, wanted));
+    return std::make_unique<FffKernels>(choose_fff_kernels(packed.shape, isa, wanted));
   }
   PackedSizes sizes() const override {
     return {packed.table_bytes, packed.node_bytes, packed.memory.bytes(), packed.memory.huge_page_bytes()};
@@ -99,12 +99,10 @@ class Task {
   void add_rows(const int32_t* codes, const float* scores, const OutputRows& y, size_t first, size_t count) {
     BufferArgument code(kInt32, codes, {{shape_.levels(), 1}, {shape_.trees, levels()}, {count, path()}});
     BufferArgument score(scores, {{shape_.levels(), 1}, {shape_.trees, levels()}, {count, path()}});
-    BufferArgument table(halide_type_t(halide_type_float, 32), packed_->rows,
-                         {{shape_.out(), 1}, {shape_.nodes(), ptrdiff_t(shape_.out())}, {shape_.trees, ptrdiff_t(shape_.nodes() * shape_.out())}});
-    BufferArgument scale(packed_->scales, {{shape_.nodes(), 1}, {shape_.trees, ptrdiff_t(shape_.nodes())}});
+    BufferArgument table(packed_->rows, {{shape_.out(), 1}, {shape_.nodes(), ptrdiff_t(shape_.out())}, {shape_.trees, ptrdiff_t(shape_.nodes() * shape_.out())}});
     with_output(y, first, count, [&](float* to, ptrdiff_t stride) {
       BufferArgument out(to, {{shape_.out(), 1}, {count, stride}});
-      void* arguments[] = {code.pointer(), score.pointer(), table.pointer(), scale.pointer(), out.pointer()};
+      void* arguments[] = {code.pointer(), score.pointer(), table.pointer(), out.pointer()};
       call_kernel(*kernels_->rows[kernels_->rows.index(call_tokens_)], arguments);
     });
   }

@@ -2,6 +2,7 @@
 #ifndef LOOKUPFFN_FFF_SHAPE_H
 #define LOOKUPFFN_FFF_SHAPE_H
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 
@@ -38,9 +39,8 @@ struct FffShape {
     return "d_in=" + std::to_string(in()) + " depth=" + std::to_string(depth) + " form=" + (has_leaves() ? "leaves" : "nodes") +
            " trees=" + std::to_string(trees);
   }
-  std::string rows_problem(const std::string& table_type) const {
-    return "d_out=" + std::to_string(out()) + " depth=" + std::to_string(depth) + " table_type=" + table_type +
-           " trees=" + std::to_string(trees);
+  std::string rows_problem() const {
+    return "d_out=" + std::to_string(out()) + " depth=" + std::to_string(depth) + " trees=" + std::to_string(trees);
   }
   std::string hidden_problem() const { return product_problem(d_in, hidden_row()); }
   std::string output_problem() const { return product_problem(hidden, out()); }

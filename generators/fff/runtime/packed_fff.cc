@@ -68,7 +68,7 @@ PackedFff pack_fff(const FffWeights& weights, lookupffn_type table_type) {
                                                   "; a layer of family fff has f32 tables");
   }
   const FffShape shape = fff_shape(weights.shape);
-  PackedFff packed{shape, weights.zero_right, weights.gelu, {}, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, 0, 0};
+  PackedFff packed{shape, weights.zero_right, weights.gelu, {}, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, 0, 0};
   const size_t nodes = shape.trees * shape.nodes(), leaves = shape.leaves();
   const auto floats = [](size_t count) { return count * sizeof(float); };
   Parts parts;
@@ -96,9 +96,9 @@ PackedFff pack_fff(const FffWeights& weights, lookupffn_type table_type) {
     pack_rows(weights.w2, leaves * shape.hidden, shape.d_out, packed.w2, shape.out());
     pack_rows(weights.b2, leaves, shape.d_out, packed.b2, shape.out());
   } else if (weights.rows_are_columns) {
-    pack_columns(weights.rows, nodes, shape.d_out, static_cast<float*>(packed.rows), shape.out());
+    pack_columns(weights.rows, nodes, shape.d_out, packed.rows, shape.out());
   } else {
-    pack_rows(weights.rows, nodes, shape.d_out, static_cast<float*>(packed.rows), shape.out());
+    pack_rows(weights.rows, nodes, shape.d_out, packed.rows, shape.out());
   }
   return packed;
 }

@@ -17,8 +17,7 @@ struct PackedFff {
 
   HugeMemory memory;                      // of all parts
   float *node_weight, *node_bias;         // [trees, nodes, in], [trees, nodes]
-  void* rows;                             // [trees, nodes, out], of the table's type
-  float* scales;                          // i8 rows: [trees, nodes]
+  float* rows;                            // [trees, nodes, out]
   float *w1, *b1, *w2, *b2;               // [leaves, d_in, hidden_row], [leaves, hidden_row], [leaves, hidden, out], [leaves, out]
   size_t table_bytes, node_bytes;         // what a token's rows, and its logits, are read from
 };
