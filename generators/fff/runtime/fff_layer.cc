@@ -20,8 +20,8 @@ namespace lookupffn {
 namespace {
 
 constexpr halide_type_t kInt32(halide_type_int, 32);
-// Tokens that go through the kernels at a time.
-constexpr size_t kChunk = 64;
+// Tokens that go through the kernels at a time: fewer where they have many codes.
+constexpr size_t kLargestChunk = 64, kChunkCodes = size_t(1) << 16;
 // Strides beyond this would overflow a kernel's 32-bit offsets within a chunk.
 constexpr ptrdiff_t kLargestStride = ptrdiff_t(1) << 22;
 // Below so many bytes of weights to read, a thread is not worth waking.
@@ -51,6 +51,8 @@ class FffLayer final : public lookupffn_layer {
   const PackedFff packed;
 };
 
+size_t chunk_of(const FffShape& shape) { return std::clamp<size_t>(kChunkCodes / shape.path(), 1, kLargestChunk); }
+
 // One task's tokens, a chunk at a time. Its scratch is part of the call's.
 class Task {
  public:
@@ -66,7 +68,7 @@ class Task {
   int32_t* code() const { return code_; }
   float* score() const { return score_; }
 
-  // Codes and scores of tokens first..first+count-1 of x, count up to kChunk.
+  // Codes and scores of tokens first..first+count-1 of x, count up to chunk_of().
   void descend(const InputRows& rows, size_t first, size_t count) {
     x_ = kernel_rows(rows, first, count);
     if (!kernels_->descent.empty()) {
@@ -109,12 +111,13 @@ class Task {
 
  private:
   Task(const FffShape& shape, char* scratch) : shape_(shape), scratch_(scratch) {
-    x_copy_ = take<float>(kChunk * shape.in());
-    code_ = take<int32_t>(kChunk * shape.path());
-    score_ = take<float>(kChunk * shape.path());
-    next_ = take<int32_t>(kChunk * shape.trees);
-    hidden_ = take<float>(kChunk * shape.hidden_row());
-    y_copy_ = take<float>(kChunk * shape.out());
+    const size_t chunk = chunk_of(shape);
+    x_copy_ = take<float>(chunk * shape.in());
+    code_ = take<int32_t>(chunk * shape.path());
+    score_ = take<float>(chunk * shape.path());
+    next_ = take<int32_t>(chunk * shape.trees);
+    hidden_ = take<float>(chunk * shape.hidden_row());
+    y_copy_ = take<float>(chunk * shape.out());
   }
 
   template <class Value>
@@ -204,10 +207,10 @@ class Task {
   char* const scratch_;
   size_t end_ = 0;
   float* x_copy_;
-  int32_t* code_;   // [kChunk, trees, levels]
+  int32_t* code_;   // [chunk, trees, levels]
   float* score_;    // likewise
-  int32_t* next_;   // [kChunk, trees]: nodes below the last level, or [kChunk]: leaves
-  float* hidden_;   // [kChunk, hidden_row]
+  int32_t* next_;   // [chunk, trees]: nodes below the last level, or [chunk]: leaves
+  float* hidden_;   // [chunk, hidden_row]
   float* y_copy_;
   InputRows x_{};   // of the chunk
   const PackedFff* packed_ = nullptr;
@@ -223,13 +226,13 @@ void for_chunks(const FffLayer& layer, lookupffn_threads& threads, size_t tokens
                                               (shape.has_leaves() ? shape.hidden * (shape.d_in + shape.out()) : shape.path() * shape.out()));
   const size_t worth = std::max<size_t>(1, kWorthSharing / token_bytes);  // tokens
   const size_t parts = std::max<size_t>(1, std::min(threads.count, tokens / worth));
-  const size_t bytes = round_up(Task::bytes(shape), 64);
+  const size_t bytes = round_up(Task::bytes(shape), 64), chunk = chunk_of(shape);
   const ScratchPool::Lease lease(layer.scratch);
   char* const scratch = (*lease).reserve(parts * bytes);
   run_tasks(threads, parts, [&](size_t i) {
     const Share share(tokens, parts, i, 1);
     Task task(layer, tokens, scratch + i * bytes);
-    for (size_t n = 0; n < share.count; n += kChunk) visit(task, share.first + n, std::min(kChunk, share.count - n));
+    for (size_t n = 0; n < share.count; n += chunk) visit(task, share.first + n, std::min(chunk, share.count - n));
   });
 }
 
