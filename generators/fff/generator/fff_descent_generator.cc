@@ -7,6 +7,8 @@
 #include "kernel_cpu.h"
 #include "multiply_add.h"
 #include "node_logit.h"
+#include "node_prefetch.h"
+#include "row_prefetch.h"
 #include "stack_storage.h"
 
 namespace lookupffn {
@@ -28,6 +30,8 @@ class FffDescent : public Generator<FffDescent> {
   GeneratorParam<int> token_tile{"token_tile", 1};  // tokens that go down together, level by level
   GeneratorParam<int> tree_tile{"tree_tile", 1};    // trees, likewise
   GeneratorParam<int> vector_bytes{"vector_bytes", 0};  // bytes of a vector of floats; 0: the target's
+  GeneratorParam<int> node_lines{"node_lines", 0};      // cache lines fetched of each node's weights, as soon as it is known
+  GeneratorParam<int> child_lines{"child_lines", 0};    // the same of both its children
 
   Input<Buffer<float>> x{"x", 2};            // [tokens, d_in]: i, n
   Input<Buffer<float>> weight{"weight", 3};  // [trees, nodes, d_in]: i, node, t
@@ -102,6 +106,16 @@ class FffDescent : public Generator<FffDescent> {
       keep_on_stack(node->logit.compute_at(outputs, to));
       node->schedule_sums(node->logit, node->t, lanes);
     }
+
+    // ---- weights are fetched ahead, of one tree: behind a node's lines its children's, which the last level does not have
+    const int row_bytes = int(d_in) * int(sizeof(float));
+    for (size_t l = 0; l < logits.size() && trees == 1; ++l) {
+      if (node_lines > 0) get_pipeline().add_custom_lowering_pass(new NodePrefetch(nodes[l].name(), "weight", row_bytes, 1, 0, 1, node_lines));
+      if (child_lines > 0 && l + 1 < logits.size()) {
+        get_pipeline().add_custom_lowering_pass(new NodePrefetch(nodes[l].name(), "weight", row_bytes, 2, 1, 2, child_lines));
+      }
+    }
+    if (node_lines > 0 || child_lines > 0) get_externs_map()->insert(prefetch_function(get_target()));
   }
 
  private:
