@@ -14,3 +14,15 @@ lookupffn_family_room(reference LOOKUPFFN_REFERENCE_FAMILY_SOURCES LOOKUPFFN_REF
 lookupffn_family_room(generator LOOKUPFFN_GENERATOR_FAMILY_SOURCES LOOKUPFFN_GENERATOR_FAMILY_FOLDERS)
 # What looks behind the public headers includes these.
 set(LOOKUPFFN_PRIVATE_INCLUDES ${PROJECT_SOURCE_DIR}/runtime/src ${PROJECT_SOURCE_DIR}/registry ${LOOKUPFFN_RUNTIME_FAMILY_FOLDERS})
+
+# The shapes of all families' workloads.def.
+file(GLOB workload_files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/generators/*/workloads.def)
+set(LOOKUPFFN_WORKLOAD_SHAPES "")
+foreach(workload_file IN LISTS workload_files)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${workload_file})
+  file(STRINGS ${workload_file} workload_rows REGEX "^LOOKUPFFN_WORKLOAD\\(")
+  foreach(row IN LISTS workload_rows)
+    string(REGEX REPLACE "^[^\"]*\"([^\"]*)\".*" "\\1" shape "${row}")
+    list(APPEND LOOKUPFFN_WORKLOAD_SHAPES "${shape}")
+  endforeach()
+endforeach()

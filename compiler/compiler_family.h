@@ -4,6 +4,7 @@
 #define LOOKUPFFN_COMPILER_FAMILY_H
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernel_description.h"
@@ -26,6 +27,8 @@ struct CompilerFamily {
   LayerWork (*work)(const TypedShape& layer);
   // Of its kernels, each once.
   std::vector<KernelDescription> descriptions;
+  // Names and shapes of layers that are worth measuring: generators/NAME/workloads.def, in which CMake finds them too.
+  std::vector<std::pair<const char*, const char*>> workloads = {};
 };
 
 const std::vector<const CompilerFamily*>& compiler_families();

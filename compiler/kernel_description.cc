@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "compiler_family.h"
+#include "weight_types.h"
 
 namespace lookupffn {
 
@@ -34,6 +35,14 @@ Work kernel_work(const KernelSpec& spec) {
   const KernelDescription& description = kernel_description(spec.kernel);
   const LayerWork work = layer_work(description.smallest_layer(spec));
   return description.part == LayerPart::kAddresser ? work.addresser : work.retriever;
+}
+
+Work dense_ffn_work(const LayerShape& shape, const std::string& weight_type) {
+  const double products = 4 * double(shape.d_in) * double(shape.d_in + shape.d_out);
+  Work work;
+  work.flops = 2 * products;
+  work.weight_bytes = work.footprint_bytes = weight_bytes(weight_type_of(weight_type), products);
+  return work;
 }
 
 }  // namespace lookupffn

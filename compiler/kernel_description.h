@@ -67,5 +67,8 @@ std::vector<std::string> kernel_names();
 // What a kernel does for one token: its part of its smallest layer.
 Work kernel_work(const KernelSpec& spec);
 
+// Of the dense FFN of a layer's width, d_in -> 4 d_in -> d_out, that lookup layers take the place of.
+Work dense_ffn_work(const LayerShape& shape, const std::string& weight_type);
+
 }  // namespace lookupffn
 #endif

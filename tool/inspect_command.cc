@@ -6,40 +6,15 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "kernel_choice.h"
+#include "compiler_family.h"
 #include "json_fields.h"
 #include "layer_options.h"
 #include "model.h"
 #include "lookupffn/lookupffn.hpp"
-#include "safetensors.h"
+#include "shape_fields.h"
 
 namespace lookupffn {
 namespace {
-
-// What one token costs: products counted by the formula, padding excluded; a multiply-add is two flops.
-struct TokenCost {
-  double hash_flops, gather_flops, table_bytes, projection_bytes;
-  double dense_flops, dense_bytes;  // of the dense FFN of the same width, d_in -> 4 d_in -> d_out, in f32
-
-  TokenCost(const Shape& shape, size_t table_element) {
-    const double d_in = double(shape.d_in), d_out = double(shape.d_out), tables = double(shape.tables);
-    const double outputs = tables * double(shape.bits);
-    if (shape.projection == LOOKUPFFN_BH4) {
-      double p = 1, levels = 0;
-      while (p < d_in) p *= 2, ++levels;
-      // A stage: p inputs to a block each, and the Hadamard transform's additions.
-      hash_flops = double(shape.repeats) * 4 * (2 * p * double(shape.block) + p * levels);
-      projection_bytes = double(shape.repeats) * 4 * p * double(shape.block) * 4;
-    } else {
-      hash_flops = 2 * outputs * d_in;
-      projection_bytes = outputs * d_in * 4;
-    }
-    gather_flops = 2 * tables * d_out;
-    table_bytes = tables * (d_out * double(table_element) + (table_element == 1 ? 4 : 0));
-    dense_flops = 2 * (d_in * 4 * d_in + 4 * d_in * d_out);
-    dense_bytes = (d_in * 4 * d_in + 4 * d_in * d_out) * 4;
-  }
-};
 
 struct Options {
   std::string model;
@@ -63,19 +38,27 @@ std::string megabytes(double bytes) {
   return text;
 }
 
-nlohmann::json describe_layer(const Shape& shape, size_t table_element) {
-  const TokenCost cost(shape, table_element);
+// What it has of shape, bytes and work; what is 0 or nothing is left out. A token of a layer of ids is one id.
+nlohmann::json describe_layer(const Shape& shape, const LayerOptions& options) {
+  const LayerWork work = layer_work({LayerShape(shape), options.table_type, options.projection_type});
+  const double flops = work.addresser.flops + work.retriever.flops;
   nlohmann::json layer = {{"prefix", shape.prefix},
-                          {"projection", shape.projection == LOOKUPFFN_BH4 ? "bh4" : "dense"},
-                          {"d_in", shape.d_in}, {"d_out", shape.d_out}, {"tables", shape.tables}, {"bits", shape.bits},
-                          {"rows", shape.rows}, {"block", shape.block}, {"repeats", shape.repeats},
-                          {"decay", shape.decay}, {"layer_norm_eps", shape.layer_norm_eps},
-                          {"table_bytes", double(shape.tables) * double(shape.rows) * double(shape.d_out) * double(table_element)},
-                          {"projection_bytes", cost.projection_bytes},
-                          {"per_token", {{"hash_flops", cost.hash_flops}, {"gather_flops", cost.gather_flops},
-                                         {"flops", cost.hash_flops + cost.gather_flops}, {"table_bytes", cost.table_bytes}}},
-                          {"dense_ffn", {{"d_hidden", 4 * shape.d_in}, {"flops", cost.dense_flops}, {"weight_bytes", cost.dense_bytes}}},
-                          {"flops_of_dense", (cost.hash_flops + cost.gather_flops) / cost.dense_flops}};
+                          {"family", shape.family},
+                          {"projection", projection_name(shape.projection)},
+                          {"table_bytes", work.retriever.footprint_bytes},
+                          {"projection_bytes", work.addresser.footprint_bytes},
+                          {"per_token", {{"hash_flops", work.addresser.flops}, {"gather_flops", work.retriever.flops},
+                                         {"flops", flops}, {"table_bytes", work.retriever.row_bytes}}}};
+  for (const ShapeField& field : kShapeFields) {
+    if (shape.*field.c_value != 0) layer[field.name] = shape.*field.c_value;
+  }
+  if (shape.projection == LOOKUPFFN_BH4) layer["decay"] = shape.decay;
+  if (shape.layer_norm_eps != 0) layer["layer_norm_eps"] = shape.layer_norm_eps;
+  if (shape.d_in != 0) {
+    const Work dense = dense_ffn_work(LayerShape(shape), "f32");
+    layer["dense_ffn"] = {{"d_hidden", 4 * shape.d_in}, {"flops", dense.flops}, {"weight_bytes", dense.weight_bytes}};
+    layer["flops_of_dense"] = flops / dense.flops;
+  }
   return layer;
 }
 
@@ -91,20 +74,25 @@ nlohmann::json describe_packed(const Layer& layer) {
 void print_layer(const nlohmann::json& layer) {
   const auto number = [](const nlohmann::json& value) { return value.get<double>(); };
   std::printf("layer %s\n", quote_name(layer["prefix"].get<std::string>()).c_str());
-  std::printf("  %s projection, d_in %zu, d_out %zu, %zu tables of %zu rows (%zu bits)", layer["projection"].get<std::string>().c_str(),
-              layer["d_in"].get<size_t>(), layer["d_out"].get<size_t>(), layer["tables"].get<size_t>(),
-              layer["rows"].get<size_t>(), layer["bits"].get<size_t>());
-  if (layer["projection"] == "bh4") {
-    std::printf(", block %zu, %zu repeats, decay %g", layer["block"].get<size_t>(), layer["repeats"].get<size_t>(), number(layer["decay"]));
+  std::string text = "family " + layer["family"].get<std::string>() + ", projection " + layer["projection"].get<std::string>();
+  for (const ShapeField& field : kShapeFields) {
+    if (layer.contains(field.name)) text += std::string(", ") + field.name + " " + std::to_string(layer[field.name].get<size_t>());
   }
-  std::printf(", LayerNorm eps %g\n", number(layer["layer_norm_eps"]));
-  std::printf("  tables %s, projection %s in f32\n", megabytes(number(layer["table_bytes"])).c_str(), megabytes(number(layer["projection_bytes"])).c_str());
+  std::printf("  %s", text.c_str());
+  for (const char* name : {"decay", "layer_norm_eps"}) {
+    if (layer.contains(name)) std::printf(", %s %g", name, number(layer[name]));
+  }
+  std::printf("\n  tables %s", megabytes(number(layer["table_bytes"])).c_str());
+  if (number(layer["projection_bytes"]) > 0) std::printf(", projection %s", megabytes(number(layer["projection_bytes"])).c_str());
   const nlohmann::json& token = layer["per_token"];
-  std::printf("  a token: %.3f Mflop (hash %.3f, gather %.3f), reads %s of tables\n", number(token["flops"]) / 1e6,
-              number(token["hash_flops"]) / 1e6, number(token["gather_flops"]) / 1e6, megabytes(number(token["table_bytes"])).c_str());
-  std::printf("  the dense FFN of this width (%zu hidden): %.3f Mflop a token, %s of weights; LookupFFN does %.1f %% of its flops\n",
-              layer["dense_ffn"]["d_hidden"].get<size_t>(), number(layer["dense_ffn"]["flops"]) / 1e6,
-              megabytes(number(layer["dense_ffn"]["weight_bytes"])).c_str(), 100 * number(layer["flops_of_dense"]));
+  std::printf("\n  %s: %.3f Mflop (hash %.3f, gather %.3f), reads %s of tables\n", layer.contains("d_in") ? "a token" : "an id",
+              number(token["flops"]) / 1e6, number(token["hash_flops"]) / 1e6, number(token["gather_flops"]) / 1e6,
+              megabytes(number(token["table_bytes"])).c_str());
+  if (layer.contains("dense_ffn")) {
+    std::printf("  the dense FFN of this width (%zu hidden): %.3f Mflop a token, %s of weights in f32; this layer does %.1f %% of its flops\n",
+                layer["dense_ffn"]["d_hidden"].get<size_t>(), number(layer["dense_ffn"]["flops"]) / 1e6,
+                megabytes(number(layer["dense_ffn"]["weight_bytes"])).c_str(), 100 * number(layer["flops_of_dense"]));
+  }
   if (!layer.contains("packed")) return;
   const nlohmann::json& packed = layer["packed"];
   std::printf("  packed for %s in %.1f ms: tables %s (%s), projection %s (%s), all %s, of which %s asked for in huge pages\n",
@@ -118,14 +106,13 @@ void print_layer(const nlohmann::json& layer) {
 
 void inspect(const Options& options) {
   const Model model(options.model);
-  const size_t element = options.layer.table_type == "f32" ? 4 : options.layer.table_type == "bf16" ? 2 : 1;
   nlohmann::json result = {{"model", options.model}, {"layers", nlohmann::json::array()}};
   // Names that lead nowhere are mistakes, packed or not.
   if (!options.layer.prefix.empty()) find_layer(model.get(), options.layer.prefix.c_str());
   if (!options.layer.library.empty()) load_kernels(options.layer.library);
   for (const Shape& shape : model.layers()) {
     if (!options.layer.prefix.empty() && options.layer.prefix != shape.prefix) continue;
-    nlohmann::json layer = describe_layer(shape, element);
+    nlohmann::json layer = describe_layer(shape, options.layer);
     if (options.packed) layer["packed"] = describe_packed(options.layer.pack(model, shape.prefix));
     if (!options.json) print_layer(layer);
     result["layers"].push_back(layer);

@@ -34,7 +34,7 @@ void Bounds::add_rows(lookupffn_type type) {
                                           ring.code.data(), ring.tokens);
   // The faster of two tries decides which order of each family goes on to the rounds.
   const double a_token =
-      workload.row_bytes_a_token(bytes_of(type)) / 15e9;  // a guess, for the number of calls
+      workload.row_bytes_a_token(type) / 15e9;  // a guess, for the number of calls
   const size_t calls = std::max<size_t>(1, static_cast<size_t>(kMilliseconds * 1e-3 / (a_token * tokens_)));
   std::unique_ptr<RowReads::Plan> best[2];
   double best_seconds[2] = {1e9, 1e9};

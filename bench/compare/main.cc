@@ -88,7 +88,7 @@ std::vector<Entrant> make_entrants(const std::vector<ContenderKind>& kinds, cons
 }
 
 double flops_of(const ContenderKind& kind, Part part, const Workload& workload) {
-  if (kind.computes == Computes::kDenseFfn) return workload.dense_ffn_flops();
+  if (kind.computes == Computes::kDenseFfn) return workload.dense_ffn().flops;
   return (part != Part::kGather ? workload.hash_flops() : 0) +
          (part != Part::kHash ? workload.gather_flops() : 0);
 }
@@ -97,8 +97,8 @@ Bounds::Needs needs_of(const Entrant& entrant, Part part, const Workload& worklo
   Bounds::Needs needs;
   if (entrant.kind->computes == Computes::kDenseFfn) {
     const bool bf16 = entrant.kind->weight_type == "bf16";
-    needs.hash_flops = workload.dense_ffn_flops();
-    needs.weights = workload.dense_ffn_bytes(bf16 ? 2 : 4);
+    needs.hash_flops = workload.dense_ffn().flops;
+    needs.weights = workload.dense_ffn(entrant.kind->weight_type).weight_bytes;
     if (bf16) {  // the fastest bf16 there is, that is the last of the list
       for (Arithmetic arithmetic : runnable_arithmetic()) needs.hash_arithmetic = name_of(arithmetic);
     }
@@ -110,7 +110,7 @@ Bounds::Needs needs_of(const Entrant& entrant, Part part, const Workload& worklo
   needs.hash_arithmetic = needs.f32_arithmetic;
   if (part != Part::kGather) {
     needs.hash_flops = workload.hash_flops();
-    needs.weights = workload.projection_bytes(bytes_of(entrant.types.projection));
+    needs.weights = workload.projection_bytes(entrant.types.projection);
     // vdpbf16ps is not faster than an f32 FMA on every CPU; a kernel may use either. On tiles see the AMX
     // rate.
     if (ours && isa_has(isa, kTiles) && weight_type(entrant.types.projection).parts > 0) needs.hash_arithmetic = "amx bf16";
@@ -165,7 +165,7 @@ std::vector<Result> compare_at(size_t tokens, const Options& options, const Sett
     const ContenderKind& kind = *entrant.kind;
     const double us = entry.meter->median();
     const Bound bound = bounds.bound(entry.needs);
-    const double rows = entry.needs.rows ? workload.row_bytes_a_token(bytes_of(entry.needs.row_type)) : 0;
+    const double rows = entry.needs.rows ? workload.row_bytes_a_token(entry.needs.row_type) : 0;
     Result result;
     result.workload = workload.name;
     result.codes = options.codes;

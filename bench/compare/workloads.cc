@@ -2,6 +2,12 @@
 
 #include <stdexcept>
 
+#include "compiler_family.h"
+#include "shape_fields.h"
+#include "tensor_limits.h"
+#include "weight_types.h"
+#include "workload.h"
+
 #ifdef LOOKUPFFN_WORKLOAD_KERNELS
 #include <workload_kernels.h>
 #endif
@@ -9,12 +15,15 @@
 namespace lookupffn::bench {
 
 const std::vector<Workload>& workloads() {
-  static const std::vector<Workload> all = {
-      {"small512_t128", 512, 128, 8, LOOKUPFFN_BH4, 64},  // the published model
-      {"small512_t64", 512, 64, 8, LOOKUPFFN_BH4, 64},
-      {"small512_t64_dense", 512, 64, 8, LOOKUPFFN_DENSE, 0},
-      {"base768_t128", 768, 128, 8, LOOKUPFFN_BH4, 64},  // padded to 1024
-  };
+  static const std::vector<Workload> all = [] {
+    std::vector<Workload> list;
+    for (const auto& [name, shape] : lookupffn::workloads()) {
+      if (shape.family != LayerShape().family) continue;
+      list.push_back({name, shape, size_t(shape.d_in), size_t(shape.tables), size_t(shape.bits),
+                      shape.projection == projection_name(LOOKUPFFN_BH4) ? LOOKUPFFN_BH4 : LOOKUPFFN_DENSE, size_t(shape.block)});
+    }
+    return list;
+  }();
   return all;
 }
 
@@ -27,35 +36,23 @@ const Workload& find_workload(const std::string& name) {
   throw std::invalid_argument("unknown workload '" + name + "'; there are " + names);
 }
 
-size_t Workload::padded() const {
-  size_t p = 1;
-  while (p < d) p *= 2;
-  return p;
+size_t Workload::padded() const { return power_of_two_from(d); }
+
+size_t Workload::repeats() const { return size_t(shape.repeats); }
+
+double Workload::hash_flops() const { return layer_work({shape}).addresser.flops; }
+
+double Workload::gather_flops() const { return layer_work({shape}).retriever.flops; }
+
+double Workload::projection_bytes(lookupffn_type type) const {
+  return layer_work({shape, "f32", weight_type(type).name}).addresser.weight_bytes;
 }
 
-size_t Workload::repeats() const {
-  return projection == LOOKUPFFN_BH4 ? (tables * bits + padded() - 1) / padded() : 0;
+double Workload::row_bytes_a_token(lookupffn_type type) const {
+  return layer_work({shape, weight_type(type).name, "f32"}).retriever.row_bytes;
 }
 
-double Workload::hash_flops() const {
-  if (projection == LOOKUPFFN_DENSE) return 2.0 * d * tables * bits;
-  // The first stage's products with the zeros that pad its input are left out.
-  return 2.0 * repeats() * block * (d + 3 * padded());
-}
-
-double Workload::gather_flops() const { return 2.0 * tables * d; }
-
-double Workload::dense_ffn_flops() const { return 2.0 * 2 * d * 4 * d; }
-
-double Workload::projection_bytes(double element_bytes) const {
-  return hash_flops() / 2 * element_bytes;  // each weight is used in one product a token
-}
-
-double Workload::row_bytes_a_token(double element_bytes) const {
-  return static_cast<double>(tables) * (d * element_bytes + (element_bytes == 1 ? sizeof(float) : 0));
-}
-
-double Workload::dense_ffn_bytes(size_t element_bytes) const { return 2.0 * d * 4 * d * element_bytes; }
+Work Workload::dense_ffn(const std::string& weight_type) const { return dense_ffn_work(shape, weight_type); }
 
 lookupffn_status register_workload_kernels() {
 #ifdef LOOKUPFFN_WORKLOAD_KERNELS

@@ -1,4 +1,4 @@
-// The layers that benchmarks run, by name.
+// The LookupFFN layers that benchmarks run, by name (generators/lookupffn/workloads.def).
 #ifndef LOOKUPFFN_BENCH_WORKLOADS_H
 #define LOOKUPFFN_BENCH_WORKLOADS_H
 
@@ -6,12 +6,14 @@
 #include <string>
 #include <vector>
 
+#include "kernel_description.h"
 #include "lookupffn/lookupffn.h"
 
 namespace lookupffn::bench {
 
 struct Workload {
   std::string name;
+  LayerShape shape;
   size_t d;  // d_in = d_out
   size_t tables;
   size_t bits;
@@ -22,16 +24,14 @@ struct Workload {
   size_t padded() const;   // d rounded up to a power of two
   size_t repeats() const;  // BH4 blocks' repeats; dense: 0
 
-  // Products of the formula for one token, two flops each; what padding would add is not counted.
+  // For one token, as the family counts them: see Work.
   double hash_flops() const;
   double gather_flops() const;
-  double dense_ffn_flops() const;  // d -> 4 d -> d
+  double projection_bytes(lookupffn_type type) const;  // once a call
+  double row_bytes_a_token(lookupffn_type type) const;
 
-  // Weights that the formula reads, `element_bytes` each: projection weights once a call, table rows (and a
-  // scale a row where elements are bytes) once a token.
-  double projection_bytes(double element_bytes) const;
-  double row_bytes_a_token(double element_bytes) const;
-  double dense_ffn_bytes(size_t element_bytes) const;
+  // Of the dense FFN of this width, with weights of a type.
+  Work dense_ffn(const std::string& weight_type = "f32") const;
 };
 
 const std::vector<Workload>& workloads();

@@ -5,12 +5,13 @@
 namespace lookupffn {
 
 const std::vector<Workload>& workloads() {
-  static const std::vector<Workload> all = {
-      {"small512_t128", parse_layer_shape("d_in=512 tables=128 bits=8 projection=bh4 block=64")},
-      {"small512_t64", parse_layer_shape("d_in=512 tables=64 bits=8 projection=bh4 block=64")},
-      {"small512_t64_dense", parse_layer_shape("d_in=512 tables=64 bits=8 projection=dense")},
-      {"base768_t128", parse_layer_shape("d_in=768 tables=128 bits=8 projection=bh4 block=64")},
-  };
+  static const std::vector<Workload> all = [] {
+    std::vector<Workload> list;
+    for (const CompilerFamily* family : compiler_families()) {
+      for (const auto& [name, shape] : family->workloads) list.push_back({name, parse_layer_shape(shape)});
+    }
+    return list;
+  }();
   return all;
 }
 

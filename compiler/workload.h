@@ -1,4 +1,4 @@
-// The layers that the project's benchmarks measure, by name.
+// The layers that the project tunes, measures and compares, by name: those of every family's workloads.def.
 #ifndef LOOKUPFFN_WORKLOAD_H
 #define LOOKUPFFN_WORKLOAD_H
 
