@@ -68,9 +68,9 @@ class File {
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
-#define EXPECT_REFUSED(text, part) \
-  do { \
-    const std::string message = (text); \
+#define EXPECT_REFUSED(text, part)                   \
+  do {                                               \
+    const std::string message = (text);              \
     EXPECT_TRUE(contains(message, part)) << message; \
   } while (false)
 
@@ -81,7 +81,8 @@ TEST(MemoryformerModel, BitsFollowFromTheProjection) {
   EXPECT_EQ(File().layer("", 6, 2).projection("hash.projection.", 3, 4).opened(), ": 1 3 4 2");
   // T * 2 rows of T outputs are also T / 2 * 4 rows.
   const File two = File().layer("", 8, 2).projection("hash.projection.", 4, 4);
-  EXPECT_REFUSED(two.opened(), "tensor 'tables' has 8 rows and the projection 4 outputs, of 1 bit or of 2: __metadata__ 'bits' must say");
+  EXPECT_REFUSED(two.opened(),
+                 "tensor 'tables' has 8 rows and the projection 4 outputs, of 1 bit or of 2: __metadata__ 'bits' must say");
   EXPECT_EQ(two.opened({{"bits", "1"}}), ": 1 4 4 2");
   EXPECT_EQ(two.opened({{"bits", "2"}}), ": 2 2 4 2");
   EXPECT_REFUSED(two.opened({{"bits", "3"}}), "of 1 bit or of 2");
@@ -95,8 +96,9 @@ TEST(MemoryformerModel, WithoutAProjectionTheFileSaysTheBits) {
   EXPECT_EQ(file.opened({{"bits", "8"}}), ": 8 12 96 4");
   EXPECT_EQ(file.opened({{"config", R"({"bits": 8, "tables": 12})"}}), ": 8 12 96 4");
   EXPECT_EQ(file.opened({{"bits", "4"}, {"config", R"({"bits": 8})"}}), ": 4 192 768 4");
-  for (const Metadata& metadata : {Metadata{}, Metadata{{"config", "{"}}, Metadata{{"config", "[]"}}, Metadata{{"config", R"({"bits": "8"})"}},
-                                   Metadata{{"config", R"({"bits": [[8]]})"}}, Metadata{{"config", R"({"bits": []})"}}}) {
+  for (const Metadata& metadata :
+       {Metadata{}, Metadata{{"config", "{"}}, Metadata{{"config", "[]"}}, Metadata{{"config", R"({"bits": "8"})"}},
+        Metadata{{"config", R"({"bits": [[8]]})"}}, Metadata{{"config", R"({"bits": []})"}}}) {
     EXPECT_REFUSED(file.opened(metadata), "tensor 'tables' has 3072 rows of any number of bits");
   }
   for (const char* bits : {"", "x", "-1", "0", "8.5", "[]", "[\"8\"]", "{}"}) {
@@ -118,8 +120,12 @@ TEST(MemoryformerModel, AListHasTheBitsOfEachLayerInTheOrderOfTheLayers) {
 }
 
 TEST(MemoryformerModel, LayersBesideASharedProjectionHaveIt) {
-  const File file = File().layer("a.query_proj.", 160, 3).layer("a.value_proj.", 160, 4).layer("b.query_proj.", 160, 5)
-                        .projection("a.hash_proj.", 40, 30).projection("b.query_proj.hash.projection.", 40, 20);
+  const File file = File()
+                        .layer("a.query_proj.", 160, 3)
+                        .layer("a.value_proj.", 160, 4)
+                        .layer("b.query_proj.", 160, 5)
+                        .projection("a.hash_proj.", 40, 30)
+                        .projection("b.query_proj.hash.projection.", 40, 20);
   EXPECT_EQ(file.opened(), "a.query_proj.: 4 10 30 3, a.value_proj.: 4 10 30 4, b.query_proj.: 4 10 20 5");
 }
 
@@ -128,17 +134,24 @@ TEST(MemoryformerModel, WhatIsMissingOrDoesNotFitIsNamed) {
   EXPECT_REFUSED(File().add("tables", {16, 4}).opened(bits), "tensor 'bias' is missing");
   EXPECT_REFUSED(File().add("tables", {16, 4}).add("bias", {5}).opened(bits), "tensor 'bias' has the shape [5]");
   EXPECT_REFUSED(File().layer("", 16, 4).add("hash.projection.bias", {6}).opened(bits), "'hash.projection.weight' is missing");
-  EXPECT_REFUSED(File().layer("", 16, 4).add("hash.projection.weight", {6, 5}).opened(bits), "'hash.projection.bias' is missing");
+  EXPECT_REFUSED(File().layer("", 16, 4).add("hash.projection.weight", {6, 5}).opened(bits),
+                 "'hash.projection.bias' is missing");
   EXPECT_REFUSED(File().layer("", 16, 4).add("hash.projection.weight", {6, 5}).add("hash.projection.bias", {5}).opened(bits),
                  "'hash.projection.bias' has the shape [5]");
-  EXPECT_REFUSED(File().layer("", 16, 4).add("hash.projection.weight", {1, 4, 1, 8, 8}).add("hash.projection.bias", {6}).opened(bits),
-                 "'hash.projection.weight' has 5 dimensions; 2 are needed");
+  EXPECT_REFUSED(
+      File().layer("", 16, 4).add("hash.projection.weight", {1, 4, 1, 8, 8}).add("hash.projection.bias", {6}).opened(bits),
+      "'hash.projection.weight' has 5 dimensions; 2 are needed");
   EXPECT_REFUSED(File().layer("", 16, 9000).opened(bits), "d_out 9000");
   EXPECT_REFUSED(File().layer("", 0, 4).opened(bits), "has 0 rows");
 }
 
 TEST(MemoryformerModel, ALayerWithLayerNormIsNotMemoryformers) {
-  EXPECT_REFUSED(File().layer("", 16, 4).projection("hash.projection.", 6, 5).add("LayerNorm.weight", {5}).add("LayerNorm.bias", {5}).opened(),
+  EXPECT_REFUSED(File()
+                     .layer("", 16, 4)
+                     .projection("hash.projection.", 6, 5)
+                     .add("LayerNorm.weight", {5})
+                     .add("LayerNorm.bias", {5})
+                     .opened(),
                  "tensor 'tables' has 2 dimensions; 3 are needed");
   EXPECT_REFUSED(File().layer("my_", 16, 4).opened({{"bits", "3"}}), "holds no lookup layer");
 }

@@ -43,7 +43,8 @@ std::vector<std::string> case_names() {
   std::vector<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(kFamilies)) {
     const std::string name = entry.path().filename().string(), start = "memoryformer.", end = ".safetensors";
-    if (name.compare(0, start.size(), start) == 0) names.push_back(name.substr(start.size(), name.size() - start.size() - end.size()));
+    if (name.compare(0, start.size(), start) == 0)
+      names.push_back(name.substr(start.size(), name.size() - start.size() - end.size()));
   }
   if (names.empty()) throw std::runtime_error(kFamilies + " holds no case of memoryformer");
   std::sort(names.begin(), names.end());
@@ -227,8 +228,8 @@ TEST(MemoryformerGeneric, RandomShapesAgreeWithTheFormulas) {
     const lookupffn_shape shape = projected ? reference::dense_shape(draw(1, 200), d_out, tables, bits)
                                             : reference::unprojected_shape(d_out, tables, bits);
     const lookupffn_type projection_type = k % 4 == 0 ? LOOKUPFFN_BF16 : LOOKUPFFN_F32;
-    check_on_all_isas(random_layer(shape, seed + uint64_t(k)), seed + uint64_t(k), {"", LOOKUPFFN_GENERIC_KERNELS, LOOKUPFFN_F32, projection_type},
-                      kTableTypes);
+    check_on_all_isas(random_layer(shape, seed + uint64_t(k)), seed + uint64_t(k),
+                      {"", LOOKUPFFN_GENERIC_KERNELS, LOOKUPFFN_F32, projection_type}, kTableTypes);
     if (testing::Test::HasFailure()) return;
   }
 }
@@ -281,7 +282,8 @@ TEST(MemoryformerKernels, GiveTheSameBitsOnAnyNumberOfThreads) {
       for (const size_t count : {size_t(1), size_t(40), tokens}) {
         std::vector<float> other(count * layer.shape().d_out);
         packed.forward(Threads(threads), layer.x().data(), other.data(), count);
-        ASSERT_EQ(std::memcmp(y.data(), other.data(), other.size() * sizeof(float)), 0) << threads << " threads, " << count << " tokens";
+        ASSERT_EQ(std::memcmp(y.data(), other.data(), other.size() * sizeof(float)), 0)
+            << threads << " threads, " << count << " tokens";
       }
     }
   });
@@ -298,7 +300,8 @@ TEST(MemoryformerKernels, KeepARowThatIsNotFiniteToItself) {
       const float bad[] = {kNaN, kInf, -kInf};
       for (size_t n = 0; n < tokens; n += 4) {
         is_bad[n] = true;
-        for (size_t i = n % 8 == 0 ? 0 : n % d_in; i < (n % 8 == 0 ? d_in : n % d_in + 1); ++i) x[n * d_in + i] = bad[n / 4 % 3];
+        for (size_t i = n % 8 == 0 ? 0 : n % d_in; i < (n % 8 == 0 ? d_in : n % d_in + 1); ++i)
+          x[n * d_in + i] = bad[n / 4 % 3];
       }
       std::vector<int32_t> code(tokens * tables, -1);
       packed.forward(x.data(), bad_y.data(), tokens);

@@ -1,11 +1,12 @@
 // A LookupFFN layer for those who check and measure: reference/reference.h behind the interface of all families.
+#include "lookupffn_twin.h"
+
 #include <algorithm>
 #include <memory>
 #include <random>
 #include <utility>
 
 #include "lookupffn_layer.h"
-#include "lookupffn_twin.h"
 #include "lookupffn_verify.h"
 #include "reference/bf16_projection.h"
 #include "reference/layer.h"
@@ -75,6 +76,6 @@ Stage packed_stage(const std::string& kernel) { return kernel == "gather" ? Stag
 
 extern const ReferenceFamily lookupffn_reference_family;
 const ReferenceFamily lookupffn_reference_family = {"lookupffn",      packed_twin,  lookupffn_expects,
-                                                            verify_lookupffn, random_model, packed_stage};
+                                                    verify_lookupffn, random_model, packed_stage};
 
 }  // namespace lookupffn::reference

@@ -33,15 +33,16 @@ bool finite_row(const std::vector<Value>& rows, size_t width, size_t n) {
 }
 
 // x: NULL where a tensor has it.
-Expected read_expected(const SafetensorsFile& io, const CaseTensors& names, const std::vector<float>* x, const lookupffn_shape& shape) {
+Expected read_expected(const SafetensorsFile& io, const CaseTensors& names, const std::vector<float>* x,
+                       const lookupffn_shape& shape) {
   const size_t tables = shape.tables, d_out = shape.d_out;
   Expected expected;
   expected.given.code = int_rows(io, names.code, kAnyTokens, tables);
   for (size_t k = 0; k < expected.given.code.size(); ++k) {
     const int32_t value = expected.given.code[k];
     if (value < 0 || size_t(value) >= shape.rows) {
-      throw std::runtime_error(io.name() + ": tensor '" + names.code + "' holds " + std::to_string(value) + at(k / tables) + "; rows are 0 to " +
-                               std::to_string(shape.rows - 1));
+      throw std::runtime_error(io.name() + ": tensor '" + names.code + "' holds " + std::to_string(value) + at(k / tables) +
+                               "; rows are 0 to " + std::to_string(shape.rows - 1));
     }
   }
   expected.x = x ? *x : float_rows(io, names.x, kAnyTokens, shape.d_in);
@@ -140,8 +141,8 @@ Verification verify_packed(const SafetensorsFile& io, const CaseTensors& tensors
   return verify_expected(read_expected(io, tensors, nullptr, weights.shape), io, weights, layer, threads);
 }
 
-Verification verify_packed(const SafetensorsFile& io, const CaseTensors& tensors, const std::vector<float>& x, const ModelLayer& source,
-                           const lookupffn_layer& layer, lookupffn_threads& threads) {
+Verification verify_packed(const SafetensorsFile& io, const CaseTensors& tensors, const std::vector<float>& x,
+                           const ModelLayer& source, const lookupffn_layer& layer, lookupffn_threads& threads) {
   const Layer weights = layer_from(weights_of(source));
   return verify_expected(read_expected(io, tensors, &x, weights.shape), io, weights, layer, threads);
 }
@@ -149,7 +150,8 @@ Verification verify_packed(const SafetensorsFile& io, const CaseTensors& tensors
 Verification verify_lookupffn(const SafetensorsFile& io, const ModelLayer& source, const lookupffn_layer& layer,
                               lookupffn_threads& threads) {
   const std::string prefix = prefix_in(io, source);
-  return verify_packed(io, {prefix + "x", prefix + "z", prefix + "code", prefix + "score", prefix + "y"}, source, layer, threads);
+  return verify_packed(io, {prefix + "x", prefix + "z", prefix + "code", prefix + "score", prefix + "y"}, source, layer,
+                       threads);
 }
 
 }  // namespace lookupffn::reference

@@ -17,8 +17,8 @@ struct CaseTensors {
 Verification verify_packed(const SafetensorsFile& io, const CaseTensors& tensors, const ModelLayer& source,
                            const lookupffn_layer& layer, lookupffn_threads& threads);
 // The same with rows of x [tokens, d_in] that no tensor has; tensors.x is not looked at.
-Verification verify_packed(const SafetensorsFile& io, const CaseTensors& tensors, const std::vector<float>& x, const ModelLayer& source,
-                           const lookupffn_layer& layer, lookupffn_threads& threads);
+Verification verify_packed(const SafetensorsFile& io, const CaseTensors& tensors, const std::vector<float>& x,
+                           const ModelLayer& source, const lookupffn_layer& layer, lookupffn_threads& threads);
 
 // See ReferenceFamily.
 bool lookupffn_expects(const SafetensorsFile& io, const ModelLayer& source);

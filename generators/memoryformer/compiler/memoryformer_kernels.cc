@@ -24,10 +24,12 @@ LayerShape shape_of(ShapeText& text) {
   const int64_t outputs = shape.tables * shape.bits;
   shape.d_in = text.number("d_in", outputs, 1, kMaxWidth);
   if (shape.projection == "none" && shape.d_in != outputs) {
-    throw std::runtime_error("d_in=" + std::to_string(shape.d_in) + " is not tables * bits, as it must be without a projection");
+    throw std::runtime_error("d_in=" + std::to_string(shape.d_in) +
+                             " is not tables * bits, as it must be without a projection");
   }
   if (shape.d_in > int64_t(kMaxWidth)) {
-    throw std::runtime_error("d_in, tables * bits, is " + std::to_string(shape.d_in) + "; " + std::to_string(kMaxWidth) + " is the most");
+    throw std::runtime_error("d_in, tables * bits, is " + std::to_string(shape.d_in) + "; " + std::to_string(kMaxWidth) +
+                             " is the most");
   }
   shape.d_out = text.number("d_out", shape.d_in, 1, kMaxWidth);
   shape.rows = int64_t{1} << shape.bits;
@@ -37,8 +39,8 @@ LayerShape shape_of(ShapeText& text) {
 }
 
 std::string describe_shape(const LayerShape& shape) {
-  return "d_in=" + std::to_string(shape.d_in) + " d_out=" + std::to_string(shape.d_out) + " tables=" + std::to_string(shape.tables) +
-         " bits=" + std::to_string(shape.bits) + " projection=" + shape.projection;
+  return "d_in=" + std::to_string(shape.d_in) + " d_out=" + std::to_string(shape.d_out) +
+         " tables=" + std::to_string(shape.tables) + " bits=" + std::to_string(shape.bits) + " projection=" + shape.projection;
 }
 
 std::vector<KernelSpec> kernels_of(const ScheduleSpaces& spaces, const LayerShape& shape, const std::string& isa,
@@ -96,8 +98,12 @@ std::vector<KernelSpec> one_token_kernels(const ScheduleSpaces& spaces, const Ke
 
 // The other kernels, hash and gather, are LookupFFN's.
 extern const CompilerFamily memoryformer_compiler_family;
-const CompilerFamily memoryformer_compiler_family = {
-    "memoryformer", shape_of, describe_shape, kernels_of, work_of,
-    {{"code_and_score", LayerPart::kAddresser, layer_of_code_and_score, code_and_score_cost, nullptr, false, one_token_kernels}}};
+const CompilerFamily memoryformer_compiler_family = {"memoryformer",
+                                                     shape_of,
+                                                     describe_shape,
+                                                     kernels_of,
+                                                     work_of,
+                                                     {{"code_and_score", LayerPart::kAddresser, layer_of_code_and_score,
+                                                       code_and_score_cost, nullptr, false, one_token_kernels}}};
 
 }  // namespace lookupffn

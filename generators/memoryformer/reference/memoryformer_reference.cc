@@ -80,7 +80,8 @@ std::vector<float> input_after(const SafetensorsFile& io, const std::string& pre
   return {h.begin(), h.end()};
 }
 
-Verification verify(const SafetensorsFile& io, const ModelLayer& source, const lookupffn_layer& layer, lookupffn_threads& threads) {
+Verification verify(const SafetensorsFile& io, const ModelLayer& source, const lookupffn_layer& layer,
+                    lookupffn_threads& threads) {
   const std::string& prefix = source.prefix();
   const auto own = [&](const char* name) { return first_there(io, {prefix + name, name}); };
   const CaseTensors tensors = {own("x"), own("z"), own("code"), own("score"), name_of_y(io, prefix)};
@@ -98,6 +99,7 @@ std::vector<uint8_t> random_model(const lookupffn_shape& shape, uint64_t seed) {
 }  // namespace
 
 extern const ReferenceFamily memoryformer_reference_family;
-const ReferenceFamily memoryformer_reference_family = {"memoryformer", packed_twin, expects, verify, random_model, packed_stage};
+const ReferenceFamily memoryformer_reference_family = {"memoryformer", packed_twin,  expects,
+                                                       verify,         random_model, packed_stage};
 
 }  // namespace lookupffn::reference

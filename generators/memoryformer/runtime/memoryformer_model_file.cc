@@ -92,7 +92,8 @@ void solve_shape(const TensorReader& reader, const std::string& prefix, LayerWei
     const size_t outputs = layer.projection_weight.shape[0];
     const std::vector<size_t> possible = possible_bits(all_rows, outputs);
     const std::string of_outputs = " and the projection " + std::to_string(outputs) + " outputs";
-    if (possible.empty()) reader.refuse(layer.tables, of_rows + of_outputs + "; T * 2^K and T * K of the same T and K are needed");
+    if (possible.empty())
+      reader.refuse(layer.tables, of_rows + of_outputs + "; T * 2^K and T * K of the same T and K are needed");
     shape.bits = possible.front();
     if (possible.size() > 1) {
       const size_t bits = metadata_bits(reader, prefix);
@@ -104,11 +105,12 @@ void solve_shape(const TensorReader& reader, const std::string& prefix, LayerWei
   } else {
     shape.bits = metadata_bits(reader, prefix);
     if (shape.bits == 0) {
-      reader.refuse(layer.tables, of_rows + " of any number of bits, for there is no projection: __metadata__ 'bits' must say how many");
+      reader.refuse(layer.tables,
+                    of_rows + " of any number of bits, for there is no projection: __metadata__ 'bits' must say how many");
     }
     if (all_rows == 0 || all_rows % (size_t{1} << shape.bits) != 0) {
-      reader.refuse(layer.tables, of_rows + "; tables of " + std::to_string(shape.bits) + " bits (__metadata__) have a multiple of " +
-                                      std::to_string(size_t{1} << shape.bits));
+      reader.refuse(layer.tables, of_rows + "; tables of " + std::to_string(shape.bits) +
+                                      " bits (__metadata__) have a multiple of " + std::to_string(size_t{1} << shape.bits));
     }
   }
   shape.rows = size_t{1} << shape.bits;

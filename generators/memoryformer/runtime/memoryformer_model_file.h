@@ -14,9 +14,9 @@ namespace lookupffn {
 std::vector<std::string> find_memoryformer_layers(const SafetensorsFile& file);
 
 // `tables` [tables 2^bits, d_out] and `bias` [d_out]. Where they are, `hash.projection.weight` [tables bits, d_in] and
-// `hash.projection.bias`, or, of PREFIX "a.query_proj.", the tensors "a.hash_proj.weight" and ".bias" that layers share. Without
-// a projection the file says the bits: __metadata__ `bits`, or "bits" of the JSON object `config`; a number, or a list with one
-// for each layer of the file. Checks and throws as read_lookupffn_layer does.
+// `hash.projection.bias`, or, of PREFIX "a.query_proj.", the tensors "a.hash_proj.weight" and ".bias" that layers share.
+// Without a projection the file says the bits: __metadata__ `bits`, or "bits" of the JSON object `config`; a number, or a list
+// with one for each layer of the file. Checks and throws as read_lookupffn_layer does.
 LayerWeights read_memoryformer_layer(const SafetensorsFile& file, const std::string& prefix);
 
 }  // namespace lookupffn
