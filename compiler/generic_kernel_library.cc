@@ -44,6 +44,19 @@ std::vector<std::map<std::string, std::string>> problems_of(const nlohmann::json
   return problems;
 }
 
+// "multiple" is that of the stored form that the kernel is for.
+std::map<std::string, std::string> schedule_of(const nlohmann::json& kernel, const std::map<std::string, std::string>& problem) {
+  std::map<std::string, std::string> schedule = pairs_of(kernel.at("schedule"));
+  for (auto& [name, value] : schedule) {
+    if (value != "multiple") continue;
+    const auto type = problem.find("table_type");
+    const Storage* const storage = type == problem.end() ? nullptr : find_storage(type->second);
+    if (!storage) throw std::runtime_error(name + " cannot be 'multiple': the kernel is not made for each table_storage");
+    value = std::to_string(storage->multiple);
+  }
+  return schedule;
+}
+
 // The tokens of a kernel: those that it names, else those of the batch class of this name in the kernel's space.
 void set_tokens(const nlohmann::json& kernel, const ScheduleSpaces& spaces, KernelSpec* spec) {
   if (kernel.contains("class_of")) {
@@ -77,7 +90,7 @@ std::vector<KernelTableEntry> generic_entries(const GenericKernelBuild& build) {
             KernelTableEntry entry;
             entry.spec = {kernel.at("kernel"), isa, kernel.at("batch_class"), problem, 0, UINT32_MAX};
             set_tokens(kernel, spaces, &entry.spec);
-            entry.schedule = pairs_of(kernel.at("schedule"));
+            entry.schedule = schedule_of(kernel, problem);
             entry.provenance = "default";
             entry.function_name = kernel_function_name("lookupffn", entry.spec);
             entries.push_back(entry);

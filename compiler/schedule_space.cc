@@ -13,6 +13,7 @@
 #include "isa_target.h"
 #include "isas.h"
 #include "json_fields.h"
+#include "weight_types.h"
 
 namespace lookupffn {
 namespace {
@@ -243,6 +244,11 @@ Variables ScheduleSpace::fixed_variables(const KernelSpec& spec) const {
   for (const CapabilityRow& row : kCapabilities) {
     variables[std::string("isa_has_") + row.name] = Value::from_number(isa_has(isa, row.capability));
     variables[std::string("uses_") + row.name] = Value::from_number((used & row.capability) != 0);
+  }
+  // A space that asks how small a type is serves types yet to come.
+  for (const auto& [name, value] : spec.problem) {
+    const bool is_type = find_storage(value) || find_weight_type(value);
+    if (is_type) variables[name + "_bits"] = Value::from_number(weight_type_of(value).bits);
   }
   variables["true"] = Value::from_number(1);
   variables["false"] = Value::from_number(0);

@@ -11,7 +11,7 @@ namespace lookupffn {
 
 // A quad is what four tables have in a column: a word of four int8, the first table's in the low byte. Sixteen columns
 // are a vector. Rows are stored so that four rows become quads by in-lane shuffles: of every 64 columns, column
-// 16 q + 4 l + r is byte 16 l + 4 q + r (runtime/src/packed_shape.h has the same for who packs).
+// 16 q + 4 l + r is byte 16 l + 4 q + r (registry/row_format.h has the same for who packs).
 constexpr int kQuadColumns = 64;  // of four rows that are made quads together
 constexpr int kQuadVectors = 4;   // of quads that they make
 constexpr int kQuadLanes = 16;

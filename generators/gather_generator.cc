@@ -1,4 +1,8 @@
 // y = bias + sum over tables of score * row: the table gather.
+#include <functional>
+#include <memory>
+#include <vector>
+
 #include "Halide.h"
 #include "byte_dots.h"
 #include "kernel_cpu.h"
@@ -20,7 +24,7 @@ class Gather : public Generator<Gather> {
   GeneratorParam<int> d_out{"d_out", 0};    // floats of a packed row: a multiple of kRowFloats
   GeneratorParam<int> tables{"tables", 0};
   GeneratorParam<int> bits{"bits", 0};
-  GeneratorParam<PackedType> table_type{"table_type", PackedType::kF32, packed_type_names()};
+  GeneratorParam<PackedType> table_type{"table_type", PackedType::f32, packed_type_names()};
 
   // ---- the schedule ----
   GeneratorParam<int> d_tile{"d_tile", 128};          // floats of y held in registers
@@ -34,13 +38,13 @@ class Gather : public Generator<Gather> {
 
   Input<Buffer<uint16_t>> code{"code", 2};    // [tokens, tables]: t, n
   Input<Buffer<float>> score{"score", 2};     // [tokens, tables]: t, n
-  Input<Buffer<>> table{"table", 3};          // [tables, rows, d_out]: d, row, t; i8_dot4: [.., .., d_out / 4] words
-  Input<Buffer<float>> scale{"scale", 2};     // i8 tables: [tables, rows]: row, t; else unused
-  Input<Buffer<float>> bias{"bias"};          // [d_out]: d; i8_dot4: [d_out / 64, 4, 16]: lane, q, chunk
-  Output<Buffer<float>> y{"y"};               // [tokens, d_out]: d, n; i8_dot4: lane, q, chunk, n
+  Input<Buffer<>> table{"table", 3};          // [tables, rows, words of d_out columns]: word, row, t: registry/row_format.h
+  Input<Buffer<float>> scale{"scale", 2};     // types with scales: [tables, rows]: row, t; else unused
+  Input<Buffer<float>> bias{"bias"};          // [d_out]: d; byte dots: [d_out / 64, 4, 16]: lane, q, chunk
+  Output<Buffer<float>> y{"y"};               // [tokens, d_out]: d, n; byte dots: lane, q, chunk, n
 
   void configure() {
-    table.set_type(packed_type_of(table_type));
+    table.set_type(row_word_type(table_type));
     bias.set_dimensions(dots() ? 3 : 1);
     y.set_dimensions(dots() ? 4 : 2);
   }
@@ -63,9 +67,9 @@ class Gather : public Generator<Gather> {
     for (int dim = 0; dim < table.dimensions(); ++dim) table.dim(dim).set_min(0);
     for (int dim = 0; dim < bias.dimensions(); ++dim) bias.dim(dim).set_min(0);
     for (int dim = 0; dim < y.dimensions(); ++dim) y.dim(dim).set_min(0);
-    const int row_elements = dots() ? int(d_out) / 4 : int(d_out);
-    if (d_out > 0) table.dim(1).set_stride(row_elements);
-    if (d_out > 0 && bits > 0) table.dim(2).set_stride(row_elements << int(bits));
+    const int row_words = int(row_format(table_type).words(size_t(int(d_out))));
+    if (d_out > 0) table.dim(1).set_stride(row_words);
+    if (d_out > 0 && bits > 0) table.dim(2).set_stride(row_words << int(bits));
     get_externs_map()->insert(kernel_cpu(get_target()));
     get_externs_map()->insert(multiply_add_functions(get_target()));
     if (dots()) {
@@ -87,12 +91,13 @@ class Gather : public Generator<Gather> {
   void generate_floats() {
     t = RDom(0, table_count, "t");
     Expr row = row_of(t);
-    // i8 rows carry one scale each, folded into the score.
-    Expr weight = table_type == PackedType::kI8 ? score(t, n) * scale(row, t) : score(t, n);
+    // A row's scale is folded into the score.
+    Expr weight = has_scales(table_type) ? score(t, n) * scale(row, t) : score(t, n);
+    const auto word = [&](const Expr& w) { return table(w, row, t); };
 
     // y[n, d] = bias[d] + sum_t weight[n, t] * table[t, code[n, t], d]
     y(d, n) = bias(d);
-    y(d, n) = multiply_add(weight, unpacked(table(d, row, t), table_type), y(d, n));
+    y(d, n) = multiply_add(weight, unpacked(word, d, table_type), y(d, n));
   }
 
   void schedule_floats() {
@@ -132,23 +137,36 @@ class Gather : public Generator<Gather> {
 
     // total[n, g, d] = sum over the tables t of group g of q[n, t] table[t, code[n, t], d], q[n, t] = about
     // score_in_scale[n, t] / unit[n, g]: integers
+    const int numbers = int(row_format(table_type).byte_numbers());
     group = RDom(0, (table_count + (kGroup - 1)) / kGroup, "group");
     const auto words = [&](const Expr& t) {
       Expr clamped = min(t, table_count - 1);
-      return table(chunk * kQuadLanes + lane, row_of(clamped), clamped);
+      return table(chunk / numbers * kQuadLanes + lane, row_of(clamped), clamped);
     };
-    Expr of_q[kQuadVectors];
-    for (int k = 0; k < kQuadVectors; ++k) {
-      Expr high = 0, low = 0;
+    // sum_t q[t] f(byte[t]) of the bytes that vector k of quads has of the tables of group g, and `start`
+    const auto dots_of = [&](int k, const Expr& start, const std::function<Expr(Expr)>& f) {
+      Expr high = 0, low = start;
       for (int quad = 0; quad < kGroup / 4; ++quad) {
         Expr first = g * kGroup + 4 * quad;
-        Expr column = quads({words(first), words(first + 1), words(first + 2), words(first + 3)}, k);
-        high = quad_dot(high, weights->quad(first, 1), column);
-        low = quad_dot(low, weights->quad(first, 0), column);
+        Expr bytes = f(quads({words(first), words(first + 1), words(first + 2), words(first + 3)}, k));
+        high = quad_dot(high, weights->quad(first, 1), bytes);
+        low = quad_dot(low, weights->quad(first, 0), bytes);
       }
-      of_q[k] = (high << 8) + low;
+      return (high << 8) + low;
+    };
+    std::vector<Expr> of_q;
+    for (int k = 0; k < kQuadVectors; ++k) {
+      if (numbers == 1) {
+        of_q.push_back(dots_of(k, 0, [](Expr bytes) { return bytes; }));
+        continue;
+      }
+      // A byte is 16 b + a + 8, its low bits a + 8. The sum of q a for the first 64 columns of 128, of q b for the others:
+      Expr eights = weights->sum(g, n) * -8;
+      Expr of_a = dots_of(k, eights, [](Expr bytes) { return bytes & 0x0f0f0f0f; });
+      Expr of_b = (dots_of(k, eights, [](Expr bytes) { return bytes; }) - of_a) >> 4;
+      of_q.push_back(select(chunk % 2 == 0, of_a, of_b));
     }
-    total(lane, q, chunk, g, n) = mux(q, {of_q[0], of_q[1], of_q[2], of_q[3]});
+    total(lane, q, chunk, g, n) = mux(q, of_q);
 
     // y[n, d] = bias[d] + sum_g unit[n, g] * total[n, g, d]
     y(lane, q, chunk, n) = bias(lane, q, chunk);
@@ -193,11 +211,11 @@ class Gather : public Generator<Gather> {
     get_pipeline().add_custom_lowering_pass(new RowPrefetch({"table"}, variable, distance));
   }
 
-  bool dots() const { return table_type == PackedType::kI8Dot4; }
+  bool dots() const { return row_format(table_type).byte_dots; }
 
   Var d{"d"}, n{"n"};
   RDom t;
-  // of i8_dot4:
+  // of byte dots:
   Var lane{"lane"}, q{"q"}, chunk{"chunk"}, g{"g"}, t_{"t_"};
   RDom group;
   Func total{"total"};

@@ -12,7 +12,7 @@ using namespace Halide;
 class GenericProduct : public Generator<GenericProduct> {
  public:
   // ---- the problem ----
-  GeneratorParam<PackedType> projection_type{"projection_type", PackedType::kF32, packed_type_names()};
+  GeneratorParam<PackedType> projection_type{"projection_type", PackedType::f32, packed_type_names()};
 
   // ---- the schedule ----
   GeneratorParam<int> token_registers{"token_registers", 8};  // tokens of a register tile; divides the tokens

@@ -35,7 +35,7 @@ class Hash : public Generator<Hash> {
   GeneratorParam<Projection> projection{"projection", Projection::kBh4, {{"dense", Projection::kDense}, {"bh4", Projection::kBh4}}};
   GeneratorParam<int> block{"block", 64};     // packed block (BH4) or panel (dense): outputs of one small product
   GeneratorParam<int> repeats{"repeats", 1};  // BH4: repeats of this call
-  GeneratorParam<PackedType> projection_type{"projection_type", PackedType::kF32, packed_type_names()};
+  GeneratorParam<PackedType> projection_type{"projection_type", PackedType::f32, packed_type_names()};
   GeneratorParam<bool> one_token{"one_token", false};  // a call's tokens are one, always
 
   // ---- the schedule ----

@@ -6,37 +6,74 @@
 #include <string>
 
 #include "Halide.h"
+#include "row_format.h"
 
 namespace lookupffn {
 
-// The names are those of registry/weight_types.def and storages.def. kI8Dot4: int8 rows as byte_dots.h takes them, in words of
-// four columns' bytes. kBF16Tiles, kBF16x3Tiles: packed as kBF16 and kBF16x3 are, and multiplied by tile_products.h.
-enum class PackedType { kF32, kBF16, kBF16x3, kI8, kI8Dot4, kBF16Tiles, kBF16x3Tiles };
+// The types of registry/weight_types.def and the forms of storages.def: i8_dot4 and its like are words of tables' rows as byte_dots.h
+// takes them; bf16_tiles and bf16x3_tiles are packed as bf16 and bf16x3 are, and multiplied by tile_products.h.
+enum class PackedType {
+#define LOOKUPFFN_WEIGHT_TYPE(c_name, name, ...) name,
+#include "weight_types.def"
+#undef LOOKUPFFN_WEIGHT_TYPE
+#define LOOKUPFFN_STORAGE(name, ...) name,
+#include "storages.def"
+#undef LOOKUPFFN_STORAGE
+};
 
 inline const std::map<std::string, PackedType>& packed_type_names() {
   static const std::map<std::string, PackedType> names = {
-      {"f32", PackedType::kF32}, {"bf16", PackedType::kBF16}, {"bf16x3", PackedType::kBF16x3}, {"i8", PackedType::kI8},
-      {"i8_dot4", PackedType::kI8Dot4}, {"bf16_tiles", PackedType::kBF16Tiles}, {"bf16x3_tiles", PackedType::kBF16x3Tiles}};
+#define LOOKUPFFN_WEIGHT_TYPE(c_name, name, ...) {#name, PackedType::name},
+#include "weight_types.def"
+#undef LOOKUPFFN_WEIGHT_TYPE
+#define LOOKUPFFN_STORAGE(name, ...) {#name, PackedType::name},
+#include "storages.def"
+#undef LOOKUPFFN_STORAGE
+  };
   return names;
 }
 
-// bf16 travels as its 16 bits: Halide 14 emulates its own bf16 type more slowly than a shift.
-inline Halide::Type packed_type_of(PackedType type) {
-  switch (type) {
-    case PackedType::kBF16: return Halide::UInt(16);
-    case PackedType::kI8: return Halide::Int(8);
-    case PackedType::kI8Dot4: return Halide::UInt(32);
-    default: return Halide::Float(32);
+inline std::string packed_type_name(PackedType type) {
+  for (const auto& [name, named] : packed_type_names()) {
+    if (named == type) return name;
+  }
+  return "";
+}
+
+// How rows of tables of the type are stored.
+inline RowFormat row_format(PackedType type) { return row_format(packed_type_name(type)); }
+
+// Whether each row has a scale.
+inline bool has_scales(PackedType type) { return row_format(type).type->row_scales; }
+
+// What is read of a table. bf16 travels as its 16 bits: Halide 14 emulates its own bf16 type more slowly than a shift.
+inline Halide::Type row_word_type(PackedType type) {
+  const RowFormat format = row_format(type);
+  switch (format.word) {
+    case kFloat: return Halide::Float(format.word_bits);
+    case kSigned: return Halide::Int(format.word_bits);
+    default: return Halide::UInt(format.word_bits);
   }
 }
 
-// The float that a stored value stands for; for i8 in units of its row's scale.
-inline Halide::Expr unpacked(const Halide::Expr& stored, PackedType type) {
-  switch (type) {
-    case PackedType::kBF16: return Halide::reinterpret<float>(Halide::cast<uint32_t>(stored) << 16);
-    case PackedType::kI8: return Halide::cast<float>(stored);
-    default: return stored;
+// The first of a byte's two numbers of 4 bits, and the second: registry/row_format.h.
+inline Halide::Expr first_number(const Halide::Expr& byte) { return (byte & 15) - 8; }
+inline Halide::Expr second_number(const Halide::Expr& byte) { return byte >> 4; }
+
+// What a row stores in column d as a float; for types with scales, in units of its row's. row: a function from a word's index to
+// the word.
+template <class Row>
+Halide::Expr unpacked(const Row& row, const Halide::Expr& d, PackedType type) {
+  using namespace Halide;
+  const RowFormat format = row_format(type);
+  if (format.word_columns() == 2) {
+    const int bytes = int(format.group) / 2;
+    const Expr byte = cast<int32_t>(row(d / int(format.group) * bytes + d % bytes));
+    return cast<float>(select(d / bytes % 2 == 0, first_number(byte), second_number(byte)));
   }
+  if (has_scales(type)) return cast<float>(row(d));
+  if (format.type->parts == 1) return reinterpret<float>(cast<uint32_t>(row(d)) << 16);
+  return row(d);
 }
 
 // Weights of a projection. bf16x3 weights are floats as sums of three bf16: the same values, as AMX can multiply them.
@@ -45,21 +82,16 @@ inline Halide::Expr unpacked(const Halide::Expr& stored, PackedType type) {
 // outputs. Of every 32 inputs, 32 g + j and 32 g + 16 + j share the word j of 16, the first in its low half; t inputs left
 // over at the end are paired at a distance of (t + 1) / 2. Words of a group's first parts come before those of its second
 // parts. (runtime/src/packed_shape.h has the same for who packs.)
-inline int weight_parts(PackedType type) {
-  switch (type) {
-    case PackedType::kBF16:
-    case PackedType::kBF16Tiles: return 1;
-    case PackedType::kBF16x3:
-    case PackedType::kBF16x3Tiles: return 3;
-    default: return 0;
-  }
-}
+inline int weight_parts(PackedType type) { return weight_type_of(packed_type_name(type)).parts; }
 
 // Whether products with such weights go to tiles.
-inline bool on_tiles(PackedType type) { return type == PackedType::kBF16Tiles || type == PackedType::kBF16x3Tiles; }
+inline bool on_tiles(PackedType type) {
+  const Storage* const storage = find_storage(packed_type_name(type));
+  return storage && storage->needs == kTiles;
+}
 
 inline Halide::Type packed_weight_type_of(PackedType type) {
-  return weight_parts(type) > 0 ? Halide::UInt(32) : packed_type_of(type);
+  return weight_parts(type) > 0 ? Halide::UInt(32) : Halide::Float(32);
 }
 
 // How many inputs a sum over `inputs` goes through: an odd one's partner has zero weights.

@@ -20,7 +20,7 @@ namespace lookupffn {
 struct Panels {
   std::string name;
   int inputs = 0, outputs = 0;              // of a panel
-  PackedType type = PackedType::kF32;       // of the weights
+  PackedType type = PackedType::f32;       // of the weights
   Halide::Expr panel;                       // its index, of low, high and repeat
   std::vector<Halide::Var> in_depends_on;   // of low, high, n, repeat
   std::function<Halide::Expr(Halide::Expr i)> in;

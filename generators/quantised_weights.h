@@ -15,6 +15,7 @@ struct QuantisedWeights {
 
   Halide::Func largest{"largest"}, unit{"unit"}, units_a_weight{"units_a_weight"};  // group, n
   Halide::Func bytes{"bytes"};                    // t, byte (0: the low one), n
+  Halide::Func sum{"sum"};                        // group, n: of q
 
   QuantisedWeights(const Halide::Func& w, const Halide::Var& t, const Halide::Var& n) : w_(w), n_(n) {
     using namespace Halide;
@@ -34,6 +35,13 @@ struct QuantisedWeights {
     Expr units = units_a_weight(t / kGroup, n);
     Expr number = cast<uint32_t>(strict_float(select(units > 0.0f, w(t, n) * units + 0.5f, 0.0f)));
     bytes(t, byte, n) = cast<uint8_t>(select(byte == 0, number, number >> 8) & 255);
+    // sum[g] = sum over the tables t of group g of q[t]
+    Expr all = 0;
+    for (int k = 0; k < kGroup; ++k) {
+      Expr at = group * kGroup + k;
+      all += cast<int32_t>(bytes(at, 0, n)) + (cast<int32_t>(bytes(at, 1, n)) << 8);
+    }
+    sum(group, n) = all;
     byte_ = byte;
     group_ = group;
     t_ = t;
@@ -49,11 +57,11 @@ struct QuantisedWeights {
 
   // Computes a token's, of so many groups, inside `consumer`'s loop over `token`, on the stack.
   void compute_at(Halide::Func consumer, const Halide::Var& token, int groups) {
-    for (Halide::Func* f : {&w_, &largest, &unit, &units_a_weight, &bytes}) {
+    for (Halide::Func* f : {&w_, &largest, &unit, &units_a_weight, &bytes, &sum}) {
       f->compute_at(consumer, token).store_in(Halide::MemoryType::Register);
     }
     for (Halide::Func* f : {&w_, &bytes}) f->bound_extent(t_, groups * kGroup).vectorize(t_, kGroup);
-    for (Halide::Func* f : {&largest, &unit, &units_a_weight}) f->bound_extent(group_, groups);
+    for (Halide::Func* f : {&largest, &unit, &units_a_weight, &sum}) f->bound_extent(group_, groups);
     bytes.unroll(byte_);
   }
 

@@ -77,9 +77,16 @@ class LoadsToFetches : public IRMutator {
 
   Stmt visit(const LetStmt* let) override {
     const Stmt fetches = fetches_of(let->value);
-    if (!fetches.defined() && !expr_uses_vars(let->value, loaded_)) return IRMutator::visit(let);
+    if (!fetches.defined() && !expr_uses_vars(let->value, loaded_)) {
+      lets_.push_back(let);
+      const Stmt kept = IRMutator::visit(let);
+      lets_.pop_back();
+      return kept;
+    }
     ScopedBinding<> bind(loaded_, let->name);
+    lets_.push_back(let);
     const Stmt body = mutate(let->body);
+    lets_.pop_back();
     return fetches.defined() ? Block::make(fetches, body) : body;
   }
 
@@ -91,9 +98,12 @@ class LoadsToFetches : public IRMutator {
     for (const Place& load : loads) {
       const Ramp* ramp = load.index.as<Ramp>();
       Expr first = ramp ? ramp->base : load.index;
-      const auto same = [&](const Expr& index) { return equal(index, first); };
+      // Under names of their own, unrolled steps may load the same.
+      Expr place = first;
+      for (size_t k = lets_.size(); k-- > 0;) place = substitute(lets_[k]->name, lets_[k]->value, place);
+      const auto same = [&](const Expr& other) { return equal(other, place); };
       if (std::any_of(fetched_.begin(), fetched_.end(), same)) continue;
-      fetched_.push_back(first);
+      fetched_.push_back(place);
       const int bytes = load.type.bytes() * load.type.lanes();
       // Vectors narrower than a line follow each other: one of them fetches it.
       const bool starts_line = bytes_seen_ % kCacheLine == 0;
@@ -109,6 +119,7 @@ class LoadsToFetches : public IRMutator {
 
   const std::string buffer_;
   Scope<> loaded_;  // lets of what was loaded
+  std::vector<const LetStmt*> lets_;  // around what is being visited
   std::vector<Expr> fetched_;
   int bytes_seen_ = 0;
 };

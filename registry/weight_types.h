@@ -12,6 +12,8 @@
 
 namespace lookupffn {
 
+enum WordKind { kFloat, kUnsigned, kSigned };
+
 struct WeightType {
   lookupffn_type type;
   const char* name;
@@ -19,13 +21,16 @@ struct WeightType {
   bool for_tables, for_projections;
   bool row_scales;       // tables: each row has a float that its elements are multiplied with
   double rounding;       // tables: the most that an element may be off, as a share of its row's largest
-  int parts;             // projections: how many bf16 an element is the sum of; 0: it is a float
+  int parts;             // how many bf16 an element is the sum of; 0: it is none
+  WordKind word;         // tables: what a kernel reads at a time
+  int word_bits;
+  size_t group;          // tables: columns that are stored together
   const char* description;
 };
 
 inline constexpr WeightType kWeightTypes[] = {
-#define LOOKUPFFN_WEIGHT_TYPE(c_name, name, bits, tables, projections, scales, rounding, parts, description) \
-  {LOOKUPFFN_##c_name, #name, bits, tables, projections, scales, rounding, parts, description},
+#define LOOKUPFFN_WEIGHT_TYPE(c_name, name, bits, tables, projections, scales, rounding, parts, word, word_bits, group, description) \
+  {LOOKUPFFN_##c_name, #name, bits, tables, projections, scales, rounding, parts, word, word_bits, group, description},
 #include "weight_types.def"
 #undef LOOKUPFFN_WEIGHT_TYPE
 };
@@ -47,6 +52,14 @@ inline constexpr Storage kStorages[] = {
 inline const WeightType* find_weight_type(int type) {
   for (const WeightType& row : kWeightTypes) {
     if (int(row.type) == type) return &row;
+  }
+  return nullptr;
+}
+
+// The row of a name; NULL where there is none.
+inline const WeightType* find_weight_type(const std::string& name) {
+  for (const WeightType& row : kWeightTypes) {
+    if (name == row.name) return &row;
   }
   return nullptr;
 }
@@ -89,10 +102,7 @@ inline const Storage* find_storage(const std::string& name) {
 // The row of a name that may be a storage's ("i8_dot4" is i8). Throws std::runtime_error.
 inline const WeightType& weight_type_of(const std::string& name) {
   const Storage* storage = find_storage(name);
-  const std::string type = storage ? storage->type : name;
-  for (const WeightType& row : kWeightTypes) {
-    if (type == row.name) return row;
-  }
+  if (const WeightType* row = find_weight_type(storage ? storage->type : name)) return *row;
   throw std::runtime_error("there is no weight type '" + name + "'");
 }
 

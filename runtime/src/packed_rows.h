@@ -4,12 +4,13 @@
 
 #include <cstddef>
 
-#include "lookupffn/lookupffn.h"
+#include "row_format.h"
 
 namespace lookupffn {
 
-// Writes a row of floats as a type for tables. Returns what its elements are to be multiplied with: 1 for types without scales.
-float pack_row(const float* row, size_t size, lookupffn_type type, void* packed);
+// Writes a row of floats to `packed`, format.bytes(size) zeros so far. Returns what its numbers are to be multiplied with: 1 for
+// types without scales.
+float pack_row(const float* row, size_t size, const RowFormat& format, void* packed);
 
 }  // namespace lookupffn
 #endif

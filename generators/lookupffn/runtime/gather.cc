@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <numeric>
 
 #include "kernel_arguments.h"
 #include "kernel_call.h"
@@ -20,38 +21,30 @@ bool needs_copy(const PackedShape& shape, const OutputRows& y) {
   return shape.d_out != shape.row || std::labs(long(y.stride)) > kLargestStride || y.residual == y.data;
 }
 
-halide_type_t stored_type(const PackedLayer& packed) {
-  switch (packed.table_type) {
-    case LOOKUPFFN_BF16: return halide_type_t(halide_type_uint, 16);
-    case LOOKUPFFN_I8: return packed.byte_dots ? halide_type_t(halide_type_uint, 32) : halide_type_t(halide_type_int, 8);
-    default: return halide_type_t(halide_type_float, 32);
-  }
-}
-
-// Floats from..to-1 of `count` rows, y pointing at the first of them.
+// Floats from..to-1 of `count` rows, y pointing at the first of them. A group of columns begins at `from`.
 void run_gather(const PackedLayer& packed, const GatherKernel& gather, const CodeRows& codes, size_t first, size_t count,
                 size_t from, size_t to, float* y, ptrdiff_t y_stride) {
   if (from == to) return;
   const PackedShape& shape = packed.shape;
   const size_t rows = size_t(1) << shape.bits, row = shape.row;
-  const halide_type_t type = stored_type(packed);
-  const size_t columns = packed.byte_dots ? 4 : 1;  // of an element
+  const RowFormat& format = packed.rows;
+  const ptrdiff_t row_words = ptrdiff_t(format.words(row));
   const size_t codes_at = first * codes.stride;
   BufferArgument code(codes.code + codes_at, {{shape.tables, 1}, {count, ptrdiff_t(codes.stride)}});
   BufferArgument score(codes.score + codes_at, {{shape.tables, 1}, {count, ptrdiff_t(codes.stride)}});
   // The strides of the table's tables can pass 32 bits; kernels take rows * row where they need it.
-  BufferArgument table(type, static_cast<const char*>(packed.tables.data()) + from / columns * size_t(type.bytes()),
-                       {{(to - from) / columns, 1}, {rows, ptrdiff_t(row / columns)}, {shape.tables, ptrdiff_t(rows * row / columns)}});
+  BufferArgument table(word_type(format), static_cast<const char*>(packed.tables.data()) + format.bytes(from),
+                       {{format.words(to - from), 1}, {rows, row_words}, {shape.tables, ptrdiff_t(rows) * row_words}});
   BufferArgument scale(static_cast<const float*>(packed.scales.data()), {{rows, 1}, {shape.tables, ptrdiff_t(rows)}});
   const auto call = [&](BufferArgument&& bias, BufferArgument&& to_y) {
     void* arguments[] = {code.pointer(), score.pointer(), table.pointer(), scale.pointer(), bias.pointer(), to_y.pointer()};
     call_kernel(*gather.kernel, arguments);
   };
   const float* bias = static_cast<const float*>(packed.bias.data()) + from;
-  if (packed.byte_dots) {
-    const size_t chunks = (to - from) / kDotColumns;
-    call(BufferArgument(bias, {{16, 1}, {4, 16}, {chunks, kDotColumns}}),
-         BufferArgument(y, {{16, 1}, {4, 16}, {chunks, kDotColumns}, {count, y_stride}}));
+  if (format.byte_dots) {
+    const size_t chunks = (to - from) / kDotBytes;
+    call(BufferArgument(bias, {{16, 1}, {4, 16}, {chunks, kDotBytes}}),
+         BufferArgument(y, {{16, 1}, {4, 16}, {chunks, kDotBytes}, {count, y_stride}}));
   } else {
     call(BufferArgument(bias, {{to - from, 1}}), BufferArgument(y, {{to - from, 1}, {count, y_stride}}));
   }
@@ -86,7 +79,7 @@ size_t gather_scratch_bytes(const LookupffnLayer& layer, const OutputRows& y, si
 }
 
 size_t gather_grain(const LookupffnLayer& layer, size_t batch) {
-  return layer.choice().gather[layer.choice().gather.index(batch)].wide.d_tile;
+  return std::lcm(layer.choice().gather[layer.choice().gather.index(batch)].wide.d_tile, layer.packed.rows.group);
 }
 
 void gather_tokens(const LookupffnLayer& layer, size_t batch, const CodeRows& codes, size_t first, size_t count,

@@ -8,6 +8,7 @@
 #include "failure.h"
 #include "kernel_registry.h"
 #include "kernel_schedule.h"
+#include "row_format.h"
 #include "generic_kernels.h"
 
 namespace lookupffn {
@@ -84,13 +85,13 @@ std::string specialise_gather(const PackedShape& shape, const char* isa, const s
   const std::string problem = shape.gather_problem(type);
   const std::vector<const lookupffn_kernel*> kernels = kernels_of(registered_kernels("gather", isa, problem));
   if (kernels.empty()) return missing_text("gather", isa, problem);
-  const Storage* storage = find_storage(type);
+  const bool byte_dots = row_format(type).byte_dots;
   std::string description;
   // Any kernel gathers any number of tokens, so it is no matter where the first range begins.
   for (const size_t tokens : range_starts(kernels)) {
     const auto found = std::find_if(kernels.begin(), kernels.end(), [&](const lookupffn_kernel* kernel) { return is_for(*kernel, tokens); });
     const GatherKernel gather = gather_kernel(**found);
-    if (shape.row % gather.d_tile != 0 || (storage && gather.d_tile % storage->multiple != 0)) {
+    if (shape.row % gather.d_tile != 0 || (byte_dots && gather.d_tile % kDotBytes != 0)) {
       throw Failure(LOOKUPFFN_INCOMPATIBLE_KERNELS,
                     std::string("a gather kernel's d_tile does not divide rows of ") + std::to_string(shape.row) +
                         " floats: '" + (*found)->schedule + "'");

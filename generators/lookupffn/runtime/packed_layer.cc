@@ -158,15 +158,13 @@ void pack_tables(const LayerWeights& weights, const PackedLayer& packed) {
   // Short rows are read many at a time: a file's reads are system calls.
   const size_t together = std::max<size_t>(1, std::min(rows, kFloatsAtOnce / shape.d_out));
   std::vector<float> floats(together * shape.d_out);
-  std::vector<int8_t> quantised(shape.d_out);
   for (size_t r = 0; r < rows; ++r) {
     if (r % together == 0) {
       read_floats(weights.tables, r * shape.d_out, std::min(together, rows - r) * shape.d_out, floats.data());
     }
     const float* row = &floats[r % together * shape.d_out];
     void* to = static_cast<char*>(packed.tables.data()) + r * packed.row_bytes();
-    const float scale = pack_row(row, shape.d_out, packed.table_type, packed.byte_dots ? quantised.data() : to);
-    for (size_t d = 0; packed.byte_dots && d < shape.d_out; ++d) static_cast<int8_t*>(to)[dot_byte(d)] = quantised[d];
+    const float scale = pack_row(row, shape.d_out, packed.rows, to);
     if (packed.scales.size > 0) static_cast<float*>(packed.scales.data())[r] = scale;
   }
 }
@@ -205,12 +203,12 @@ PackedLayer pack_layer(const LayerWeights& weights, const std::string& isa, look
   PackedLayer packed{PackedShape(layer_extents(weights.shape)),
                      table_type,
                      projection_type,
-                     false,
+                     row_format(weight_type(table_type).name),
                      weights.shape.layer_norm_eps,
                      0,
                      {}, {}, {}, {}, {}, {}, {}, {}};
   if (packed.shape.bh4) packed.skip = float(1.0 - double(weights.shape.decay));
-  packed.byte_dots = stored_type(weight_type(table_type).name, isa_row(isa), packed.shape.row) != weight_type(table_type).name;
+  packed.rows = row_format(stored_type(weight_type(table_type).name, isa_row(isa), packed.shape.row));
   lay_out(packed);
   pack_floats(weights.layer_norm_weight, packed.gamma);
   pack_floats(weights.layer_norm_bias, packed.beta);

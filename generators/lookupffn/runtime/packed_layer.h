@@ -9,6 +9,7 @@
 #include "layer_weights.h"
 #include "lookupffn/lookupffn.h"
 #include "packed_shape.h"
+#include "row_format.h"
 
 namespace lookupffn {
 
@@ -24,7 +25,7 @@ struct PackedPart {
 struct PackedLayer {
   PackedShape shape;
   lookupffn_type table_type, projection_type;
-  bool byte_dots;  // rows are stored as i8_dot4
+  RowFormat rows;  // of the tables
   float eps;   // of LayerNorm
   float skip;  // BH4: 1 - decay; dense: 0
 
@@ -34,15 +35,15 @@ struct PackedLayer {
                            // bf16_place(); BH4: panel = (repeat * 4 + stage) * panels + block number,
                            // with the Hadamard transform within a block folded in, and decay into the last stage
   PackedPart offset;       // float [>= outputs]: the projection's bias, zero from tables * bits on
-  PackedPart tables;       // float, bf16 or int8 [tables, rows, row]; where byte_dots, int8 as dot_byte() says
-  PackedPart scales;       // float [tables, rows] for i8 tables, else empty
+  PackedPart tables;       // [tables, rows, row], as `rows` says
+  PackedPart scales;       // float [tables, rows] for types with scales, else empty
   PackedPart bias;         // float [row]
 
   // How many bf16 a weight of the projection is the sum of; 0: it is a float.
   size_t weight_parts() const { return size_t(weight_type(projection_type).parts); }
 
   // Of a packed row of a table.
-  size_t row_bytes() const { return size_t(weight_bytes(weight_type(table_type), double(shape.row))); }
+  size_t row_bytes() const { return rows.bytes(shape.row); }
 
   // 32-bit words that one output of a panel has in `projection`.
   size_t panel_words() const {

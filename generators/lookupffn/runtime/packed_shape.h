@@ -32,14 +32,6 @@ constexpr Bf16Place bf16_place(size_t input, size_t inputs, size_t part, size_t 
   return {group * 16 * parts + part * distance + input % 32 % distance, input % 32 / distance};
 }
 
-// Where a column's byte is in an i8_dot4 row: of every 64 columns, column 16 q + 4 l + r is byte 16 l + 4 q + r, so that
-// shuffles within 16 bytes make words of four tables' bytes, column by column (generators/byte_dots.h).
-constexpr size_t kDotColumns = 64;
-constexpr size_t dot_byte(size_t column) {
-  const size_t within = column % kDotColumns;
-  return column - within + within / 4 % 4 * 16 + within / 16 * 4 + within % 4;
-}
-
 // What decides the layout. repeats and block as in the model file, 0 for a dense projection.
 struct LayerExtents {
   bool bh4 = false;

@@ -123,7 +123,8 @@ typedef enum lookupffn_type {
   LOOKUPFFN_BF16 = 1,
   LOOKUPFFN_I8 = 2,    /* tables only: symmetric, one scale a row, max|row| = 127 scale. From avx512_bf16 on, score
                         * times scale is rounded too, to a 131070th of the largest of 16 tables */
-  LOOKUPFFN_BF16X3 = 3 /* projections only: f32 values as sums of three bf16, for AMX to multiply */
+  LOOKUPFFN_BF16X3 = 3, /* projections only: f32 values as sums of three bf16, for AMX to multiply */
+  LOOKUPFFN_I4 = 4      /* tables only: as I8 with max|row| = 7 scale */
 } lookupffn_type;
 
 typedef struct lookupffn_type_info {
@@ -154,7 +155,7 @@ typedef enum lookupffn_kernels {
 typedef struct lookupffn_pack_options {
   const char *isa;                /* NULL: the active ISA */
   lookupffn_kernels kernels;
-  lookupffn_type table_type;      /* F32, BF16 or I8 */
+  lookupffn_type table_type;      /* F32, BF16, I8 or I4 */
   lookupffn_type projection_type; /* F32; BF16, which may flip codes whose |z| is small; BF16X3, which loses
                                    * nothing: on avx512_amx faster than F32 for many tokens, slower for one */
 } lookupffn_pack_options;
@@ -260,8 +261,8 @@ LOOKUPFFN_API lookupffn_status lookupffn_hash(const lookupffn_layer *layer, look
                                               float *score, size_t tokens);
 
 /* The gather alone: y = bias + sum_t score[n, t] * table[t, code[n, t], :]. code and score as above;
- * codes outside 0..rows-1 are LOOKUPFFN_INVALID_ARGUMENT. Scores are as a hash gives them, from 0 on: with i8
- * tables a row of y with a negative one may be NaN. */
+ * codes outside 0..rows-1 are LOOKUPFFN_INVALID_ARGUMENT. Scores are as a hash gives them, from 0 on: with tables that have
+ * a scale a row, a row of y with a negative one may be NaN. */
 LOOKUPFFN_API lookupffn_status lookupffn_gather(const lookupffn_layer *layer, lookupffn_threads *threads,
                                                 const int32_t *code, const float *score, float *y,
                                                 ptrdiff_t y_stride, size_t tokens);
