@@ -12,6 +12,13 @@
 
 namespace lookupffn {
 
+// What a kernel reads of a table's rows.
+inline halide_type_t word_type(const RowFormat& format) {
+  const halide_type_code_t code =
+      format.word == kFloat ? halide_type_float : format.word == kSigned ? halide_type_int : halide_type_uint;
+  return halide_type_t(code, uint8_t(format.word_bits));
+}
+
 struct Dimension {
   size_t extent;
   ptrdiff_t stride;  // in elements

@@ -16,7 +16,7 @@ class EmbeddingBag : public Generator<EmbeddingBag> {
  public:
   // ---- the problem; 0 means "known at run time" ----
   GeneratorParam<int> d_out{"d_out", 0};  // floats of a packed row
-  GeneratorParam<PackedType> table_type{"table_type", PackedType::kF32, packed_type_names()};
+  GeneratorParam<PackedType> table_type{"table_type", PackedType::f32, packed_type_names()};
 
   // ---- the schedule ----
   GeneratorParam<int> d_tile{"d_tile", 64};             // floats of y held in registers
@@ -27,7 +27,7 @@ class EmbeddingBag : public Generator<EmbeddingBag> {
   Input<Buffer<float>> weight{"weight", 1};     // [ids]: i; stride 0: the same for all
   Input<Buffer<int32_t>> offsets{"offsets", 1}; // [bags + 1]: n; bag n is ids[offsets[n]] up to ids[offsets[n + 1]]
   Input<Buffer<float>> factor{"factor", 1};     // [bags]: n; stride 0: the same for all
-  Input<Buffer<>> table{"table", 3};            // [rows / kRowsTogether, kRowsTogether, words of d_out]: word, low, high
+  Input<Buffer<>> table{"table", 3};            // [rows / kRowsTogether, kRowsTogether, words of d_out columns]: word, low, high
   Input<Buffer<float>> scale{"scale", 2};       // types with scales: [.., kRowsTogether]: low, high; else unused
   Output<Buffer<float>> y{"y", 2};              // [bags, d_out]: d, n
 
@@ -38,15 +38,15 @@ class EmbeddingBag : public Generator<EmbeddingBag> {
     // A row's number may need more than the 32 bits of an index. Ids were checked; saying so bounds them for Halide.
     Expr low = unsafe_promise_clamped(cast<int>(ids(i) & (kRowsTogether - 1)), 0, kRowsTogether - 1);
     Expr high = unsafe_promise_clamped(cast<int>(ids(i) / kRowsTogether), 0, table.dim(2).extent() - 1);
-    // The scale of a row, where it has one, is folded into the weight.
+    // A row's scale is folded into the weight.
     Expr of_row = has_scales(table_type) ? weight(i) * scale(low, high) : weight(i);
+    const auto word = [&](const Expr& w) { return table(w, low, high); };
     // The ids of bag n.
     i.where(offsets(n) <= i && i < offsets(n + 1));
 
-    const auto row = [&](const Expr& word) { return table(word, low, high); };
     // total[n, d] = sum over ids i of bag n of weight[i] * table[ids[i], d], in the order of the ids
     total(d, n) = 0.0f;
-    total(d, n) = multiply_add(of_row, unpacked(row, d, table_type), total(d, n));
+    total(d, n) = multiply_add(of_row, unpacked(word, d, table_type), total(d, n));
     // y[n, d] = total[n, d] * factor[n]
     y(d, n) = total(d, n) * factor(n);
   }
@@ -58,8 +58,10 @@ class EmbeddingBag : public Generator<EmbeddingBag> {
     ids.dim(0).set_min(0);
     offsets.dim(0).set_min(0);
     for (Input<Buffer<float>>* each : {&weight, &factor}) each->dim(0).set_min(0).set_stride(Expr());
-    const int words = int(row_format(PackedType(table_type)).words(size_t(d_out)));
-    if (d_out > 0) table.dim(1).set_stride(words).dim(2).set_stride(words * kRowsTogether);
+    if (d_out > 0) {
+      const int row_words = int(row_format(table_type).words(size_t(int(d_out))));
+      table.dim(1).set_stride(row_words).dim(2).set_stride(row_words * kRowsTogether);
+    }
     get_externs_map()->insert(kernel_cpu(get_target()));
     get_externs_map()->insert(multiply_add_functions(get_target()));
 

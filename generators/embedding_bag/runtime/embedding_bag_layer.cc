@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <cstring>
 #include <numeric>
-#include <limits>
 #include <string>
 #include <vector>
 
@@ -103,14 +102,14 @@ const BagWeights& bag_weights_of(const ModelLayer& layer) {
 
 EmbeddingBagLayer::EmbeddingBagLayer(const ModelLayer& source, const BagWeights& weights, const PackRequest& request)
     : lookupffn_layer(source, request), row_(bag_row(shape.d_out)),
-      format_(row_format(weight_type(request.table_type).name)), row_bytes_(format_.bytes(row_)) {
+      format_(row_format(weight_type(request.table_type).name)) {
   kernels = choose_kernels(request.kernels);  // before the work: it may be refused
   pack(weights);
 }
 
 void EmbeddingBagLayer::pack(const BagWeights& weights) {
-  const bool scaled = weight_type(table_type).row_scales;
-  const size_t rows_bytes = shape.rows * row_bytes_;  // a multiple of 16 elements: scales are aligned
+  const bool scaled = format_.type->row_scales;
+  const size_t row_bytes = format_.bytes(row_), rows_bytes = shape.rows * row_bytes;  // multiples of 16: scales are aligned
   table_bytes_ = rows_bytes + (scaled ? shape.rows * sizeof(float) : 0);
   memory_ = HugeMemory(table_bytes_);
   char* const table = static_cast<char*>(memory_.data());
@@ -119,7 +118,7 @@ void EmbeddingBagLayer::pack(const BagWeights& weights) {
   std::vector<float> floats(together * width);
   for (size_t r = 0; r < shape.rows; ++r) {
     if (r % together == 0) read_floats(weights.table, r * width, std::min(together, shape.rows - r) * width, floats.data());
-    const float scale = pack_row(&floats[r % together * width], width, format_, table + r * row_bytes_);
+    const float scale = pack_row(&floats[r % together * width], width, format_, table + r * row_bytes);
     if (scaled) scales_[r] = scale;
   }
 }
@@ -144,7 +143,7 @@ class EmbeddingBagLayer::Run {
   void run(lookupffn_threads& threads) {
     const ScratchPool::Lease lease(layer_.scratch);
     const size_t tile = std::lcm(layer_.choice().wide.d_tile, layer_.format_.group), tiles = (layer_.row_ + tile - 1) / tile;
-    const bool worth_sharing = (bags_.count - bags_.begin(0) + bags_.bags) * layer_.row_bytes_ >= kWorthSharing;
+    const bool worth_sharing = (bags_.count - bags_.begin(0) + bags_.bags) * layer_.format_.bytes(layer_.row_) >= kWorthSharing;
     const size_t most = worth_sharing ? threads.count : 1;
     // Few bags: threads share their columns.
     const bool slices = bags_.bags < most && tiles >= most;
@@ -201,18 +200,19 @@ class EmbeddingBagLayer::Run {
     if (from == to) return;
     static const float one = 1;
     // Up to the end of all ids: kernels fetch rows ahead.
-    const size_t ids = std::min(bags_.count - start, kMostIds), row = layer_.row_, rows = layer_.shape.rows;
-    const size_t high = (rows + kRowsTogether - 1) / kRowsTogether;
-    const size_t together = size_t(kRowsTogether);
+    const size_t ids = std::min(bags_.count - start, kMostIds), together = size_t(kRowsTogether);
+    const size_t high = (layer_.shape.rows + together - 1) / together;
     const RowFormat& format = layer_.format_;
-    const size_t row_words = format.words(row);
-    const halide_type_t type = word_type(format), int64(halide_type_int, 64), int32(halide_type_int, 32);
+    const ptrdiff_t row_words = ptrdiff_t(format.words(layer_.row_));
+    const halide_type_t int64(halide_type_int, 64), int32(halide_type_int, 32);
     BufferArgument id(int64, bags_.ids + start, {{ids, 1}});
     BufferArgument weight(bags_.weights ? bags_.weights + start : &one, {{ids, bags_.weights ? 1 : 0}});
     BufferArgument offset(int32, offsets, {{count + 1, 1}});
     BufferArgument factor(factors, {{count, 1}});
-    const char* const table_data = static_cast<const char*>(layer_.memory_.data()) + format.bytes(from);  // where a group of columns begins
-    BufferArgument table(type, table_data, {{format.words(to - from), 1}, {together, ptrdiff_t(row_words)}, {high, ptrdiff_t(row_words * together)}});
+    // A group of columns begins at `from`.
+    const char* const table_data = static_cast<const char*>(layer_.memory_.data()) + format.bytes(from);
+    BufferArgument table(word_type(format), table_data,
+                         {{format.words(to - from), 1}, {together, row_words}, {high, row_words * kRowsTogether}});
     BufferArgument scale(layer_.scales_, {{together, 1}, {high, ptrdiff_t(together)}});
     BufferArgument out(y, {{to - from, 1}, {count, y_stride}});
     void* arguments[] = {id.pointer(),    weight.pointer(), offset.pointer(), factor.pointer(),

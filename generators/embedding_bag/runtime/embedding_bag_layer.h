@@ -27,9 +27,8 @@ class EmbeddingBagLayer final : public lookupffn_layer {
   const BagKernels& choice() const { return static_cast<const BagKernels&>(*kernels); }
   void pack(const BagWeights& weights);
 
-  const size_t row_;        // elements of a packed row
+  const size_t row_;        // floats that a packed row stands for
   const RowFormat format_;
-  const size_t row_bytes_;
   size_t table_bytes_ = 0;  // rows and scales
   HugeMemory memory_;
   float* scales_ = nullptr;  // [rows], of types with scales
