@@ -65,12 +65,5 @@ class BufferArgument {
   halide_dimension_t dimensions_[4];
 };
 
-// The type of the words of a table's rows.
-inline halide_type_t word_type(const RowFormat& format) {
-  const halide_type_code_t code =
-      format.word == kFloat ? halide_type_float : format.word == kSigned ? halide_type_int : halide_type_uint;
-  return halide_type_t(code, uint8_t(format.word_bits));
-}
-
 }  // namespace lookupffn
 #endif
