@@ -70,7 +70,7 @@ class Compare(unittest.TestCase):
     def test_mistakes(self):
         self.check_error("unknown contender 'onednn'; there are lookupffn, onednn_f32", "--contender", "onednn")
         self.check_error("unknown workload 'huge'; there are small512_t128", "--workload", "huge")
-        self.check_error("there is no table type 'i3'; there are f32, bf16, i8", "--table-type", "i3")
+        self.check_error("there is no table type 'i3'; there are f32, bf16, i8, i4", "--table-type", "i3")
         self.check_error("there is no projection type 'i8'; there are f32, bf16", "--projection-type", "i8")
         self.check_error("unknown codes 'even'; there are random, skewed", "--codes", "even")
         for option, least, most in (("--tokens", "1", "1048576"), ("--threads", "1", "4096"), ("--samples", "1", "100000")):

@@ -83,7 +83,7 @@ class Bits {
 };
 
 void expect_same_bits(const lookupffn_shape& shape, lookupffn_kernels kernels,
-                      const std::vector<lookupffn_type>& table_types = {LOOKUPFFN_F32, LOOKUPFFN_BF16, LOOKUPFFN_I8},
+                      const std::vector<lookupffn_type>& table_types = checks::table_types(),
                       lookupffn_type projection_type = LOOKUPFFN_F32) {
   const checks::LayerCase layer(shape, 11, kTokens);
   std::vector<Threads> pools;

@@ -68,7 +68,8 @@ class KernelGrid : public testing::TestWithParam<size_t> {
     const LayerCase layer(shape, seed, counts.empty() ? 1 : *std::max_element(counts.begin(), counts.end()));
     for (const std::string& isa : checks::runnable_isas()) {
       layer.check({isa, LOOKUPFFN_GENERIC_KERNELS, LOOKUPFFN_F32, LOOKUPFFN_F32}, counts);
-      layer.check({isa, LOOKUPFFN_GENERIC_KERNELS, seed % 2 ? LOOKUPFFN_BF16 : LOOKUPFFN_I8,
+      const std::vector<lookupffn_type> types = checks::table_types();
+      layer.check({isa, LOOKUPFFN_GENERIC_KERNELS, types[1 + seed % (types.size() - 1)],
                    seed % 3 ? LOOKUPFFN_BF16X3 : LOOKUPFFN_BF16},
                   counts);
     }
@@ -115,6 +116,18 @@ TEST_F(KernelShapes, EveryNumberOfBits) {
     const size_t tables = bits > 12 ? 2 : 5;
     check(bh4_shape(40, 9, tables, bits, 16), 100 + bits, {1, 9, 130});
     check(dense_shape(40, 9, tables, bits), 200 + bits, {1, 9, 130});
+  }
+}
+
+// Rows that end within and at a group of columns of each type.
+TEST_F(KernelShapes, RowsThatNeedNoRounding) {
+  for (const size_t d_out : {1, 16, 17, 33, 48, 64, 100, 128, 192, 200, 384}) {
+    for (const lookupffn_type type : checks::table_types()) {
+      const LayerCase layer(checks::with_exact_tables(reference::random_layer(dense_shape(9, d_out, 19, 3), d_out), type), d_out, 130);
+      for (const std::string& isa : checks::runnable_isas()) {
+        layer.check({isa, LOOKUPFFN_GENERIC_KERNELS, type, LOOKUPFFN_F32}, {1, 9, 130}, true);
+      }
+    }
   }
 }
 

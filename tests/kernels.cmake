@@ -19,7 +19,8 @@ set(test_shapes
   "d_in=48 d_out=48 tables=40 bits=4 projection=bh4 block=64"   # one block, three repeats
   "d_in=100 d_out=33 tables=3 bits=11 projection=bh4 block=1"
   "d_in=192 d_out=192 tables=33 bits=8 projection=bh4 block=16" # two repeats, the last for one table
-  "d_in=1000 d_out=100 tables=12 bits=6 projection=bh4 block=32")
+  "d_in=1000 d_out=100 tables=12 bits=6 projection=bh4 block=32"
+  "d_in=17 d_out=256 tables=21 bits=3 projection=dense")        # rows of i4 that byte dot products sum
 set(test_bf16_shapes
   "d_in=33 d_out=17 tables=5 bits=7 projection=dense"
   "d_in=192 d_out=16 tables=9 bits=6 projection=bh4 block=8"

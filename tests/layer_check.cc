@@ -13,6 +13,7 @@
 #include "compiler_family.h"
 #include "reference/bf16_projection.h"
 #include "reference/tolerance.h"
+#include "row_format.h"
 #include "strided_rows.h"
 
 namespace lookupffn::checks {
@@ -20,15 +21,6 @@ namespace {
 
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 constexpr float kUntouched = -7654.25f;
-
-const char* type_text(lookupffn_type type) {
-  switch (type) {
-    case LOOKUPFFN_BF16: return "bf16";
-    case LOOKUPFFN_I8: return "i8";
-    case LOOKUPFFN_BF16X3: return "bf16x3";
-    default: return "f32";
-  }
-}
 
 template <class Value>
 std::vector<Value> picked(const std::vector<Value>& rows, size_t width, const std::vector<size_t>& which) {
@@ -103,7 +95,7 @@ std::string describe(const lookupffn_shape& shape) {
 
 std::string describe(const Variant& variant) {
   return variant.isa + (variant.kernels == LOOKUPFFN_SPECIALISED_KERNELS ? " specialised, " : " generic, ") +
-         type_text(variant.table_type) + " tables, " + type_text(variant.projection_type) + " projection";
+         lookupffn_type_name(variant.table_type) + " tables, " + lookupffn_type_name(variant.projection_type) + " projection";
 }
 
 lookupffn_shape shape_from(const std::string& text) {
@@ -121,6 +113,25 @@ std::vector<std::string> runnable_isas() {
   }
   if (names.empty()) throw std::runtime_error("this machine runs none of the ISAs that are built in");
   return names;
+}
+
+std::vector<lookupffn_type> table_types() {
+  std::vector<lookupffn_type> types;
+  for (const WeightType& row : kWeightTypes) {
+    if (row.for_tables) types.push_back(row.type);
+  }
+  return types;
+}
+
+reference::Layer with_exact_tables(reference::Layer layer, lookupffn_type type) {
+  const int largest = weight_type(type).row_scales ? largest_number(weight_type(type)) : 127;
+  const size_t d_out = layer.shape.d_out;
+  for (size_t k = 0; k < layer.table.size(); ++k) {
+    // Drawn by place: every row and column differs from its neighbours.
+    const int number = int((k * 2654435761u >> 7) % size_t(2 * largest + 1)) - largest;
+    layer.table[k] = float(k % d_out == k / d_out % d_out ? largest : number) / 8;
+  }
+  return layer;
 }
 
 LayerCase::LayerCase(reference::Layer layer, uint64_t seed, size_t tokens)
@@ -148,7 +159,7 @@ const reference::Result& LayerCase::expected(lookupffn_type projection_type) con
   return *expected_bf16_;
 }
 
-void LayerCase::check(const Variant& variant, const std::vector<size_t>& counts) const {
+void LayerCase::check(const Variant& variant, const std::vector<size_t>& counts, bool exact_tables) const {
   ASSERT_TRUE(std::any_of(counts.begin(), counts.end(), [](size_t count) { return count > 0; })) << "nothing to judge";
   SCOPED_TRACE(describe(layer_.shape) + ", seed " + std::to_string(seed_) + ", " + describe(variant));
   const lookupffn_shape& shape = layer_.shape;
@@ -200,7 +211,7 @@ void LayerCase::check(const Variant& variant, const std::vector<size_t>& counts)
     }
     const std::vector<float> got = y.values();
     if (count > 0) {
-      EXPECT_LE(reference::worst_y(layer_, code, exact_score, exact, got, variant.table_type), 1)
+      EXPECT_LE(reference::worst_y(layer_, code, exact_score, exact, got, exact_tables ? LOOKUPFFN_F32 : variant.table_type), 1)
           << "times the tolerance" << (residual ? ", with the residual" : "");
     }
     EXPECT_EQ((residual ? residual_seen : y_seen).changed(which, got), 0u) << "y depends on the batch";

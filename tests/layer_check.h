@@ -31,6 +31,13 @@ lookupffn_shape shape_from(const std::string& text);
 // ISAs that are built in and that this machine runs, from the plainest to the widest; never empty.
 std::vector<std::string> runnable_isas();
 
+// The types that tables can be packed as.
+std::vector<lookupffn_type> table_types();
+
+// The layer with tables that the type stores as they are: eighths of whole numbers up to the type's largest, which is in each
+// row. Rounding then excuses nothing.
+reference::Layer with_exact_tables(reference::Layer layer, lookupffn_type type);
+
 // A layer with made-up weights, tokens for it, and what the reference makes of them.
 class LayerCase {
  public:
@@ -51,7 +58,8 @@ class LayerCase {
   // - codes, scores and y within the tolerances of the reference,
   // - the same bits of a token whichever batch it came in, and from gather as from forward,
   // - nothing read or written beside the rows.
-  void check(const Variant& variant, const std::vector<size_t>& counts) const;
+  // exact_tables: with_exact_tables() made the layer, for the variant's table type.
+  void check(const Variant& variant, const std::vector<size_t>& counts, bool exact_tables = false) const;
 
  private:
   // With the weights that a bf16 projection really has.

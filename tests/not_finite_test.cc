@@ -29,7 +29,7 @@ struct Bad {
 };
 
 void expect_contained(const lookupffn_shape& shape, lookupffn_kernels kernels,
-                      const std::vector<lookupffn_type>& table_types = {LOOKUPFFN_F32, LOOKUPFFN_BF16, LOOKUPFFN_I8},
+                      const std::vector<lookupffn_type>& table_types = checks::table_types(),
                       lookupffn_type projection_type = LOOKUPFFN_F32) {
   constexpr size_t kTokens = 131;
   const checks::LayerCase layer(shape, 21, kTokens);

@@ -22,6 +22,7 @@
 #include "schedule_record.h"
 #include "schedule_space.h"
 #include "scratch_folder.h"
+#include "weight_types.h"
 
 namespace lookupffn {
 namespace {
@@ -133,10 +134,8 @@ std::string name_of(const testing::TestParamInfo<Case>& info) {
 // What the layer gives for each count of tokens, on the specialised kernels registered last.
 std::vector<std::vector<float>> outputs(const Model& model, const Case& with, const std::string& provenance) {
   lookupffn_pack_options options = {};
-  options.table_type = std::string(with.table_type) == "i8" ? LOOKUPFFN_I8 : LOOKUPFFN_F32;
-  options.projection_type = std::string(with.projection_type) == "bf16"     ? LOOKUPFFN_BF16
-                            : std::string(with.projection_type) == "bf16x3" ? LOOKUPFFN_BF16X3
-                                                                            : LOOKUPFFN_F32;
+  options.table_type = weight_type_of(with.table_type).type;
+  options.projection_type = weight_type_of(with.projection_type).type;
   options.isa = with.isa.c_str();
   options.kernels = LOOKUPFFN_SPECIALISED_KERNELS;
   lookupffn_layer* layer = nullptr;
@@ -247,7 +246,10 @@ INSTANTIATE_TEST_SUITE_P(Models, SchedulePointsSlow,
                                                          {"", "bh4_d32_t6_b5_bf16_block1", "f32", "f32"},
                                                          // On AMX and byte dot products, where the ISA has them.
                                                          {"", "bh4_d256_t64_b8_repeat2", "i8", "bf16x3"},
-                                                         {"", "dense_d512_t16_b8", "i8", "bf16"}})),
+                                                         {"", "dense_d512_t16_b8", "i8", "bf16"},
+                                                         // Rows of groups of columns: an odd number of tiles, byte dot products.
+                                                         {"", "bh4_d192_t24_b7", "i4", "f32"},
+                                                         {"", "dense_d512_t16_b8", "i4", "f32"}})),
                          name_of);
 
 }  // namespace

@@ -42,11 +42,21 @@ class SpecialisedShapes : public testing::TestWithParam<std::string> {};
 TEST_P(SpecialisedShapes, AgreeWithTheReference) {
   ASSERT_EQ(test_kernels_register(), LOOKUPFFN_OK) << lookupffn_last_message();
   lookupffn_shape shape = checks::shape_from(GetParam());
-  check_on_all_isas(shape, 501, {LOOKUPFFN_F32, LOOKUPFFN_BF16, LOOKUPFFN_I8}, LOOKUPFFN_F32);
+  check_on_all_isas(shape, 501, checks::table_types(), LOOKUPFFN_F32);
   if (shape.projection == LOOKUPFFN_DENSE) return;
   for (const float decay : {0.0f, 0.5f, 1.0f}) {
     shape.decay = decay;
     check_on_all_isas(shape, 502, {LOOKUPFFN_F32}, LOOKUPFFN_F32);
+  }
+}
+
+TEST_P(SpecialisedShapes, AddUpRowsThatNeedNoRounding) {
+  ASSERT_EQ(test_kernels_register(), LOOKUPFFN_OK) << lookupffn_last_message();
+  for (const lookupffn_type type : checks::table_types()) {
+    const LayerCase layer(checks::with_exact_tables(reference::random_layer(checks::shape_from(GetParam()), 503), type), 503, 130);
+    for (const std::string& isa : checks::runnable_isas()) {
+      layer.check({isa, LOOKUPFFN_SPECIALISED_KERNELS, type, LOOKUPFFN_F32}, {1, 9, 130}, true);
+    }
   }
 }
 

@@ -148,7 +148,7 @@ TEST(Tool, Verify) {
   EXPECT_EQ(bf16.at("code").at("wrong"), 0);
   EXPECT_EQ(bf16.at("file").at("code").at("wrong"), 0);
   EXPECT_GT(bf16.at("codes_changed_by_rounding"), 0);
-  for (const char* type : {"f32", "bf16", "i8"}) {
+  for (const char* type : {"f32", "bf16", "i8", "i4"}) {
     const ProcessResult result = tool({"verify", kModel, kIo, "--table-type", type, "--threads", "3"});
     EXPECT_TRUE(result.ok()) << result.out << result.err;
   }

@@ -39,7 +39,7 @@ class TruncatedModel : public testing::TestWithParam<ElementType> {
 TEST_P(TruncatedModel, BetweenOpenAndPackIsAnError) {
   const std::string path = folder_.file("model.safetensors");
   for (const std::vector<uint8_t>& bytes : bytes_) {
-    for (const lookupffn_type table_type : {LOOKUPFFN_F32, LOOKUPFFN_BF16, LOOKUPFFN_I8}) {
+    for (const lookupffn_type table_type : {LOOKUPFFN_F32, LOOKUPFFN_BF16, LOOKUPFFN_I8, LOOKUPFFN_I4}) {
       for (int eighth = 0; eighth < 8; ++eighth) {
         write_file(path, bytes);
         const Model model(path);

@@ -48,7 +48,7 @@ class WrongResults : public testing::TestWithParam<Case> {
 
   // Every type of tables and of projection.
   void for_each_type(const std::function<void(const std::vector<std::string>&)>& run) const {
-    for (const char* table : {"f32", "bf16", "i8"}) {
+    for (const char* table : {"f32", "bf16", "i8", "i4"}) {
       for (const char* projection : {"f32", "bf16x3", "bf16"}) {
         SCOPED_TRACE(std::string(table) + " tables, " + projection + " projection");
         run({"--table-type", table, "--projection-type", projection});
