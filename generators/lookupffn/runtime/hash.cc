@@ -189,8 +189,9 @@ class GenericHasher {
   float* copy() const { return scratch_ + tile_.copy; }
 
  private:
+  // With the zeros behind them, which a projection's skip reads.
   void copy_rows(const InputRows& x, size_t tokens, float* to, size_t stride) {
-    for (size_t n = 0; n < tokens; ++n) std::memcpy(to + n * stride, x.row(n), shape_.d_in * sizeof(float));
+    for (size_t n = 0; n < tokens; ++n) std::memcpy(to + n * stride, x.row(n), shape_.width * sizeof(float));
   }
 
   void layer_norm(const InputRows& x, float eps, size_t tokens) {
