@@ -53,7 +53,7 @@ Layer pack(const Model& model, const std::string& isa, lookupffn_kernels kernels
 
 void forward(const Layer& layer, const Threads& threads, const Input& bags, float* y, ptrdiff_t y_stride) {
   layer.forward_ids(&threads, bags.ids.data(), bags.ids.size(), bags.offsets.data(), bags.offsets.size(),
-                    bags.weights.empty() ? nullptr : bags.weights.data(), y, y_stride, bags.mean ? LOOKUPFFN_MEAN : 0u);
+                    bags.weights.empty() ? nullptr : bags.weights.data(), y, y_stride, bags.mean ? unsigned(LOOKUPFFN_MEAN) : 0u);
 }
 
 std::vector<float> forward(const Layer& layer, const Threads& threads, const Input& bags) {
