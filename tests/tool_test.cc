@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <list>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "reference/golden.h"
 #include "reference/layer.h"
+#include "reference/reference.h"
 #include "safetensors.h"
 #include "safetensors_writer.h"
 #include "scratch_folder.h"
@@ -92,7 +94,8 @@ TEST(Tool, BadCommandLines) {
   expect_usage_error({"fly"}, {"fly"});
   expect_usage_error({"isas", "--fast"}, {"--fast"});
   expect_usage_error({"inspect"}, {"model"});
-  expect_usage_error({"verify", kModel}, {"io"});
+  expect_usage_error({"verify"}, {"model"});
+  expect_usage_error({"verify", kModel, ""}, {"io"});
   expect_usage_error({"verify", kModel, kIo, "--kernels", "magic"}, {"--kernels", "magic"});
   expect_usage_error({"verify", kModel, kIo, "--table-type", "f16"}, {"--table-type", "f16"});
   expect_usage_error({"verify", kModel, kIo, "--threads", "-1"}, {"--threads"});
@@ -153,6 +156,7 @@ TEST(Tool, Verify) {
   expect_error({"verify", kModel, "/nonexistent/io.safetensors"}, {"/nonexistent/io.safetensors"});
   expect_error({"verify", kModel, kOtherIo}, {kOtherIo, "[65, 8]", "5"});
   expect_error({"verify", kModel, kModel}, {kModel, "code"});
+  expect_error({"verify", kModel}, {kModel, "code"});
   expect_error({"verify", kModel, kIo, "--prefix", "nope."}, {"nope."});
   expect_error({"verify", kModel, kIo, "--isa", "sse5"}, {"sse5"});
   expect_error({"verify", kModel, kIo, "--library", "/nonexistent/kernels"}, {"/nonexistent/kernels"});
@@ -213,6 +217,56 @@ TEST(Tool, Run) {
   size_t files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder.path())) files += entry.exists();
   EXPECT_EQ(files, 1u);
+}
+
+// Model, inputs and expected results in one file; of several layers, each with results of its own under its prefix.
+TEST(Tool, VerifyOfACase) {
+  const ScratchFolder folder;
+  const reference::Layer layer = reference::random_layer(reference::dense_shape(20, 12, 6, 4), 1);
+  const reference::Layer other = reference::random_layer(reference::bh4_shape(20, 12, 6, 4, 8), 2);
+  const auto write = [&](bool second_too, float error) {
+    std::list<std::vector<float>> values;
+    std::list<std::vector<int32_t>> codes;
+    const std::string path = folder.file("case.safetensors");
+    const std::vector<uint8_t> bytes = reference::model_bytes({{"a.", &layer}, {"b.", &other}}, ElementType::kF32);
+    const SafetensorsFile model(bytes.data(), bytes.size(), "model");
+    std::vector<TensorSource> tensors;
+    for (const TensorView& view : model.tensors()) {
+      values.emplace_back(view.elements());
+      read_floats(view, 0, view.elements(), values.back().data());
+      tensors.push_back({view.name, ElementType::kF32, view.shape, values.back().data()});
+    }
+    for (const auto& [prefix, of] : {std::pair<std::string, const reference::Layer*>{"a.", &layer}, {"b.", &other}}) {
+      if (prefix == "b." && !second_too) continue;
+      const std::vector<float> x = reference::random_tokens(3, 20, 7);
+      const reference::Result right = reference::forward(*of, x);
+      values.push_back(x);
+      tensors.push_back({prefix + "x", ElementType::kF32, {3, 20}, values.back().data()});
+      values.emplace_back(right.z.begin(), right.z.end());
+      tensors.push_back({prefix + "z", ElementType::kF32, {3, 6, 4}, values.back().data()});
+      codes.push_back(right.code);
+      tensors.push_back({prefix + "code", ElementType::kI32, {3, 6}, codes.back().data()});
+      values.emplace_back(right.score.begin(), right.score.end());
+      tensors.push_back({prefix + "score", ElementType::kF32, {3, 6}, values.back().data()});
+      values.emplace_back(right.y.begin(), right.y.end());
+      if (prefix == "b.") values.back()[5] += error;
+      tensors.push_back({prefix + "y", ElementType::kF32, {3, 12}, values.back().data()});
+    }
+    write_safetensors(path, tensors);
+    return path;
+  };
+  const nlohmann::json both = json_of({"verify", write(true, 0), "--json"});
+  EXPECT_EQ(both.at("ok"), true);
+  ASSERT_EQ(both.at("layers").size(), 2u);
+  EXPECT_EQ(both.at("layers")[1].at("prefix"), "b.");
+  const ProcessResult wrong = tool({"verify", write(true, 0.1f)});
+  EXPECT_EQ(wrong.exit_status, 1);
+  EXPECT_NE(wrong.out.find("\nok\n"), std::string::npos) << wrong.out;
+  EXPECT_NE(wrong.out.find("OUT OF TOLERANCE"), std::string::npos) << wrong.out;
+  EXPECT_TRUE(tool({"verify", write(true, 0.1f), "--prefix", "a."}).ok());
+  // Without results of its own a layer is passed over, unless it is asked for.
+  EXPECT_EQ(json_of({"verify", write(false, 0), "--json"}).at("prefix"), "a.");
+  expect_error({"verify", write(false, 0), "--prefix", "b."}, {"'code'"});
 }
 
 TEST(Tool, RunRefusesAnInputOfTheWrongType) {

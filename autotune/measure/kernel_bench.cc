@@ -72,8 +72,15 @@ void KernelBench::check_taken(const KernelSet& choice, const lookupffn_kernel_li
                            "; it runs on: " + choice.description + "; " + choice.fallback);
 }
 
-reference::Results KernelBench::run(Contender contender, const reference::Input& input, size_t first, size_t tokens) {
+void KernelBench::use(Contender contender) {
+  if (in_use_ == contender) return;
+  if (in_use_) layer_->kernels.swap(choices_[*in_use_]);  // back to its place
   layer_->kernels.swap(choices_[contender]);
+  in_use_ = contender;
+}
+
+reference::Results KernelBench::run(Contender contender, const reference::Input& input, size_t first, size_t tokens) {
+  use(contender);
   reference::Results out = reference::room_for(stage_, layer_->shape, tokens);
   guard(out.code);
   guard(out.score);
@@ -85,7 +92,7 @@ reference::Results KernelBench::run(Contender contender, const reference::Input&
 }
 
 double KernelBench::time(Contender contender, const reference::Input& input, size_t calls) {
-  layer_->kernels.swap(choices_[contender]);
+  use(contender);
   lookupffn_status status = LOOKUPFFN_OK;
   const double start = now_ns(options_.threads);
   for (size_t i = 0; i < calls; ++i) {

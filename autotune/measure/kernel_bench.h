@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -55,13 +56,15 @@ class KernelBench {
   struct FreeLayer {
     void operator()(lookupffn_layer* layer) const { lookupffn_layer_free(layer); }
   };
+  void use(Contender contender);  // the layer runs on its kernels from now on
   void check_taken(const KernelSet& choice, const lookupffn_kernel_library& library) const;
 
   const MeasureOptions& options_;
   const reference::Stage stage_;
   lookupffn_threads* threads_;
   std::unique_ptr<lookupffn_layer, FreeLayer> layer_;
-  std::unique_ptr<const KernelSet> choices_[2];
+  std::unique_ptr<const KernelSet> choices_[2];  // that of in_use_ is the layer's
+  std::optional<Contender> in_use_;
   size_t next_ = 0;
   reference::Results scratch_;
 };
