@@ -1,8 +1,10 @@
-// lookupffn_compare_fff: the fast feed-forward layer of UltraFastBERT's "1x11" (one tree, depth 11, d 768) beside the dense
-// 768-3072-768 that it stands in for, in oneDNN. Both are verified first, then timed in turn on a ring of fresh tokens.
+// lookupffn_compare_fff: the fast feed-forward layer of UltraFastBERT's "1x11" (one tree, depth 11, d 768)
+// beside the dense 768-3072-768 that it stands in for, in oneDNN. Both are verified first, then timed in turn
+// on a ring of fresh tokens.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <stdexcept>
@@ -41,14 +43,17 @@ TokenRing make_ring(size_t largest_call) {
   return ring;
 }
 
-// Every ring token's y, and its codes and scores, against the naive twin.
-void verify_ours(const ModelLayer& source, const Layer& layer, const Threads& threads, const TokenRing& ring, size_t tokens) {
-  const auto twin = reference::reference_family(source.shape().family).twin(source, LOOKUPFFN_F32, LOOKUPFFN_F32);
+// Codes, scores and y of the first ring tokens, against the naive twin.
+void verify_ours(const ModelLayer& source, const Layer& layer, const Threads& threads, const TokenRing& ring,
+                 size_t tokens) {
+  const auto twin =
+      reference::reference_family(source.shape().family).twin(source, LOOKUPFFN_F32, LOOKUPFFN_F32);
   reference::Input input;
   input.tokens = tokens;
   input.x.assign(ring.x.begin(), ring.x.begin() + ptrdiff_t(tokens * kWidth));
   for (const reference::Stage stage : {reference::Stage::kHash, reference::Stage::kForward}) {
-    if (!twin->judge(stage, input, reference::run_stage(stage, *layer.get(), *threads.get(), input)).passed()) {
+    if (!twin->judge(stage, input, reference::run_stage(stage, *layer.get(), *threads.get(), input))
+             .passed()) {
       throw std::runtime_error("ours is wrong");
     }
   }
@@ -62,7 +67,8 @@ struct Row {
 
 void compare(const Options& options) {
   if (!options.library.empty()) load_kernels(options.library);
-  if (options.library.empty() && register_workload_kernels() != LOOKUPFFN_OK) throw std::runtime_error(lookupffn_last_message());
+  if (options.library.empty() && register_workload_kernels() != LOOKUPFFN_OK)
+    throw std::runtime_error(lookupffn_last_message());
   const size_t largest = *std::max_element(options.tokens.begin(), options.tokens.end());
   const LayerShape workload = lookupffn::find_workload(kWorkload);
   lookupffn_shape shape = {};
@@ -83,19 +89,25 @@ void compare(const Options& options) {
   std::vector<ContenderKind> kinds = {onednn_f32_contender(), onednn_bf16_contender()};
   std::vector<std::unique_ptr<Contender>> peers;
   for (const ContenderKind& kind : kinds) peers.push_back(kind.make(setting, {}));
+  for (const auto& peer : peers) peer->set_tokens(options.tokens.front());
 
   const LayerInfo info = layer.info();
-  std::cout << "ours: " << info.isa << ", " << options.threads << " thread(s), " << info.kernels << "\n"
-            << "peer: " << peers.front()->schedule() << "\n"
-            << "dense 768-3072-768 and one tree of 4095 nodes, " << options.samples << " samples in turn, medians\n\n";
+  std::cout << "ours: " << info.isa << ", " << options.threads << (options.threads == 1 ? " thread, " : " threads, ") << info.kernels << "\n"
+            << "peers: " << peers.front()->schedule() << "; " << peers.back()->schedule() << "\n"
+            << "dense 768-3072-768 and one tree of 4095 nodes, " << options.samples
+            << " samples in turn, medians\n\n";
   std::vector<float> y(largest * kWidth);
   for (const size_t tokens : options.tokens) {
     std::vector<Row> rows;
-    rows.push_back({"fff", [&](size_t first) { layer.forward(threads, &ring.x[first * kWidth], y.data(), tokens); }, nullptr});
+    rows.push_back({"fff",
+                    [&](size_t first) { layer.forward(threads, &ring.x[first * kWidth], y.data(), tokens); },
+                    nullptr});
     for (size_t k = 0; k < peers.size(); ++k) {
       peers[k]->set_tokens(tokens);
       verify_contender(kinds[k], *peers[k], setting, {}, tokens);
-      rows.push_back({kinds[k].name, [&peers, k, tokens](size_t first) { peers[k]->run(Part::kAll, first, tokens); }, nullptr});
+      rows.push_back({kinds[k].name,
+                      [&peers, k, tokens](size_t first) { peers[k]->run(Part::kAll, first, tokens); },
+                      nullptr});
     }
     std::vector<Meter*> meters;
     for (Row& row : rows) {
@@ -105,19 +117,31 @@ void compare(const Options& options) {
     sample_in_turn(meters, options.samples, options.threads);
     const double ours = rows.front().meter->median();
     for (const Row& row : rows) {
-      std::printf("%5zu tokens  %-12s %9.3f us a token  spread %4.1f %%  %6.1f x ours\n", tokens, row.name.c_str(), row.meter->median(),
-                  100 * row.meter->spread(), row.meter->median() / ours);
+      std::printf("%5zu tokens  %-12s %9.3f us a token  spread %4.1f %%  %6.1f x ours\n", tokens,
+                  row.name.c_str(), row.meter->median(), 100 * row.meter->spread(),
+                  row.meter->median() / ours);
     }
   }
 }
 
 int run(int argc, char** argv) {
   Options options;
-  CLI::App app("Times a fast feed-forward layer and the dense layer that it stands in for, in turn, each verified first.", "lookupffn_compare_fff");
-  app.add_option("--tokens", options.tokens, "Tokens a call, a list")->capture_default_str()->delimiter(',')->check(CLI::Range(1, 100'000));
-  app.add_option("--threads", options.threads, "Threads and CPUs, the same for all")->capture_default_str()->check(CLI::Range(1, 4096));
-  app.add_option("--samples", options.samples, "Samples of each, taken in turn")->capture_default_str()->check(CLI::Range(1, 100'000));
-  app.add_option("--library", options.library, "Ours: folder of a kernel library that `lookupffn build` made");
+  CLI::App app(
+      "Times a fast feed-forward layer and the dense layer that it stands in for, in turn, each verified "
+      "first.",
+      "lookupffn_compare_fff");
+  app.add_option("--tokens", options.tokens, "Tokens a call, a list")
+      ->capture_default_str()
+      ->delimiter(',')
+      ->check(CLI::Range(1, 100'000));
+  app.add_option("--threads", options.threads, "Threads and CPUs, the same for all")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 4096));
+  app.add_option("--samples", options.samples, "Samples of each, taken in turn")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 100'000));
+  app.add_option("--library", options.library,
+                 "Ours: folder of a kernel library that `lookupffn build` made");
   app.add_option("--isa", options.isa, "Ours: the ISA; default: the active one");
   try {
     app.parse(argc, argv);

@@ -11,7 +11,8 @@ namespace lookupffn {
 namespace {
 
 FffShape fff_shape_of(const LayerShape& shape) {
-  return FffShape(size_t(shape.d_in), size_t(shape.d_out), size_t(shape.tables), size_t(shape.rows), size_t(shape.block));
+  return FffShape(size_t(shape.d_in), size_t(shape.d_out), size_t(shape.tables), size_t(shape.rows),
+                  size_t(shape.block));
 }
 
 LayerShape shape_of(ShapeText& text) {
@@ -22,14 +23,19 @@ LayerShape shape_of(ShapeText& text) {
   shape.tables = text.number("tables", 1, 1, kMaxTables);
   shape.rows = text.number("rows", 0, 1, int64_t{2} << kMaxFffDepth);
   if (text.has("block")) shape.block = text.number("block", 0, 1, kMaxWidth);
-  text.finish("d_in, d_out, tables (trees), rows (nodes of a tree) and, for leaves with a network, block (its width)");
+  text.finish(
+      "d_in, d_out, tables (trees), rows (nodes of a tree) and, for leaves with a network, block (its "
+      "width)");
   const bool leaves = shape.block > 0;
   if (!is_power_of_two(size_t(shape.rows) + (leaves ? 0 : 1))) {
-    throw std::runtime_error("rows=" + std::to_string(shape.rows) + (leaves ? " is not a power of two" : " is not a power of two less one"));
+    throw std::runtime_error("rows=" + std::to_string(shape.rows) +
+                             (leaves ? " is not a power of two" : " is not a power of two less one"));
   }
-  if (leaves && shape.tables != 1) throw std::runtime_error("leaves with a network are of one tree: tables=1");
+  if (leaves && shape.tables != 1)
+    throw std::runtime_error("leaves with a network are of one tree: tables=1");
   const FffShape fff = fff_shape_of(shape);
-  if (fff.depth > kMaxFffDepth || largest_tensor(fff) > kMaxFffElements) throw std::runtime_error("a tensor of it passes 2 GiB");
+  if (fff.depth > kMaxFffDepth || largest_tensor(fff) > kMaxFffElements)
+    throw std::runtime_error("a tensor of it passes 2 GiB");
   shape.lookups = leaves ? 1 : int64_t(fff.path());
   return shape;
 }
@@ -41,13 +47,15 @@ std::string describe_shape(const LayerShape& shape) {
   return text;
 }
 
-std::vector<KernelSpec> kernels_of(const ScheduleSpaces& spaces, const LayerShape& shape, const std::string& isa,
-                                   const std::string&, const std::string&) {  // tables are f32 whatever others have
+std::vector<KernelSpec> kernels_of(const ScheduleSpaces& spaces, const LayerShape& shape,
+                                   const std::string& isa, const std::string&,
+                                   const std::string&) {  // tables are f32 whatever others have
   const FffShape fff = fff_shape_of(shape);
   std::vector<KernelSpec> specs;
   const auto add = [&](const char* kernel, const std::string& problem) {
     for (const ScheduleSpace::BatchClass& batch : spaces.of(kernel).batch_classes()) {
-      const KernelSpec spec{kernel, isa, batch.name, parse_pairs(problem), batch.min_tokens, batch.max_tokens};
+      const KernelSpec spec{kernel,          isa, batch.name, parse_pairs(problem), batch.min_tokens,
+                            batch.max_tokens};
       if (std::find(specs.begin(), specs.end(), spec) == specs.end()) specs.push_back(spec);
     }
   };
@@ -64,7 +72,8 @@ std::vector<KernelSpec> kernels_of(const ScheduleSpaces& spaces, const LayerShap
 // What a token takes: the logits of its ways down, then their rows or its leaf's network.
 LayerWork work_of(const TypedShape& layer) {
   const FffShape fff = fff_shape_of(layer.shape);
-  const double d_in = double(fff.d_in), d_out = double(fff.d_out), trees = double(fff.trees), logits = trees * double(fff.logits());
+  const double d_in = double(fff.d_in), d_out = double(fff.d_out), trees = double(fff.trees),
+               logits = trees * double(fff.logits());
   LayerWork work;
   work.addresser.flops = 2 * logits * d_in;
   work.addresser.row_bytes = logits * (d_in + 1) * sizeof(float);
@@ -99,7 +108,8 @@ TypedShape layer_of(int64_t d_in, int64_t d_out, int64_t trees, int64_t depth, i
 }
 
 TypedShape layer_of_descent(const KernelSpec& spec) {
-  return layer_of(whole(spec, "d_in"), 1, whole(spec, "trees"), whole(spec, "depth"), spec.problem.at("form") == "leaves" ? 1 : 0);
+  return layer_of(whole(spec, "d_in"), 1, whole(spec, "trees"), whole(spec, "depth"),
+                  spec.problem.at("form") == "leaves" ? 1 : 0);
 }
 
 TypedShape layer_of_rows(const KernelSpec& spec) {
@@ -107,13 +117,19 @@ TypedShape layer_of_rows(const KernelSpec& spec) {
 }
 
 // As the first product of a leaf's network, of a tree of two leaves.
-TypedShape layer_of_product(const KernelSpec& spec) { return layer_of(whole(spec, "inputs"), 1, 1, 1, whole(spec, "outputs")); }
+TypedShape layer_of_product(const KernelSpec& spec) {
+  return layer_of(whole(spec, "inputs"), 1, 1, 1, whole(spec, "outputs"));
+}
 
 }  // namespace
 
 extern const CompilerFamily fff_compiler_family;
 const CompilerFamily fff_compiler_family = {
-    "fff", shape_of, describe_shape, kernels_of, work_of,
+    "fff",
+    shape_of,
+    describe_shape,
+    kernels_of,
+    work_of,
     {{"fff_descent", LayerPart::kAddresser, layer_of_descent, nullptr, nullptr, false, nullptr},
      {"fff_rows", LayerPart::kRetriever, layer_of_rows, nullptr, nullptr, false, nullptr},
      {"fff_leaf_product", LayerPart::kRetriever, layer_of_product, nullptr, nullptr, false, nullptr}},

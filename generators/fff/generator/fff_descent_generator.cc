@@ -24,20 +24,23 @@ class FffDescent : public Generator<FffDescent> {
   GeneratorParam<int> d_in{"d_in", 768};  // a multiple of NodeLogit::kPartials
   GeneratorParam<int> depth{"depth", 11};
   GeneratorParam<int> trees{"trees", 1};
-  GeneratorParam<Form> form{"form", Form::kNodes, {{"nodes", Form::kNodes}, {"leaves", Form::kLeaves}}};  // leaves have no logit
+  GeneratorParam<Form> form{
+      "form", Form::kNodes, {{"nodes", Form::kNodes}, {"leaves", Form::kLeaves}}};  // leaves have no logit
 
   // ---- the schedule ----
-  GeneratorParam<int> token_tile{"token_tile", 1};  // tokens that go down together, level by level
-  GeneratorParam<int> tree_tile{"tree_tile", 1};    // trees, likewise
+  GeneratorParam<int> token_tile{"token_tile", 1};      // tokens that go down together, level by level
+  GeneratorParam<int> tree_tile{"tree_tile", 1};        // trees, likewise
   GeneratorParam<int> vector_bytes{"vector_bytes", 0};  // bytes of a vector of floats; 0: the target's
-  GeneratorParam<int> node_lines{"node_lines", 0};      // cache lines fetched of each node's weights, as soon as it is known
-  GeneratorParam<int> child_lines{"child_lines", 0};    // the same of both its children
+  GeneratorParam<int> node_lines{"node_lines",
+                                 0};  // cache lines fetched of each node's weights, as soon as it is known
+  GeneratorParam<int> child_lines{"child_lines", 0};  // the same of both its children
 
   Input<Buffer<float>> x{"x", 2};            // [tokens, d_in]: i, n
   Input<Buffer<float>> weight{"weight", 3};  // [trees, nodes, d_in]: i, node, t
   Input<Buffer<float>> bias{"bias", 2};      // [trees, nodes]: node, t
   Input<int> zero_right{"zero_right"};       // where a logit of zero leads: 0 left, 1 right
-  Output<Func> code_and_score{"code_and_score", {Int(32), Float(32)}, 3};  // both [tokens, trees, depth + 1]: level, t, n
+  Output<Func> code_and_score{
+      "code_and_score", {Int(32), Float(32)}, 3};  // both [tokens, trees, depth + 1]: level, t, n
 
   void generate() {
     std::vector<Expr> codes, scores;
@@ -54,8 +57,11 @@ class FffDescent : public Generator<FffDescent> {
       }
       const std::string name = "logit" + std::to_string(l);
       const int so_far = (1 << (l + 1)) - 1;
-      // logit[l] = sum_i weight[node[l], i] x[i] + bias[node[l]]; saying which nodes there are bounds them for Halide
-      const auto bounded = [&](const Expr& tree, const Expr& token) { return unsafe_promise_clamped(node(tree, token), 0, so_far - 1); };
+      // logit[l] = sum_i weight[node[l], i] x[i] + bias[node[l]]; saying which nodes there are bounds them
+      // for Halide
+      const auto bounded = [&](const Expr& tree, const Expr& token) {
+        return unsafe_promise_clamped(node(tree, token), 0, so_far - 1);
+      };
       logits.emplace_back(new NodeLogit(name, x, weight, bias, Expr(int(d_in)), bounded));
       const Expr logit = logits.back()->logit(t, n);
       // score[l] = gelu(logit[l])
@@ -70,7 +76,8 @@ class FffDescent : public Generator<FffDescent> {
   }
 
   void schedule() {
-    const int lanes = (vector_bytes > 0 ? int(vector_bytes) : get_target().natural_vector_size<float>() * 4) / 4;
+    const int lanes =
+        (vector_bytes > 0 ? int(vector_bytes) : get_target().natural_vector_size<float>() * 4) / 4;
     get_externs_map()->insert(kernel_cpu(get_target()));
     get_externs_map()->insert(multiply_add_functions(get_target()));
 
@@ -98,8 +105,11 @@ class FffDescent : public Generator<FffDescent> {
 
     // ---- tiles go down level by level
     Var to("to"), ti("ti"), no("no"), ni("ni");
-    outputs.bound(level, 0, levels).bound(t, 0, int(trees)).unroll(level)
-        .split(t, to, ti, int(tree_tile), TailStrategy::GuardWithIf).split(n, no, ni, int(token_tile), TailStrategy::GuardWithIf)
+    outputs.bound(level, 0, levels)
+        .bound(t, 0, int(trees))
+        .unroll(level)
+        .split(t, to, ti, int(tree_tile), TailStrategy::GuardWithIf)
+        .split(n, no, ni, int(token_tile), TailStrategy::GuardWithIf)
         .reorder(level, ti, ni, to, no);
     for (size_t l = 1; l < nodes.size(); ++l) keep_on_stack(nodes[l].compute_at(outputs, to));
     for (auto& node : logits) {
@@ -107,19 +117,25 @@ class FffDescent : public Generator<FffDescent> {
       node->schedule_sums(node->logit, node->t, lanes);
     }
 
-    // ---- weights are fetched ahead, of one tree: behind a node's lines its children's, which the last level does not have
+    // ---- weights are fetched ahead, of one tree: behind a node's lines its children's, which the last level
+    // does not have
     const int row_bytes = int(d_in) * int(sizeof(float));
     for (size_t l = 0; l < logits.size() && trees == 1; ++l) {
-      if (node_lines > 0) get_pipeline().add_custom_lowering_pass(new NodePrefetch(nodes[l].name(), "weight", row_bytes, 1, 0, 1, node_lines));
+      if (node_lines > 0)
+        get_pipeline().add_custom_lowering_pass(
+            new NodePrefetch(nodes[l].name(), "weight", row_bytes, 1, 0, 1, node_lines));
       if (child_lines > 0 && l + 1 < logits.size()) {
-        get_pipeline().add_custom_lowering_pass(new NodePrefetch(nodes[l].name(), "weight", row_bytes, 2, 1, 2, child_lines));
+        get_pipeline().add_custom_lowering_pass(
+            new NodePrefetch(nodes[l].name(), "weight", row_bytes, 2, 1, 2, child_lines));
       }
     }
     if (node_lines > 0 || child_lines > 0) get_externs_map()->insert(prefetch_function(get_target()));
   }
 
  private:
-  Expr at_level(const std::vector<Expr>& values) const { return values.size() == 1 ? values[0] : mux(level, values); }
+  Expr at_level(const std::vector<Expr>& values) const {
+    return values.size() == 1 ? values[0] : mux(level, values);
+  }
 
   Var level{"level"}, t{"t"}, n{"n"};
   std::vector<Func> nodes;

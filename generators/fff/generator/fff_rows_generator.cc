@@ -18,8 +18,8 @@ class FffRows : public Generator<FffRows> {
   GeneratorParam<int> depth{"depth", -1};  // -1: known at run time
 
   // ---- the schedule ----
-  GeneratorParam<int> d_tile{"d_tile", 16};             // floats of y held in registers
-  GeneratorParam<int> vector_bytes{"vector_bytes", 0};  // bytes of a vector of floats; 0: the target's
+  GeneratorParam<int> d_tile{"d_tile", 16};               // floats of y held in registers
+  GeneratorParam<int> vector_bytes{"vector_bytes", 0};    // bytes of a vector of floats; 0: the target's
   GeneratorParam<int> prefetch_rows{"prefetch_rows", 0};  // rows fetched that many ahead
 
   Input<Buffer<int32_t>> code{"code", 3};  // [tokens, trees, depth + 1]: l, t, n
@@ -43,7 +43,9 @@ class FffRows : public Generator<FffRows> {
   }
 
   void schedule() {
-    const int lanes = std::min((vector_bytes > 0 ? int(vector_bytes) : get_target().natural_vector_size<float>() * 4) / 4, int(d_tile));
+    const int lanes =
+        std::min((vector_bytes > 0 ? int(vector_bytes) : get_target().natural_vector_size<float>() * 4) / 4,
+                 int(d_tile));
     get_externs_map()->insert(kernel_cpu(get_target()));
     get_externs_map()->insert(multiply_add_functions(get_target()));
     for (int dim = 0; dim < 3; ++dim) {
@@ -51,7 +53,8 @@ class FffRows : public Generator<FffRows> {
       score.dim(dim).set_min(0);
       table.dim(dim).set_min(0);
     }
-    y.dim(0).set_min(0).set_extent(d_out > 0 ? Expr(int(d_out)) : y.dim(0).extent() / int(d_tile) * int(d_tile));
+    y.dim(0).set_min(0).set_extent(d_out > 0 ? Expr(int(d_out))
+                                             : y.dim(0).extent() / int(d_tile) * int(d_tile));
     y.dim(1).set_min(0);
     if (d_out > 0) table.dim(1).set_stride(int(d_out));
     if (d_out > 0 && depth >= 0) table.dim(2).set_stride(int(d_out) * ((2 << int(depth)) - 1));

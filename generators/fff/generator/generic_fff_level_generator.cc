@@ -1,4 +1,5 @@
-// One level of the way down fast feed-forward trees of any width, number and depth: the generic descent calls it for each.
+// One level of the way down fast feed-forward trees of any width, number and depth: the generic descent calls
+// it for each.
 #include <memory>
 
 #include "Halide.h"
@@ -24,10 +25,13 @@ class GenericFffLevel : public Generator<GenericFffLevel> {
   void generate() {
     // logit = sum_i weight[node, i] x[i] + bias[node]; saying which nodes there are bounds them for Halide
     const Expr last = weight.dim(1).extent() - 1;
-    const auto bounded = [&](const Expr& tree, const Expr& token) { return unsafe_promise_clamped(node(tree, token), 0, last); };
+    const auto bounded = [&](const Expr& tree, const Expr& token) {
+      return unsafe_promise_clamped(node(tree, token), 0, last);
+    };
     logit.reset(new NodeLogit("logit", x, weight, bias, x.dim(0).extent(), bounded));
     // next = 2 node + 1 + (logit > 0), score = gelu(logit)
-    next_and_score(t, n) = Tuple(child(node(t, n), logit->logit(t, n), zero_right), strict_float(gelu(logit->logit(t, n))));
+    next_and_score(t, n) =
+        Tuple(child(node(t, n), logit->logit(t, n), zero_right), strict_float(gelu(logit->logit(t, n))));
   }
 
   void schedule() {

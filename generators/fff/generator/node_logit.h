@@ -13,8 +13,8 @@ namespace lookupffn {
 
 // logit[t, n] = sum_i weight[t, node[t, n], i] x[n, i] + bias[t, node[t, n]] of tree t, token n.
 //
-// The sum is kept as kPartials partial sums, added up in a fixed order: a token's bits then depend on no schedule, and the
-// multiply-adds do not wait for each other.
+// The sum is kept as kPartials partial sums, added up in a fixed order: a token's bits then depend on no
+// schedule, and the multiply-adds do not wait for each other.
 struct NodeLogit {
   static constexpr int kPartials = 64;  // x and weights are zero from d_in to a multiple of it
   static constexpr int kLanes = 16;     // the partial sums are folded to that many, then added in pairs
@@ -25,9 +25,12 @@ struct NodeLogit {
 
   // x: i, n; weight: i, node, t; bias: node, t. node: the Func's value at (t, n) is the node.
   template <class X, class Weight, class Bias, class Node>
-  NodeLogit(const std::string& name, const X& x, const Weight& weight, const Bias& bias, const Halide::Expr& inputs,
-            const Node& node)
-      : partial(name + "_partial"), folded(name + "_folded"), logit(name), r(0, inputs / kPartials, name + "_r") {
+  NodeLogit(const std::string& name, const X& x, const Weight& weight, const Bias& bias,
+            const Halide::Expr& inputs, const Node& node)
+      : partial(name + "_partial"),
+        folded(name + "_folded"),
+        logit(name),
+        r(0, inputs / kPartials, name + "_r") {
     using namespace Halide;
     partial(lane, t, n) = 0.0f;
     const Expr i = r * kPartials + lane;
@@ -51,8 +54,10 @@ struct NodeLogit {
   }
 };
 
-// The child that a logit chooses: the right one where it is positive, and where it is zero if zero_right is 1. A NaN goes left.
-inline Halide::Expr child(const Halide::Expr& node, const Halide::Expr& logit, const Halide::Expr& zero_right) {
+// The child that a logit chooses: the right one where it is positive, and where it is zero if zero_right
+// is 1. A NaN goes left.
+inline Halide::Expr child(const Halide::Expr& node, const Halide::Expr& logit,
+                          const Halide::Expr& zero_right) {
   using namespace Halide;
   return 2 * node + 1 + select(logit > 0.0f, 1, select(logit == 0.0f, zero_right, 0));
 }

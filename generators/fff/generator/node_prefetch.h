@@ -1,4 +1,5 @@
-// Fetching the weights of nodes before it is known, or while it is found out elsewhere, which of them are read.
+// Fetching the weights of nodes before it is known, or while it is found out elsewhere, which of them are
+// read.
 #ifndef LOOKUPFFN_NODE_PREFETCH_H
 #define LOOKUPFFN_NODE_PREFETCH_H
 
@@ -8,12 +9,20 @@
 
 namespace lookupffn {
 
-// A lowering pass. Behind every store of a node to `nodes`, it fetches the first `lines` cache lines of `count` rows of a tree's
-// weights, from row `factor` node + `offset` on: 1, 0, 1 is the node's own row; 2, 1, 2 are its children's.
+// A lowering pass. Behind every store of a node to `nodes`, it fetches the first `lines` cache lines of
+// `count` rows of a tree's weights, from row `factor` node + `offset` on: 1, 0, 1 is the node's own row; 2,
+// 1, 2 are its children's.
 class NodePrefetch : public Halide::Internal::IRMutator {
  public:
-  NodePrefetch(const std::string& nodes, const std::string& weights, int row_bytes, int factor, int offset, int count, int lines)
-      : nodes_(nodes), weights_(weights), row_bytes_(row_bytes), factor_(factor), offset_(offset), count_(count), lines_(lines) {}
+  NodePrefetch(const std::string& nodes, const std::string& weights, int row_bytes, int factor, int offset,
+               int count, int lines)
+      : nodes_(nodes),
+        weights_(weights),
+        row_bytes_(row_bytes),
+        factor_(factor),
+        offset_(offset),
+        count_(count),
+        lines_(lines) {}
 
  private:
   using Halide::Internal::IRMutator::visit;

@@ -12,10 +12,10 @@ namespace lookupffn {
 using KernelRanges = TokenRanges<const lookupffn_kernel*>;
 
 struct FffKernels : KernelSet {
-  KernelRanges descent;                     // empty: level by level, with
+  KernelRanges descent;  // empty: level by level, with
   const lookupffn_kernel* level = nullptr;
-  KernelRanges rows;                        // nodes with rows
-  KernelRanges hidden, output;              // leaves: their network's two products
+  KernelRanges rows;            // nodes with rows
+  KernelRanges hidden, output;  // leaves: their network's two products
 };
 
 // Throws Failure (LOOKUPFFN_NO_KERNEL) where specialised kernels are required and missing.

@@ -42,24 +42,28 @@ class FffLayer final : public lookupffn_layer {
   PackedSizes sizes() const override {
     return {packed.table_bytes, packed.node_bytes, packed.memory.bytes(), packed.memory.huge_page_bytes()};
   }
-  void forward(lookupffn_threads& threads, const InputRows& x, const OutputRows& y, size_t tokens) const override;
-  void hash(lookupffn_threads& threads, const InputRows& x, int32_t* code, float* score, size_t tokens) const override;
-  void gather(lookupffn_threads& threads, const int32_t* code, const float* score, const OutputRows& y, size_t tokens) const override;
+  void forward(lookupffn_threads& threads, const InputRows& x, const OutputRows& y,
+               size_t tokens) const override;
+  void hash(lookupffn_threads& threads, const InputRows& x, int32_t* code, float* score,
+            size_t tokens) const override;
+  void gather(lookupffn_threads& threads, const int32_t* code, const float* score, const OutputRows& y,
+              size_t tokens) const override;
 
   const FffKernels& choice() const { return static_cast<const FffKernels&>(*kernels); }
 
   const PackedFff packed;
 };
 
-size_t chunk_of(const FffShape& shape) { return std::clamp<size_t>(kChunkCodes / shape.path(), 1, kLargestChunk); }
+size_t chunk_of(const FffShape& shape) {
+  return std::clamp<size_t>(kChunkCodes / shape.path(), 1, kLargestChunk);
+}
 
 // One task's tokens, a chunk at a time. Its scratch is part of the call's.
 class Task {
  public:
   static size_t bytes(const FffShape& shape) { return Task(shape, nullptr).end_; }
 
-  Task(const FffLayer& layer, size_t call_tokens, char* scratch)
-      : Task(layer.packed.shape, scratch) {
+  Task(const FffLayer& layer, size_t call_tokens, char* scratch) : Task(layer.packed.shape, scratch) {
     packed_ = &layer.packed;
     kernels_ = &layer.choice();
     call_tokens_ = call_tokens;
@@ -77,7 +81,8 @@ class Task {
       BufferArgument weight = weight_argument(), bias = bias_argument();
       BufferArgument code(kInt32, code_, {{shape_.levels(), 1}, {shape_.trees, levels()}, {count, path()}});
       BufferArgument score(score_, {{shape_.levels(), 1}, {shape_.trees, levels()}, {count, path()}});
-      void* arguments[] = {x.pointer(), weight.pointer(), bias.pointer(), &zero_right, code.pointer(), score.pointer()};
+      void* arguments[] = {x.pointer(), weight.pointer(), bias.pointer(),
+                           &zero_right, code.pointer(),   score.pointer()};
       call_kernel(*kernels_->descent[kernels_->descent.index(call_tokens_)], arguments);
       return;
     }
@@ -101,7 +106,9 @@ class Task {
   void add_rows(const int32_t* codes, const float* scores, const OutputRows& y, size_t first, size_t count) {
     BufferArgument code(kInt32, codes, {{shape_.levels(), 1}, {shape_.trees, levels()}, {count, path()}});
     BufferArgument score(scores, {{shape_.levels(), 1}, {shape_.trees, levels()}, {count, path()}});
-    BufferArgument table(packed_->rows, {{shape_.out(), 1}, {shape_.nodes(), ptrdiff_t(shape_.out())}, {shape_.trees, ptrdiff_t(shape_.nodes() * shape_.out())}});
+    BufferArgument table(packed_->rows, {{shape_.out(), 1},
+                                         {shape_.nodes(), ptrdiff_t(shape_.out())},
+                                         {shape_.trees, ptrdiff_t(shape_.nodes() * shape_.out())}});
     with_output(y, first, count, [&](float* to, ptrdiff_t stride) {
       BufferArgument out(to, {{shape_.out(), 1}, {count, stride}});
       void* arguments[] = {code.pointer(), score.pointer(), table.pointer(), out.pointer()};
@@ -136,12 +143,14 @@ class Task {
                                                  {shape_.trees, ptrdiff_t(shape_.nodes() * shape_.in())}});
   }
   BufferArgument bias_argument() const {
-    return BufferArgument(packed_->node_bias, {{shape_.nodes(), 1}, {shape_.trees, ptrdiff_t(shape_.nodes())}});
+    return BufferArgument(packed_->node_bias,
+                          {{shape_.nodes(), 1}, {shape_.trees, ptrdiff_t(shape_.nodes())}});
   }
 
   // The rows as the kernels read them: padded with zeros, at a stride that they can count.
   InputRows kernel_rows(const InputRows& x, size_t first, size_t count) const {
-    if (shape_.d_in == shape_.in() && std::labs(long(x.stride)) <= kLargestStride) return {x.row(first), x.stride};
+    if (shape_.d_in == shape_.in() && std::labs(long(x.stride)) <= kLargestStride)
+      return {x.row(first), x.stride};
     for (size_t n = 0; n < count; ++n) {
       float* const to = x_copy_ + n * shape_.in();
       std::memcpy(to, x.row(first + n), shape_.d_in * sizeof(float));
@@ -157,30 +166,39 @@ class Task {
     BufferArgument node(kInt32, code_ + level, {{shape_.trees, levels()}, {count, path()}});
     BufferArgument score(score_ + level, {{shape_.trees, levels()}, {count, path()}});
     const bool last = level == shape_.depth;  // whose nodes have no children
-    BufferArgument next(kInt32, last ? next_ : code_ + level + 1, {{shape_.trees, last ? 1 : levels()}, {count, last ? ptrdiff_t(shape_.trees) : path()}});
-    void* arguments[] = {x.pointer(), weight.pointer(), bias.pointer(), &zero_right, node.pointer(), next.pointer(), score.pointer()};
+    BufferArgument next(
+        kInt32, last ? next_ : code_ + level + 1,
+        {{shape_.trees, last ? 1 : levels()}, {count, last ? ptrdiff_t(shape_.trees) : path()}});
+    void* arguments[] = {x.pointer(),    weight.pointer(), bias.pointer(), &zero_right,
+                         node.pointer(), next.pointer(),   score.pointer()};
     call_kernel(*kernels_->level, arguments);
   }
 
   void retrieve_from_leaves(const OutputRows& y, size_t first, size_t count) {
     // The last level's nodes are numbered from leaves - 1 on.
-    for (size_t n = 0; n < count; ++n) next_[n] = code_[n * shape_.levels() + shape_.depth] - int32_t(shape_.leaves() - 1);
-    product(kernels_->hidden, x_.data, x_.stride, shape_.d_in, packed_->w1, packed_->b1, packed_->gelu ? kGelu : kRelu, count, hidden_,
-            ptrdiff_t(shape_.hidden_row()), shape_.hidden_row());
+    for (size_t n = 0; n < count; ++n)
+      next_[n] = code_[n * shape_.levels() + shape_.depth] - int32_t(shape_.leaves() - 1);
+    product(kernels_->hidden, x_.data, x_.stride, shape_.d_in, packed_->w1, packed_->b1,
+            packed_->gelu ? kGelu : kRelu, count, hidden_, ptrdiff_t(shape_.hidden_row()),
+            shape_.hidden_row());
     with_output(y, first, count, [&](float* to, ptrdiff_t stride) {
-      product(kernels_->output, hidden_, ptrdiff_t(shape_.hidden_row()), shape_.hidden, packed_->w2, packed_->b2, kNone, count, to, stride,
-              shape_.out());
+      product(kernels_->output, hidden_, ptrdiff_t(shape_.hidden_row()), shape_.hidden, packed_->w2,
+              packed_->b2, kNone, count, to, stride, shape_.out());
     });
   }
 
-  void product(const KernelRanges& kernels, const float* from, ptrdiff_t from_stride, size_t inputs, const float* weights, const float* biases,
-               int activation, size_t count, float* to, ptrdiff_t to_stride, size_t outputs) const {
+  void product(const KernelRanges& kernels, const float* from, ptrdiff_t from_stride, size_t inputs,
+               const float* weights, const float* biases, int activation, size_t count, float* to,
+               ptrdiff_t to_stride, size_t outputs) const {
     BufferArgument in(from, {{inputs, 1}, {count, from_stride}});
     BufferArgument leaf(kInt32, next_, {{count, 1}});
-    BufferArgument weight(weights, {{outputs, 1}, {inputs, ptrdiff_t(outputs)}, {shape_.leaves(), ptrdiff_t(inputs * outputs)}});
+    BufferArgument weight(
+        weights,
+        {{outputs, 1}, {inputs, ptrdiff_t(outputs)}, {shape_.leaves(), ptrdiff_t(inputs * outputs)}});
     BufferArgument bias(biases, {{outputs, 1}, {shape_.leaves(), ptrdiff_t(outputs)}});
     BufferArgument out(to, {{outputs, 1}, {count, to_stride}});
-    void* arguments[] = {in.pointer(), leaf.pointer(), weight.pointer(), bias.pointer(), &activation, out.pointer()};
+    void* arguments[] = {in.pointer(),   leaf.pointer(), weight.pointer(),
+                         bias.pointer(), &activation,    out.pointer()};
     call_kernel(*kernels[kernels.index(call_tokens_)], arguments);
   }
 
@@ -188,7 +206,8 @@ class Task {
   template <class Write>
   void with_output(const OutputRows& y, size_t first, size_t count, Write write) const {
     // Where y is x, the residual is lost once a row is written.
-    const bool copied = shape_.d_out != shape_.out() || std::labs(long(y.stride)) > kLargestStride || y.residual == y.data;
+    const bool copied =
+        shape_.d_out != shape_.out() || std::labs(long(y.stride)) > kLargestStride || y.residual == y.data;
     if (copied) {
       write(y_copy_, ptrdiff_t(shape_.out()));
     } else {
@@ -198,7 +217,8 @@ class Task {
     for (size_t n = 0; n < count; ++n) {
       float* const to = y.row(first + n);
       const float* const from = copied ? y_copy_ + n * shape_.out() : to;
-      const float* const residual = y.residual ? y.residual + ptrdiff_t(first + n) * y.residual_stride : nullptr;
+      const float* const residual =
+          y.residual ? y.residual + ptrdiff_t(first + n) * y.residual_stride : nullptr;
       for (size_t d = 0; d < shape_.d_out; ++d) to[d] = residual ? from[d] + residual[d] : from[d];
     }
   }
@@ -207,12 +227,12 @@ class Task {
   char* const scratch_;
   size_t end_ = 0;
   float* x_copy_;
-  int32_t* code_;   // [chunk, trees, levels]
-  float* score_;    // likewise
-  int32_t* next_;   // [chunk, trees]: nodes below the last level, or [chunk]: leaves
-  float* hidden_;   // [chunk, hidden_row]
+  int32_t* code_;  // [chunk, trees, levels]
+  float* score_;   // likewise
+  int32_t* next_;  // [chunk, trees]: nodes below the last level, or [chunk]: leaves
+  float* hidden_;  // [chunk, hidden_row]
   float* y_copy_;
-  InputRows x_{};   // of the chunk
+  InputRows x_{};  // of the chunk
   const PackedFff* packed_ = nullptr;
   const FffKernels* kernels_ = nullptr;
   size_t call_tokens_ = 0;
@@ -223,7 +243,8 @@ template <class Visit>
 void for_chunks(const FffLayer& layer, lookupffn_threads& threads, size_t tokens, Visit visit) {
   const FffShape& shape = layer.packed.shape;
   const size_t token_bytes = sizeof(float) * (shape.trees * shape.logits() * shape.in() +
-                                              (shape.has_leaves() ? shape.hidden * (shape.d_in + shape.out()) : shape.path() * shape.out()));
+                                              (shape.has_leaves() ? shape.hidden * (shape.d_in + shape.out())
+                                                                  : shape.path() * shape.out()));
   const size_t worth = std::max<size_t>(1, kWorthSharing / token_bytes);  // tokens
   const size_t parts = std::max<size_t>(1, std::min(threads.count, tokens / worth));
   const size_t bytes = round_up(Task::bytes(shape), 64), chunk = chunk_of(shape);
@@ -232,18 +253,21 @@ void for_chunks(const FffLayer& layer, lookupffn_threads& threads, size_t tokens
   run_tasks(threads, parts, [&](size_t i) {
     const Share share(tokens, parts, i, 1);
     Task task(layer, tokens, scratch + i * bytes);
-    for (size_t n = 0; n < share.count; n += chunk) visit(task, share.first + n, std::min(chunk, share.count - n));
+    for (size_t n = 0; n < share.count; n += chunk)
+      visit(task, share.first + n, std::min(chunk, share.count - n));
   });
 }
 
-void FffLayer::forward(lookupffn_threads& threads, const InputRows& x, const OutputRows& y, size_t tokens) const {
+void FffLayer::forward(lookupffn_threads& threads, const InputRows& x, const OutputRows& y,
+                       size_t tokens) const {
   for_chunks(*this, threads, tokens, [&](Task& task, size_t first, size_t count) {
     task.descend(x, first, count);
     task.retrieve(y, first, count);
   });
 }
 
-void FffLayer::hash(lookupffn_threads& threads, const InputRows& x, int32_t* code, float* score, size_t tokens) const {
+void FffLayer::hash(lookupffn_threads& threads, const InputRows& x, int32_t* code, float* score,
+                    size_t tokens) const {
   const FffShape& shape = packed.shape;
   for_chunks(*this, threads, tokens, [&](Task& task, size_t first, size_t count) {
     task.descend(x, first, count);
@@ -260,9 +284,11 @@ void FffLayer::hash(lookupffn_threads& threads, const InputRows& x, int32_t* cod
   });
 }
 
-void FffLayer::gather(lookupffn_threads& threads, const int32_t* code, const float* score, const OutputRows& y, size_t tokens) const {
+void FffLayer::gather(lookupffn_threads& threads, const int32_t* code, const float* score,
+                      const OutputRows& y, size_t tokens) const {
   const FffShape& shape = packed.shape;
-  if (shape.has_leaves()) refuse("lookupffn_gather", " whose leaves are networks has no rows to gather: call lookupffn_forward");
+  if (shape.has_leaves())
+    refuse("lookupffn_gather", " whose leaves are networks has no rows to gather: call lookupffn_forward");
   for_chunks(*this, threads, tokens, [&](Task& task, size_t first, size_t count) {
     task.add_rows(code + first * shape.path(), score + first * shape.path(), y, first, count);
   });
@@ -270,7 +296,8 @@ void FffLayer::gather(lookupffn_threads& threads, const int32_t* code, const flo
 
 class FffModelLayer final : public ModelLayer {
  public:
-  FffModelLayer(const SafetensorsFile& file, const std::string& prefix) : ModelLayer(prefix), weights_(read_fff_layer(file, prefix)) {
+  FffModelLayer(const SafetensorsFile& file, const std::string& prefix)
+      : ModelLayer(prefix), weights_(read_fff_layer(file, prefix)) {
     set_shape(weights_.shape);
   }
   const FffWeights& weights() const { return weights_; }
@@ -291,10 +318,12 @@ std::unique_ptr<ModelLayer> read_layer(const SafetensorsFile& file, const std::s
 
 const FffWeights& fff_weights_of(const ModelLayer& layer) {
   if (const auto* own = dynamic_cast<const FffModelLayer*>(&layer)) return own->weights();
-  throw Failure(LOOKUPFFN_INVALID_ARGUMENT, "layer '" + layer.prefix() + "' is of family " + layer.shape().family + ", not fff");
+  throw Failure(LOOKUPFFN_INVALID_ARGUMENT,
+                "layer '" + layer.prefix() + "' is of family " + layer.shape().family + ", not fff");
 }
 
 extern const RuntimeFamily fff_runtime_family;
-const RuntimeFamily fff_runtime_family = {"fff", "linear_in.weight, node_weights or w1s", find_fff_layers, read_layer};
+const RuntimeFamily fff_runtime_family = {"fff", "linear_in.weight, node_weights or w1s", find_fff_layers,
+                                          read_layer};
 
 }  // namespace lookupffn

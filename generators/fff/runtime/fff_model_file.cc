@@ -16,7 +16,8 @@ constexpr char kLinearIn[] = "linear_in.weight", kLinearOut[] = "linear_out.weig
 constexpr char kNodeWeights[] = "node_weights", kFirstWeights[] = "w1s";
 
 // __metadata__: of its own, or within `config`, a text in JSON. Numbers as text.
-std::optional<std::string> metadata(const TensorReader& reader, const char* name, const char* name_in_config) {
+std::optional<std::string> metadata(const TensorReader& reader, const char* name,
+                                    const char* name_in_config) {
   const auto& all = reader.file().metadata();
   if (const auto found = all.find(name); found != all.end()) return found->second;
   const auto config = all.find("config");
@@ -29,16 +30,20 @@ std::optional<std::string> metadata(const TensorReader& reader, const char* name
   return std::nullopt;
 }
 
-size_t metadata_number(const TensorReader& reader, const TensorView& view, const char* name, const std::string& text) {
+size_t metadata_number(const TensorReader& reader, const TensorView& view, const char* name,
+                       const std::string& text) {
   if (text.empty() || text.size() > 9 || text.find_first_not_of("0123456789") != std::string::npos) {
-    reader.refuse(view, std::string("cannot be cut into trees: __metadata__ '") + name + "' is " + quote_name(text) + ", no number");
+    reader.refuse(view, std::string("cannot be cut into trees: __metadata__ '") + name + "' is " +
+                            quote_name(text) + ", no number");
   }
   return std::stoul(text);
 }
 
-// The trees that `nodes` nodes make up: 2^(depth + 1) - 1 each. The file says how many, or how deep; else they are one tree.
+// The trees that `nodes` nodes make up: 2^(depth + 1) - 1 each. The file says how many, or how deep; else
+// they are one tree.
 size_t tree_count(const TensorReader& reader, const TensorView& view, size_t nodes) {
-  const std::optional<std::string> trees = metadata(reader, "trees", "parallel"), depth = metadata(reader, "depth", "depth");
+  const std::optional<std::string> trees = metadata(reader, "trees", "parallel"),
+                                   depth = metadata(reader, "depth", "depth");
   size_t count = 1;
   if (trees) {
     count = metadata_number(reader, view, "trees", *trees);
@@ -47,10 +52,16 @@ size_t tree_count(const TensorReader& reader, const TensorView& view, size_t nod
     count = levels <= kMaxFffDepth + 1 ? nodes / ((size_t{1} << levels) - 1) : 0;
   }
   const bool whole = count > 0 && nodes % count == 0 && is_power_of_two(nodes / count + 1);
-  const bool as_deep = !depth || (whole && nodes / count + 1 == size_t{2} << std::min<size_t>(60, metadata_number(reader, view, "depth", *depth)));
+  const bool as_deep =
+      !depth || (whole && nodes / count + 1 == size_t{2} << std::min<size_t>(
+                                                   60, metadata_number(reader, view, "depth", *depth)));
   if (!whole || !as_deep) {
-    reader.refuse(view, "has " + std::to_string(nodes) + " nodes, which are not " + (trees || depth ? "the trees that __metadata__ tells of" :
-                        "one tree of 2^n - 1: say in __metadata__ how many 'trees' they are, or their 'depth'"));
+    reader.refuse(
+        view,
+        "has " + std::to_string(nodes) + " nodes, which are not " +
+            (trees || depth
+                 ? "the trees that __metadata__ tells of"
+                 : "one tree of 2^n - 1: say in __metadata__ how many 'trees' they are, or their 'depth'"));
   }
   return count;
 }
@@ -91,7 +102,8 @@ void read_matrices(const TensorReader& reader, FffWeights& layer) {
   reader.expect_shape(layer.rows, {layer.node_weight.shape[0], layer.shape.d_out});
 }
 
-// node_weights, node_biases, w1s, b1s, w2s, b2s: one tree whose leaves have networks; right where the logit is zero, too.
+// node_weights, node_biases, w1s, b1s, w2s, b2s: one tree whose leaves have networks; right where the logit
+// is zero, too.
 void read_leaves(const TensorReader& reader, FffWeights& layer) {
   layer.zero_right = true;
   layer.node_weight = reader.tensor(kNodeWeights);
@@ -103,8 +115,8 @@ void read_leaves(const TensorReader& reader, FffWeights& layer) {
   layer.b2 = reader.tensor("b2s");
   const std::string activation = metadata(reader, "activation", "activation").value_or("relu");
   if (activation != "relu" && activation != "gelu") {
-    reader.refuse(layer.w1, "goes through an activation that is not supported: __metadata__ says " + quote_name(activation) +
-                                "; relu and gelu are");
+    reader.refuse(layer.w1, "goes through an activation that is not supported: __metadata__ says " +
+                                quote_name(activation) + "; relu and gelu are");
   }
   layer.gelu = activation == "gelu";
   reader.check_rank(layer.w1, 3);
@@ -115,7 +127,8 @@ void read_leaves(const TensorReader& reader, FffWeights& layer) {
   shape.block = layer.w1.shape[2];
   shape.d_out = layer.w2.shape[2];
   shape.tables = shape.lookups = 1;
-  if (!is_power_of_two(shape.rows)) reader.refuse(layer.w1, "has " + std::to_string(shape.rows) + " leaves; a power of two is needed");
+  if (!is_power_of_two(shape.rows))
+    reader.refuse(layer.w1, "has " + std::to_string(shape.rows) + " leaves; a power of two is needed");
   reader.check_range(layer.w1, "leaf width", shape.block, kMaxWidth);
   reader.expect_shape(layer.node_weight, {shape.rows - 1, shape.d_in});
   reader.expect_shape(layer.node_bias, {shape.rows - 1, 1});
@@ -134,7 +147,9 @@ std::optional<std::string> prefix_of(const TensorView& tensor, const std::string
 
 }  // namespace
 
-FffShape fff_shape(const lookupffn_shape& shape) { return FffShape(shape.d_in, shape.d_out, shape.tables, shape.rows, shape.block); }
+FffShape fff_shape(const lookupffn_shape& shape) {
+  return FffShape(shape.d_in, shape.d_out, shape.tables, shape.rows, shape.block);
+}
 
 std::vector<std::string> find_fff_layers(const SafetensorsFile& file) {
   std::set<std::string> prefixes;
@@ -166,9 +181,11 @@ FffWeights read_fff_layer(const SafetensorsFile& file, const std::string& prefix
   reader.check_range(first, "d_out", layer.shape.d_out, kMaxWidth);
   const FffShape shape = fff_shape(layer.shape);
   if (shape.depth > kMaxFffDepth || largest_tensor(shape) > kMaxFffElements) {
-    reader.refuse(first, "is of trees that are too large: up to " + std::to_string(kMaxFffDepth) + " levels and 2 GiB a tensor are supported");
+    reader.refuse(first, "is of trees that are too large: up to " + std::to_string(kMaxFffDepth) +
+                             " levels and 2 GiB a tensor are supported");
   }
-  for (const TensorView* view : {&layer.node_weight, &layer.node_bias, &layer.rows, &layer.w1, &layer.b1, &layer.w2, &layer.b2}) {
+  for (const TensorView* view :
+       {&layer.node_weight, &layer.node_bias, &layer.rows, &layer.w1, &layer.b1, &layer.w2, &layer.b2}) {
     if (view->elements() > 0 && !view->name.empty()) reader.check_finite(*view);
   }
   return layer;

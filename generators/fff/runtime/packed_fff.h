@@ -15,11 +15,12 @@ struct PackedFff {
   FffShape shape;
   bool zero_right, gelu;
 
-  HugeMemory memory;                      // of all parts
-  float *node_weight, *node_bias;         // [trees, nodes, in], [trees, nodes]
-  float* rows;                            // [trees, nodes, out]
-  float *w1, *b1, *w2, *b2;               // [leaves, d_in, hidden_row], [leaves, hidden_row], [leaves, hidden, out], [leaves, out]
-  size_t table_bytes, node_bytes;         // what a token's rows, and its logits, are read from
+  HugeMemory memory;               // of all parts
+  float *node_weight, *node_bias;  // [trees, nodes, in], [trees, nodes]
+  float* rows;                     // [trees, nodes, out]
+  float *w1, *b1, *w2,
+      *b2;  // [leaves, d_in, hidden_row], [leaves, hidden_row], [leaves, hidden, out], [leaves, out]
+  size_t table_bytes, node_bytes;  // what a token's rows, and its logits, are read from
 };
 
 // Throws Failure. The weights' views need to be valid during the call only.
