@@ -217,7 +217,7 @@ void add_verify_command(CLI::App& app) {
   command->footer(
       "IO holds x [tokens, d_in], code and score [tokens, tables], y [tokens, d_out] and, if it likes, z [tokens, tables, bits],\n"
       "as the training code computes them. Codes must agree wherever |z| > 2e-5, score and y within 1e-4 of the row's rms\n"
-      "plus 1e-6; with bf16 or i8 tables y may differ by what rounding the rows costs besides. A layer with bf16 projection\n"
+      "plus 1e-6; with tables of a smaller type y may differ by what rounding the rows costs besides. A layer with bf16 projection\n"
       "weights is compared with the formulas and the rounded weights, and the file with the formulas. Where x is not finite,\n"
       "y must not be. Exit status 0: something was judged, and all of it is within.");
   auto options = std::make_shared<Options>();

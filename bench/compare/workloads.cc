@@ -52,7 +52,7 @@ double Workload::projection_bytes(double element_bytes) const {
 }
 
 double Workload::row_bytes_a_token(double element_bytes) const {
-  return static_cast<double>(tables) * (d * element_bytes + (element_bytes == 1 ? sizeof(float) : 0));
+  return static_cast<double>(tables) * (d * element_bytes + (element_bytes <= 1 ? sizeof(float) : 0));
 }
 
 double Workload::dense_ffn_bytes(size_t element_bytes) const { return 2.0 * d * 4 * d * element_bytes; }

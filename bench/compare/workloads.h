@@ -28,7 +28,7 @@ struct Workload {
   double dense_ffn_flops() const;  // d -> 4 d -> d
 
   // Weights that the formula reads, `element_bytes` each: projection weights once a call, table rows (and a
-  // scale a row where elements are bytes) once a token.
+  // scale a row where elements are no larger than bytes) once a token.
   double projection_bytes(double element_bytes) const;
   double row_bytes_a_token(double element_bytes) const;
   double dense_ffn_bytes(size_t element_bytes) const;
