@@ -1,7 +1,7 @@
 # lookupffn_add_kernels(NAME
 #     MODEL file | SHAPES "d_in=512 tables=128 ..." ...
 #     ISAS native|all|sse41|avx2|... ...
-#     [TABLE_TYPES f32|bf16|i8 ...] [PROJECTION_TYPES f32|bf16|bf16x3 ...] [SCHEDULES directory ...])
+#     [TABLE_TYPES f32|bf16|i8|i4 ...] [PROJECTION_TYPES f32|bf16|bf16x3 ...] [SCHEDULES directory ...])
 #
 # Generates kernels specialised for a model's layers, or for given shapes, when the project is built. Defines the
 # target NAME to link: its header NAME.h declares lookupffn_status NAME_register(void), to be called before

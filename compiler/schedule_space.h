@@ -13,8 +13,9 @@
 // A parameter with "needs_threads": true is not searched on one thread; one with "step": 8 is given up last where
 // a default is not legal, see default_schedule().
 // Variables in expressions: the parameters, the definitions, the problem's parameters, kernel, isa, class,
-// isa_vector_bytes, isa_vector_registers, isa_has_NAME and uses_NAME
-// (the kernel itself does: used_capabilities()) for each of registry/capabilities.def, true and false. "when" sees all of them but the parameters.
+// isa_vector_bytes, isa_vector_registers, isa_has_NAME and uses_NAME (the kernel itself does: used_capabilities()) for each of
+// registry/capabilities.def, NAME_bits for each parameter of the problem that names a weight type (table_type_bits), true and
+// false. "when" sees all of them but the parameters.
 #ifndef LOOKUPFFN_SCHEDULE_SPACE_H
 #define LOOKUPFFN_SCHEDULE_SPACE_H
 

@@ -31,7 +31,7 @@ double worse(double a, double b);
 double row_tolerance(const double* row, size_t size);
 
 // What y of one token may differ by besides when tables are narrowed: the sum over tables of
-//   bf16: score * 2^-8 * max|row|,  i8: score * scale / 2 with scale = max|row| / 127;  f32: 0.
+//   score * rounding * max|row|, with the rounding of registry/weight_types.def; with scales that is score * scale / 2.
 // code and score are the token's [tables].
 double table_type_allowance(const Layer& layer, const int32_t* code, const double* score,
                             lookupffn_type table_type);

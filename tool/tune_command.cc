@@ -144,7 +144,7 @@ void add_tune_command(CLI::App& app) {
       ->capture_default_str();
   command
       ->add_option("--table-type", options.table_types,
-                   "table types to tune for, separated by commas: f32, bf16, i8")
+                   "table types to tune for, separated by commas: " + weight_type_list(WeightRole::kTables))
       ->delimiter(',')
       ->check(CLI::IsMember(weight_type_names(WeightRole::kTables)))
       ->capture_default_str();

@@ -121,8 +121,8 @@ void add_verify_command(CLI::App& app) {
       "IO holds inputs and expected results as the training code computes them. It may be left out: then MODEL holds them too.\n"
       "Of a LookupFFN layer they are x [tokens, d_in], code and score [tokens, tables], y [tokens, d_out] and, if it likes,\n"
       "z [tokens, tables, bits], with the layer's prefix where a file is of several layers; docs/families.md has those of other\n"
-      "families. Codes must agree wherever |z| > 2e-5, score and y within 1e-4 of the row's rms plus 1e-6; with bf16 or i8\n"
-      "tables y may differ by what rounding the rows costs besides. A layer with bf16 projection weights is compared with the\n"
+      "families. Codes must agree wherever |z| > 2e-5, score and y within 1e-4 of the row's rms plus 1e-6; with a smaller\n"
+      "table type y may differ by what rounding the rows costs besides. A layer with bf16 projection weights is compared with the\n"
       "formulas and the rounded weights, and the file with the formulas. Where x is not finite, y must not be. Without\n"
       "--prefix, all layers are verified of which the file has expected results. Exit status 0: something was judged of each,\n"
       "and all of it is within.");

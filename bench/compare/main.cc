@@ -255,7 +255,7 @@ int run(int argc, char** argv) {
   app.add_option("--threads", options.threads, "Threads and CPUs, the same for all")
       ->capture_default_str()
       ->check(threads, threads.range());
-  app.add_option("--table-type", options.table_types, "Ours: a list of f32, bf16, i8")
+  app.add_option("--table-type", options.table_types, "Ours: a list of " + weight_type_list(WeightRole::kTables))
       ->capture_default_str()
       ->delimiter(',');
   app.add_option("--projection-type", options.projection_types, "Ours: a list of f32, bf16x3, bf16")

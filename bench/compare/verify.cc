@@ -42,7 +42,7 @@ void compare(const std::string& what, size_t token, const float* got, const std:
   }
 }
 
-// What the table type may add to the error of y: half a bf16 step, half an i8 step.
+// What the table type may add to the error of y: half a step of its numbers.
 double table_error(const SyntheticLayer& layer, const int32_t* code, const double* score,
                    lookupffn_type type) {
   if (weight_type(type).rounding == 0) return 0;
