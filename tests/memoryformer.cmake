@@ -17,6 +17,14 @@ foreach(case IN LISTS cases)
   string(REGEX REPLACE ".*/memoryformer[.](.*)[.]safetensors" "\\1" name ${case})
   lookupffn_add_kernels(memoryformer_${name} MODEL ${case} ISAS ${LOOKUPFFN_ISAS})
   add_dependencies(family_memoryformer_test memoryformer_${name}_generate)
+  # An ISA that this machine lacks is skipped.
+  foreach(isa IN LISTS LOOKUPFFN_ISAS)
+    add_test(NAME memoryformer.${name}.${isa}.generic COMMAND lookupffn_tool verify ${case} --isa ${isa} --kernels generic)
+    add_test(NAME memoryformer.${name}.${isa}.specialised
+             COMMAND lookupffn_tool verify ${case} --isa ${isa} --kernels specialised --library ${memoryformer_${name}_DIRECTORY})
+    set_tests_properties(memoryformer.${name}.${isa}.generic memoryformer.${name}.${isa}.specialised PROPERTIES
+                         SKIP_REGULAR_EXPRESSION "does not run here")
+  endforeach()
 endforeach()
 list(JOIN memoryformer_shapes "\",\n    \"" memoryformer_shapes_text)
 file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/test_shapes/memoryformer_shapes.h CONTENT

@@ -24,8 +24,10 @@
 #include "memoryformer_shapes.h"
 #include "model.h"
 #include "reference/layer.h"
+#include "reference/reference_family.h"
 #include "reference/tolerance.h"
 #include "reference/verdict.h"
+#include "safetensors_writer.h"
 
 namespace lookupffn {
 namespace {
@@ -187,6 +189,27 @@ TEST(Memoryformer, AZeroOfEitherSignSetsItsBit) {
   ASSERT_GT(zeros(false), 0);
   ASSERT_GT(zeros(true), 0);
   EXPECT_NE(codes(file, "code"), codes(file, "code_cpp_path"));  // else the golden case above shows nothing
+}
+
+TEST(Memoryformer, VerifyTellsTheRuleOfTheOtherPathFromTheTrainingCodes) {
+  const Model model(kFamilies + "memoryformer.zeros_t6_b5_o16.safetensors");
+  const SafetensorsFile& file = model.get()->file;
+  const ModelLayer& source = find_layer(model.get(), "");
+  const Layer layer(model);
+  const std::vector<float> x = floats(file, "x"), score = floats(file, "score"), y = floats(file, "y");
+  const auto verify = [&](const char* code_name) {
+    const std::vector<int32_t> code = codes(file, code_name);
+    const std::vector<uint8_t> bytes = safetensors_bytes({{"x", ElementType::kF32, {30, 30}, x.data()},
+                                                          {"code", ElementType::kI32, {30, 6}, code.data()},
+                                                          {"score", ElementType::kF32, {30, 6}, score.data()},
+                                                          {"y", ElementType::kF32, {30, 16}, y.data()}});
+    const SafetensorsFile io(bytes.data(), bytes.size(), code_name);
+    return reference::reference_family("memoryformer").verify(io, source, *layer.get(), *Threads(1).get());
+  };
+  EXPECT_TRUE(verify("code").passed());
+  const reference::Verification found = verify("code_cpp_path");
+  EXPECT_FALSE(found.passed());
+  EXPECT_GT(found.layer.wrong_codes, 0u);
 }
 
 // ---- made-up layers

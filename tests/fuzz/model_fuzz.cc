@@ -42,11 +42,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (size_t i = 0; i < lookupffn_model_layer_count(model); ++i) {
     lookupffn_shape shape;
     require(lookupffn_model_layer(model, i, &shape) == LOOKUPFFN_OK, "a layer that is counted but not there");
-    const lookupffn::LayerWeights& layer = lookupffn::weights_of(lookupffn::find_layer(model, shape.prefix));
+    const auto* lookupffn_like =
+        dynamic_cast<const lookupffn::LookupffnModelLayer*>(&lookupffn::find_layer(model, shape.prefix));
+    if (lookupffn_like == nullptr) continue;
+    const lookupffn::LayerWeights& layer = lookupffn_like->weights();
     for (const lookupffn::TensorView* tensor :
          {&layer.layer_norm_weight, &layer.layer_norm_bias, &layer.projection_weight, &layer.projection_bias,
           &layer.tables, &layer.bias}) {
-      read_all(*tensor);
+      if (!tensor->shape.empty()) read_all(*tensor);  // else the layer has none
     }
   }
   lookupffn_model_close(model);

@@ -115,7 +115,7 @@ void generic_hash(const PackedShape& shape, const char* isa, const std::string& 
   hash.product_tokens = schedule_number(*hash.product, "token_registers", 1);
   hash.butterfly = only("generic_butterfly");
   hash.code_and_score = only("generic_code_and_score", shape.rules.zero_is_one ? "zero=one" : "");
-  choice.description += "hash generic, product " + describe(*hash.product);
+  choice.description += "hash generic, " + (shape.rules.projection ? "product " + describe(*hash.product) : describe(*hash.code_and_score));
 }
 
 void generic_gather(const char* isa, const std::string& type, KernelChoice& choice) {
