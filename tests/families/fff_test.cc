@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <iterator>
 #include <limits>
@@ -415,6 +417,43 @@ TEST(FffModelFile, TreesFollowFromSizesOrMetadata) {
             std::string::npos);
   EXPECT_NE(message_of(linear_file(21, 21, {{"trees", "three"}})).find("no number"), std::string::npos);
   EXPECT_NE(message_of(linear_file(15, 14, {})).find("linear_out.weight"), std::string::npos);
+}
+
+// Whatever a header says, a file is a model that packs and runs, or malformed with a message.
+TEST(FffModelFile, DamagedHeadersAreRefused) {
+  std::mt19937 random(seed());
+  size_t opened = 0, refused = 0;
+  for (const char* name : {"fff.ufb_d33_depth0_p5.safetensors", "fff.leaf_zeros_d10_l3_o6_depth3.safetensors",
+                           "fff.ufb_zeros_d16_depth4_p3.safetensors"}) {
+    std::ifstream stream(golden_path(name), std::ios::binary);
+    const std::string whole((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
+    uint64_t header = 0;
+    std::memcpy(&header, whole.data(), sizeof header);
+    for (int k = 0; k < 3000; ++k) {
+      std::string bytes = whole;
+      if (k % 10 == 0) bytes.resize(random() % bytes.size());
+      for (int change = 1 + int(random() % 2); change > 0; --change) {
+        const size_t at = 8 + random() % header;
+        const bool digit = at < bytes.size() && std::isdigit(static_cast<unsigned char>(bytes[at])) != 0;
+        if (at < bytes.size())
+          bytes[at] = digit || random() % 4 != 0 ? char('0' + random() % 10) : char(random() % 128);
+      }
+      SCOPED_TRACE(std::string(name) + ", " + std::to_string(k) +
+                   ", LOOKUPFFN_TEST_SEED=" + std::to_string(seed()));
+      try {
+        const Model model(bytes.data(), bytes.size());
+        const Layer layer(model, model.layers().front().prefix, PackOptions{});
+        run(layer, Threads(1), std::vector<float>(2 * layer.info().shape.d_in, 0.5f).data(), 2);
+        ++opened;
+      } catch (const Error& error) {
+        ASSERT_EQ(error.status(), LOOKUPFFN_MALFORMED_MODEL) << error.what();
+        ASSERT_STRNE(error.what(), "");
+        ++refused;
+      }
+    }
+  }
+  EXPECT_GT(opened, 0u);
+  EXPECT_GT(refused, 0u);
 }
 
 TEST(FffModelFile, OtherTableTypesAreRefused) {
