@@ -11,7 +11,7 @@
 
 namespace lookupffn {
 
-// "gather small 64 tokens i8 (d_out=512 tables=128)": one kernel among others, shortly.
+// "gather small, 64 tokens, i8 (bits=8 d_out=512 tables=128)": one kernel among others, shortly.
 std::string kernel_label(const KernelSpec& spec, size_t tokens);
 
 // "row reads from L3, 14 GB/s" or "arithmetic, 92 GFLOP/s": which of the kernel's work the time goes with.

@@ -14,9 +14,6 @@
 
 namespace lookupffn::bench {
 
-enum class Part { kAll, kHash, kGather };
-const char* name_of(Part part);  // "all", "hash", "gather"
-
 // What every contender is given; outlives them.
 struct Setting {
   const SyntheticLayer& layer;

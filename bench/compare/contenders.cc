@@ -16,10 +16,6 @@ namespace {
 
 }  // namespace
 
-const char* name_of(Part part) {
-  return part == Part::kAll ? "all" : part == Part::kHash ? "hash" : "gather";
-}
-
 std::vector<ContenderKind> contender_kinds() {
   return {
       lookupffn_contender(),

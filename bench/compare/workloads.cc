@@ -14,6 +14,10 @@
 
 namespace lookupffn::bench {
 
+const char* name_of(Part part) {
+  return part == Part::kAll ? "all" : part == Part::kHash ? "hash" : "gather";
+}
+
 const std::vector<Workload>& workloads() {
   static const std::vector<Workload> all = [] {
     std::vector<Workload> list;

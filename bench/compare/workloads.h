@@ -11,6 +11,10 @@
 
 namespace lookupffn::bench {
 
+// What is timed of a layer.
+enum class Part { kAll, kHash, kGather };
+const char* name_of(Part part);  // "all", "hash", "gather"
+
 struct Workload {
   std::string name;
   LayerShape shape;

@@ -21,12 +21,12 @@ namespace {
 
 constexpr size_t kTokens[] = {1, 8, 64, 512, 2048};
 constexpr size_t kLargestCall = 2048;
-const char* const kParts[] = {"all", "hash", "gather"};
-
+constexpr Part kParts[] = {Part::kAll, Part::kHash, Part::kGather};
 
 struct Case {
   const Workload* workload;
-  std::string part, isa;
+  Part part;
+  std::string isa;
   const WeightType* table_type;
 };
 
@@ -71,11 +71,11 @@ class Bench {
     return info.specialised ? "specialised" : "generic";
   }
 
-  lookupffn_status run(const std::string& part, size_t first, size_t tokens) {
+  lookupffn_status run(Part part, size_t first, size_t tokens) {
     const size_t d = workload().d, tables = workload().tables;
     const float* x = &ring_.x[first * d];
-    if (part == "all") return lookupffn_forward(packed_, threads_, x, d, y_.data(), d, tokens, 0);
-    if (part == "hash") return lookupffn_hash(packed_, threads_, x, d, code_.data(), score_.data(), tokens);
+    if (part == Part::kAll) return lookupffn_forward(packed_, threads_, x, d, y_.data(), d, tokens, 0);
+    if (part == Part::kHash) return lookupffn_hash(packed_, threads_, x, d, code_.data(), score_.data(), tokens);
     return lookupffn_gather(packed_, threads_, &ring_.code[first * tables], &ring_.score[first * tables],
                             y_.data(), d, tokens);
   }
@@ -124,11 +124,11 @@ void register_cases() {
       if (lookupffn_isa_at(i, &isa) != LOOKUPFFN_OK || !isa.built_in || !isa.runnable) continue;
       for (const WeightType& type : kWeightTypes) {
         if (!type.for_tables) continue;
-        for (const char* part : kParts) {
+        for (const Part part : kParts) {
           // The hash does not touch the tables.
-          if (type.type != LOOKUPFFN_F32 && std::strcmp(part, "hash") == 0) continue;
+          if (type.type != LOOKUPFFN_F32 && part == Part::kHash) continue;
           const Case one = {&workload, part, isa.name, &type};
-          const std::string name = workload.name + "/" + part + "/" + isa.name + "/" + type.name;
+          const std::string name = workload.name + "/" + name_of(part) + "/" + isa.name + "/" + type.name;
           auto* registered = benchmark::RegisterBenchmark(
               name.c_str(), [one](benchmark::State& state) { run_case(state, one); });
           registered->ArgName("tokens")->UseRealTime()->Unit(benchmark::kMicrosecond);

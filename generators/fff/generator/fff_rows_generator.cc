@@ -65,7 +65,7 @@ class FffRows : public Generator<FffRows> {
     sum.update().reorder(d, path.x, path.y).vectorize(d, lanes).unroll(d);
     if (prefetch_rows > 0) {
       get_externs_map()->insert(prefetch_function(get_target()));
-      get_pipeline().add_custom_lowering_pass(new RowPrefetch("table", path.x.name(), prefetch_rows));
+      get_pipeline().add_custom_lowering_pass(new RowPrefetch({"table"}, path.x.name(), prefetch_rows));
     }
   }
 

@@ -1,0 +1,89 @@
+// What families tell the offline tools of their kernels, over every workload, ISA and type.
+#include "kernel_description.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+#include <set>
+
+#include "compiler_family.h"
+#include "isas.h"
+#include "weight_types.h"
+#include "workload.h"
+
+namespace lookupffn {
+namespace {
+
+const ScheduleSpaces& spaces() {
+  static const ScheduleSpaces all({LOOKUPFFN_SCHEDULES});
+  return all;
+}
+
+void for_each_kernel(const std::function<void(const KernelSpec&)>& check) {
+  for (const Workload& workload : workloads()) {
+    for (const IsaRow& isa : kIsas) {
+      for (const std::string& table : weight_type_names(WeightRole::kTables)) {
+        for (const std::string& projection : weight_type_names(WeightRole::kProjections)) {
+          for (const KernelSpec& spec : layer_kernels(spaces(), workload.shape, isa.name, table, projection)) check(spec);
+        }
+      }
+    }
+  }
+}
+
+TEST(KernelDescription, EveryFamilyHasWorkloadsAndDescribesItsKernels) {
+  for (const CompilerFamily* family : compiler_families()) {
+    EXPECT_FALSE(family->workloads.empty()) << family->name;
+    EXPECT_FALSE(family->descriptions.empty()) << family->name;
+  }
+  const std::vector<std::string> names = kernel_names();
+  EXPECT_EQ(std::set<std::string>(names.begin(), names.end()).size(), names.size()) << "two kernels have one name";
+  EXPECT_EQ(find_kernel_description("nosuch"), nullptr);
+  EXPECT_THROW(kernel_description("nosuch"), std::runtime_error);
+}
+
+// What a kernel is measured in calls it, and measuring it there is measuring the same problem.
+TEST(KernelDescription, TheSmallestLayerCallsTheKernel) {
+  size_t count = 0;
+  for_each_kernel([&](const KernelSpec& spec) {
+    ++count;
+    const TypedShape layer = kernel_description(spec.kernel).smallest_layer(spec);
+    EXPECT_EQ(parse_layer_shape(describe(layer.shape)), layer.shape) << describe(layer.shape);
+    const std::vector<KernelSpec> kernels = layer_kernels(spaces(), layer.shape, spec.isa, layer.table_type, layer.projection_type);
+    EXPECT_NE(std::find(kernels.begin(), kernels.end(), spec), kernels.end()) << describe(spec) << " in " << describe(layer.shape);
+  });
+  EXPECT_GT(count, 0u);
+}
+
+TEST(KernelDescription, WorkIsCounted) {
+  for_each_kernel([&](const KernelSpec& spec) {
+    const Work work = kernel_work(spec);
+    EXPECT_GT(work.flops, 0) << describe(spec);
+    EXPECT_GT(work.row_bytes + work.weight_bytes, 0) << describe(spec);
+    EXPECT_GE(work.footprint_bytes, std::max(work.row_bytes, work.weight_bytes)) << describe(spec);
+  });
+}
+
+// The products of the formulas, two flops each, counted by hand.
+TEST(LayerWork, OfLookupffnCountsTheFormulas) {
+  const LayerWork small = layer_work({parse_layer_shape("d_in=512 tables=128 bits=8 block=64")});
+  EXPECT_EQ(small.addresser.flops, 2.0 * 2 * 4 * 512 * 64) << "two repeats of four stages";
+  EXPECT_EQ(small.retriever.flops, 2.0 * 128 * 512);
+  EXPECT_EQ(small.retriever.row_bytes, 128.0 * 512 * 4);
+  EXPECT_EQ(small.retriever.footprint_bytes, 128.0 * 256 * 512 * 4);
+  // 768 inputs are padded to 1024: the first stage multiplies no padding, though its weights are in the file.
+  const LayerWork base = layer_work({parse_layer_shape("d_in=768 tables=128 bits=8 block=64")});
+  EXPECT_EQ(base.addresser.flops, 2.0 * 64 * (768 + 3 * 1024));
+  EXPECT_EQ(base.addresser.weight_bytes, 4.0 * 64 * (768 + 3 * 1024));
+  EXPECT_EQ(base.addresser.footprint_bytes, 4.0 * 64 * 4 * 1024);
+  const LayerWork dense = layer_work({parse_layer_shape("d_in=512 tables=64 bits=8 projection=dense"), "i8", "bf16"});
+  EXPECT_EQ(dense.addresser.flops, 2.0 * 512 * 64 * 8);
+  EXPECT_EQ(dense.addresser.weight_bytes, 2.0 * 512 * 64 * 8);
+  EXPECT_EQ(dense.retriever.row_bytes, 64.0 * (512 + 4)) << "with a scale a row";
+  const LayerShape shape = parse_layer_shape("d_in=768 d_out=512 tables=128 bits=8 block=64");
+  EXPECT_EQ(dense_ffn_work(shape, "f32").flops, 2.0 * (768 * 3072 + 3072 * 512));
+}
+
+}  // namespace
+}  // namespace lookupffn
