@@ -81,6 +81,11 @@ bool is_large(const KernelSpec&) { return true; }  // may be
 extern const CompilerFamily embedding_bag_compiler_family;
 const CompilerFamily embedding_bag_compiler_family = {
     "embedding_bag", shape_of, describe_shape, kernels_of, work_of,
-    {{"embedding_bag", LayerPart::kRetriever, layer_of, cost_of, is_large, false, nullptr}}};
+    {{"embedding_bag", LayerPart::kRetriever, layer_of, cost_of, is_large, false, nullptr}},
+    {
+#define LOOKUPFFN_WORKLOAD(name, shape) {#name, shape},
+#include "../workloads.def"
+#undef LOOKUPFFN_WORKLOAD
+    }};
 
 }  // namespace lookupffn

@@ -104,6 +104,11 @@ const CompilerFamily memoryformer_compiler_family = {"memoryformer",
                                                      kernels_of,
                                                      work_of,
                                                      {{"code_and_score", LayerPart::kAddresser, layer_of_code_and_score,
-                                                       code_and_score_cost, nullptr, false, one_token_kernels}}};
+                                                       code_and_score_cost, nullptr, false, one_token_kernels}},
+    {
+#define LOOKUPFFN_WORKLOAD(name, shape) {#name, shape},
+#include "../workloads.def"
+#undef LOOKUPFFN_WORKLOAD
+    }};
 
 }  // namespace lookupffn
