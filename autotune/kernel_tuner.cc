@@ -28,13 +28,9 @@ constexpr double kNewIncumbent = 0.985;   // of the old one's cost
 constexpr int kMostSilent = 10;
 constexpr double kLooksGood = 1.05;  // of the best cost so far: sampled more
 
-double seconds_since(TuneClock::time_point start) {
-  return std::chrono::duration<double>(TuneClock::now() - start).count();
-}
+double seconds_since(TuneClock::time_point start) { return std::chrono::duration<double>(TuneClock::now() - start).count(); }
 
-double seconds_until(const std::optional<TuneClock::time_point>& end) {
-  return end ? -seconds_since(*end) : 1e12;
-}
+double seconds_until(const std::optional<TuneClock::time_point>& end) { return end ? -seconds_since(*end) : 1e12; }
 
 std::string date_now() {
   const std::time_t now = std::time(nullptr);
@@ -55,7 +51,10 @@ double second_fastest(std::vector<double> samples) {
 }  // namespace
 
 KernelTuner::KernelTuner(TuneRun& run, const TuneTarget& target, const ScheduleSpaces& spaces)
-    : run_(run), target_(target), spaces_(spaces), space_(spaces.of(target.spec.kernel)),
+    : run_(run),
+      target_(target),
+      spaces_(spaces),
+      space_(spaces.of(target.spec.kernel)),
       default_schedule_(space_.default_schedule(target.spec)) {
   for (const Trial& trial : run.trials) {
     if (trial.spec == target.spec && trial.tokens == target.tokens) trials_.push_back(trial);
@@ -70,9 +69,7 @@ double KernelTuner::best_cost() const {
   return best;
 }
 
-bool KernelTuner::enough_trials() const {
-  return run_.options.trials > 0 && trials_.size() >= run_.options.trials;
-}
+bool KernelTuner::enough_trials() const { return run_.options.trials > 0 && trials_.size() >= run_.options.trials; }
 
 MeasureRequest KernelTuner::request(uint64_t seed_offset) const {
   MeasureRequest request;
@@ -102,8 +99,7 @@ void KernelTuner::keep(const Trial& trial) {
   show();
 }
 
-Trial KernelTuner::measure(const Candidate& candidate, double incumbent_cost,
-                           const std::string& proposed_by) {
+Trial KernelTuner::measure(const Candidate& candidate, double incumbent_cost, const std::string& proposed_by) {
   Trial trial;
   trial.spec = target_.spec;
   trial.tokens = target_.tokens;
@@ -122,8 +118,7 @@ Trial KernelTuner::measure(const Candidate& candidate, double incumbent_cost,
   const Measurement measured = run_.runner.run(candidate.pair.executable, asked);
   trial.measure_seconds = measured.seconds;
   trial.reason = measured.reason;
-  const bool silent =
-      measured.status == Measurement::Status::kNothing || measured.status == Measurement::Status::kStarted;
+  const bool silent = measured.status == Measurement::Status::kNothing || measured.status == Measurement::Status::kStarted;
   run_.silent_in_a_row = silent && !run_.runner.here() ? run_.silent_in_a_row + 1 : 0;
   if (run_.silent_in_a_row >= kMostSilent) {
     throw std::runtime_error("nothing came back from --runner \"" + run_.runner.command() + "\" " +
@@ -200,8 +195,7 @@ bool KernelTuner::start(KernelOutcome* outcome) {
     trial.reason = default_kernel_.error;
   }
   if (trial.status != TrialStatus::kOk) {
-    outcome->note =
-        std::string("the default schedule fails (") + status_name(trial.status) + "): " + trial.reason;
+    outcome->note = std::string("the default schedule fails (") + status_name(trial.status) + "): " + trial.reason;
     return false;
   }
   outcome->default_us = outcome->best_us = trial.us_per_token;
@@ -243,8 +237,7 @@ void KernelTuner::search(std::optional<TuneClock::time_point> deadline) {
                    points.end());
     }
   }
-  if (std::find(points.begin(), points.end(), default_schedule_) == points.end())
-    points.push_back(default_schedule_);
+  if (std::find(points.begin(), points.end(), default_schedule_) == points.end()) points.push_back(default_schedule_);
   const LegalSchedules space(std::move(points));
   SearchHints hints;
   hints.starts.push_back(*space.find(default_schedule_));
@@ -295,8 +288,7 @@ void KernelTuner::search(std::optional<TuneClock::time_point> deadline) {
     if (batch.empty()) break;  // every point was tried
     const auto built = TuneClock::now();
     build_batch(&batch, incumbent_);
-    compile_seconds_ =
-        0.5 * compile_seconds_ + 0.5 * seconds_since(built) * jobs / static_cast<double>(batch.size());
+    compile_seconds_ = 0.5 * compile_seconds_ + 0.5 * seconds_since(built) * jobs / static_cast<double>(batch.size());
     const BuiltKernel old_incumbent = incumbent_;
     const double incumbent_cost = incumbent_cost_;
     bool in_time = true;
@@ -309,10 +301,8 @@ void KernelTuner::search(std::optional<TuneClock::time_point> deadline) {
         measure_seconds_ = 0.7 * measure_seconds_ + 0.3 * seconds_since(started);
       }
       keep(trial);
-      strategy->observe(candidate.point,
-                        trial.status == TrialStatus::kOk ? std::optional<double>(trial.cost) : std::nullopt);
-      if (!sweep && trial.status == TrialStatus::kOk && !trial.ended_early &&
-          trial.cost < incumbent_cost_ * kNewIncumbent) {
+      strategy->observe(candidate.point, trial.status == TrialStatus::kOk ? std::optional<double>(trial.cost) : std::nullopt);
+      if (!sweep && trial.status == TrialStatus::kOk && !trial.ended_early && trial.cost < incumbent_cost_ * kNewIncumbent) {
         incumbent_ = candidate.kernel;
         incumbent_cost_ = trial.cost;
       }
@@ -336,8 +326,7 @@ void KernelTuner::confirm(std::optional<TuneClock::time_point> deadline, KernelO
   }
   std::sort(order.begin(), order.end(), [](const Trial* a, const Trial* b) { return a->cost < b->cost; });
   const double each = compile_seconds_ + measure_seconds_ + kConfirmSeconds;
-  const size_t affordable =
-      static_cast<size_t>(std::clamp(seconds_until(deadline) / each - 1, 1.0, double(kMostFinalists)));
+  const size_t affordable = static_cast<size_t>(std::clamp(seconds_until(deadline) / each - 1, 1.0, double(kMostFinalists)));
   if (order.size() > affordable) order.resize(affordable);
   if (order.empty()) {
     outcome->note = "nothing was faster than the default";
@@ -429,10 +418,9 @@ KernelOutcome KernelTuner::tune(std::optional<TuneClock::time_point> deadline) {
     std::optional<TuneClock::time_point> search_end = deadline;
     if (deadline) {
       const double confirm_seconds =
-          std::min(0.3 * seconds_until(deadline), static_cast<double>(kMostFinalists) * compile_seconds_ +
-                                                      4 * (measure_seconds_ + kConfirmSeconds));
-      search_end = *deadline - std::chrono::duration_cast<TuneClock::duration>(
-                                   std::chrono::duration<double>(confirm_seconds));
+          std::min(0.3 * seconds_until(deadline),
+                   static_cast<double>(kMostFinalists) * compile_seconds_ + 4 * (measure_seconds_ + kConfirmSeconds));
+      search_end = *deadline - std::chrono::duration_cast<TuneClock::duration>(std::chrono::duration<double>(confirm_seconds));
     }
     search(search_end);
     confirm(deadline, &outcome);

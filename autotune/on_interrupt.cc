@@ -44,9 +44,8 @@ void wait_for_signal(const std::function<void()>& stop, const OwnedDirectory& te
 
 OnInterrupt::OnInterrupt(std::function<void()> stop, const OwnedDirectory& temporary, std::string message) {
   if (pipe2(wake_pipe, O_CLOEXEC) != 0) throw std::runtime_error(std::string("cannot make a pipe: ") + std::strerror(errno));
-  waiter_ = std::thread([stop = std::move(stop), &temporary, message = std::move(message)] {
-    wait_for_signal(stop, temporary, message);
-  });
+  waiter_ = std::thread(
+      [stop = std::move(stop), &temporary, message = std::move(message)] { wait_for_signal(stop, temporary, message); });
   struct sigaction action = {};
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;

@@ -54,8 +54,7 @@ std::string rounded(double value) {
 
 }  // namespace
 
-std::vector<std::string> machine_warnings(const Machine& machine, int threads, const std::string& turbo,
-                                          double noise) {
+std::vector<std::string> machine_warnings(const Machine& machine, int threads, const std::string& turbo, double noise) {
   std::vector<std::string> warnings;
   if (machine.load > kQuietLoad) {
     warnings.push_back("other programs keep this machine busy (load " + rounded(machine.load) +
@@ -75,8 +74,8 @@ std::vector<std::string> machine_warnings(const Machine& machine, int threads, c
                        "%: gains smaller than that take more samples than there are");
   }
   if (threads > machine.threads) {
-    warnings.push_back("--threads " + std::to_string(threads) + " is more than the " +
-                       std::to_string(machine.threads) + " that this process may use");
+    warnings.push_back("--threads " + std::to_string(threads) + " is more than the " + std::to_string(machine.threads) +
+                       " that this process may use");
   }
   return warnings;
 }

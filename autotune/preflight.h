@@ -10,7 +10,7 @@
 namespace lookupffn {
 
 struct Preflight {
-  double noise = 0;  // how much a fixed loop's time varies: 90th percentile over median, minus 1
+  double noise = 0;                   // how much a fixed loop's time varies: 90th percentile over median, minus 1
   std::vector<std::string> warnings;  // a line each: what is wrong and what to do about it
 };
 
@@ -18,8 +18,7 @@ struct Preflight {
 Preflight check_machine(const Machine& machine, int threads);
 
 // The part that asks nothing: for tests. turbo is "" where not known, else "1" where frequencies are boosted.
-std::vector<std::string> machine_warnings(const Machine& machine, int threads, const std::string& turbo,
-                                          double noise);
+std::vector<std::string> machine_warnings(const Machine& machine, int threads, const std::string& turbo, double noise);
 
 }  // namespace lookupffn
 #endif

@@ -23,8 +23,8 @@ std::string time_text(double seconds) {
 std::string progress_line(const ProgressState& state) {
   char gain[32];
   std::snprintf(gain, sizeof gain, "%.2fx", state.best_gain);
-  std::string line = "[" + std::to_string(state.kernel_index + 1) + "/" + std::to_string(state.kernel_count) +
-                     "] " + state.kernel + ": " + std::to_string(state.trials) + " trials, best " + gain;
+  std::string line = "[" + std::to_string(state.kernel_index + 1) + "/" + std::to_string(state.kernel_count) + "] " +
+                     state.kernel + ": " + std::to_string(state.trials) + " trials, best " + gain;
   std::string failed;
   for (const auto& [status, count] : state.failures) {
     if (count > 0) failed += (failed.empty() ? "" : ", ") + std::to_string(count) + " " + status_name(status);

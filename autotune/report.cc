@@ -48,8 +48,7 @@ double gain_of(const Trial& trial) {
 }
 
 // Told apart by people who do not see all colours, too.
-const char* const kColours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
-                                "#e69f00", "#56b4e9", "#666666", "#7f3c8d"};
+const char* const kColours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#666666", "#7f3c8d"};
 
 constexpr char kPictureTitle[] = "Search: speed over the default schedule";
 
@@ -87,13 +86,11 @@ std::string outcome_table(const std::vector<KernelOutcome>& outcomes, const Cach
       {"kernel", "trials", "default us", "best us", "gain", "bound by", "schedule record"}};
   for (const KernelOutcome& outcome : outcomes) {
     const bool measured = outcome.default_us > 0 && outcome.best_us > 0;
-    rows.push_back(
-        {kernel_label(outcome.spec, outcome.tokens), std::to_string(outcome.trials),
-         measured ? format("%.3f", outcome.default_us) : "-",
-         measured ? format("%.3f", outcome.best_us) : "-",
-         measured ? format("%.2fx (%.2f to %.2f)", outcome.gain, outcome.gain_low, outcome.gain_high) : "-",
-         bound_text(outcome.spec, outcome.tokens, outcome.schedule, outcome.best_us, caches),
-         outcome.record.empty() ? "none: " + outcome.note : outcome.record});
+    rows.push_back({kernel_label(outcome.spec, outcome.tokens), std::to_string(outcome.trials),
+                    measured ? format("%.3f", outcome.default_us) : "-", measured ? format("%.3f", outcome.best_us) : "-",
+                    measured ? format("%.2fx (%.2f to %.2f)", outcome.gain, outcome.gain_low, outcome.gain_high) : "-",
+                    bound_text(outcome.spec, outcome.tokens, outcome.schedule, outcome.best_us, caches),
+                    outcome.record.empty() ? "none: " + outcome.note : outcome.record});
   }
   std::vector<size_t> widths(rows[0].size(), 0);
   for (const auto& row : rows) {
@@ -130,9 +127,7 @@ std::string search_picture(const std::vector<Trial>& trials) {
   const double left = 60, top = 40, width = 620, height = 320;
   const double legend = top + height + 60, total = legend + 18.0 * double(order.size()) + 12;
   const auto x = [&](double trial) { return left + width * trial / double(longest); };
-  const auto y = [&](double gain) {
-    return top + height * (1 - (std::clamp(gain, low, high) - low) / (high - low));
-  };
+  const auto y = [&](double gain) { return top + height * (1 - (std::clamp(gain, low, high) - low) / (high - low)); };
   std::string svg = format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 720 %.0f\" font-family=\"sans-serif\" "
       "font-size=\"12\">\n"
@@ -146,16 +141,13 @@ std::string search_picture(const std::vector<Trial>& trials) {
     svg += format(
         "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"%s\"/><text x=\"%.1f\" y=\"%.1f\" "
         "text-anchor=\"end\">%.1fx</text>\n",
-        left, y(gain), left + width, y(gain), std::abs(gain - 1) < 1e-6 ? "#888" : "#e4e4e4", left - 6,
-        y(gain) + 4, gain);
+        left, y(gain), left + width, y(gain), std::abs(gain - 1) < 1e-6 ? "#888" : "#e4e4e4", left - 6, y(gain) + 4, gain);
   }
   for (int i = 0; i <= 4; ++i) {
     const double trial = double(longest) * i / 4;
-    svg += format("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%.0f</text>\n", x(trial),
-                  top + height + 18, trial);
+    svg += format("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%.0f</text>\n", x(trial), top + height + 18, trial);
   }
-  svg += format("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">trials</text>\n", left + width / 2,
-                top + height + 36);
+  svg += format("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">trials</text>\n", left + width / 2, top + height + 36);
   for (size_t k = 0; k < order.size(); ++k) {
     const char* colour = kColours[k % (sizeof kColours / sizeof *kColours)];
     std::string path;
@@ -164,14 +156,13 @@ std::string search_picture(const std::vector<Trial>& trials) {
     for (const Trial* trial : kernels[order[k]]) {
       ++number;
       if (trial->status != TrialStatus::kOk) {
-        svg += format(
-            "<text x=\"%.1f\" y=\"%.1f\" fill=\"%s\" text-anchor=\"middle\" font-size=\"9\">&#215;</text>\n",
-            x(double(number)), top + height - 2, colour);
+        svg += format("<text x=\"%.1f\" y=\"%.1f\" fill=\"%s\" text-anchor=\"middle\" font-size=\"9\">&#215;</text>\n",
+                      x(double(number)), top + height - 2, colour);
         continue;
       }
       const double gain = gain_of(*trial);
-      svg += format("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"1.8\" fill=\"%s\" fill-opacity=\"0.35\"/>\n",
-                    x(double(number)), y(gain), colour);
+      svg += format("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"1.8\" fill=\"%s\" fill-opacity=\"0.35\"/>\n", x(double(number)),
+                    y(gain), colour);
       if (gain > best) {
         if (!path.empty()) path += format(" H%.1f", x(double(number)));
         path += path.empty() ? format("M%.1f %.1f", x(double(number)), y(gain)) : format(" V%.1f", y(gain));
@@ -179,17 +170,17 @@ std::string search_picture(const std::vector<Trial>& trials) {
       }
     }
     if (!path.empty()) {
-      svg += "<path d=\"" + path + format(" H%.1f", x(double(number))) +
-             format("\" fill=\"none\" stroke=\"%s\" stroke-width=\"2\"%s/>\n", colour,
-                    k >= 8 ? " stroke-dasharray=\"5 3\"" : "");
+      svg +=
+          "<path d=\"" + path + format(" H%.1f", x(double(number))) +
+          format("\" fill=\"none\" stroke=\"%s\" stroke-width=\"2\"%s/>\n", colour, k >= 8 ? " stroke-dasharray=\"5 3\"" : "");
     }
-    svg += format("<rect x=\"%.1f\" y=\"%.1f\" width=\"14\" height=\"4\" fill=\"%s\"/>", left,
-                  legend + 18.0 * double(k) - 6, colour);
+    svg += format("<rect x=\"%.1f\" y=\"%.1f\" width=\"14\" height=\"4\" fill=\"%s\"/>", left, legend + 18.0 * double(k) - 6,
+                  colour);
     svg += format("<text x=\"%.1f\" y=\"%.1f\">", left + 20, legend + 18.0 * double(k)) + escaped(order[k]) +
            format(" &#8212; best %.2fx in %zu trials</text>\n", best, number);
   }
-  svg += format("<text x=\"%.1f\" y=\"%.1f\" fill=\"#666\">&#215;: a trial that failed</text>\n</svg>\n",
-                left + width - 110, top + height + 36);
+  svg += format("<text x=\"%.1f\" y=\"%.1f\" fill=\"#666\">&#215;: a trial that failed</text>\n</svg>\n", left + width - 110,
+                top + height + 36);
   return svg;
 }
 

@@ -51,18 +51,16 @@ bool picture_may_stand_at(const std::string& path) {
 std::string text_of(const std::vector<TuneTarget>& targets) {
   std::string text;
   for (const TuneTarget& target : targets) {
-    text += (text.empty() ? "" : "; ") + target.spec.kernel + " " + canonical_text(target.spec.problem) +
-            " " + target.spec.batch_class + " " + std::to_string(target.tokens) + " tokens";
+    text += (text.empty() ? "" : "; ") + target.spec.kernel + " " + canonical_text(target.spec.problem) + " " +
+            target.spec.batch_class + " " + std::to_string(target.tokens) + " tokens";
   }
   return text;
 }
 
-nlohmann::json log_header(const TuneOptions& options, const std::vector<TuneTarget>& targets,
-                          const ScheduleSpaces& spaces, const Machine& machine,
-                          const CacheSizes& caches) {
+nlohmann::json log_header(const TuneOptions& options, const std::vector<TuneTarget>& targets, const ScheduleSpaces& spaces,
+                          const Machine& machine, const CacheSizes& caches) {
   nlohmann::json identity = {
-      {"machine",
-       options.runner.empty() ? machine.cpu + ", " + machine.caches : "behind --runner " + options.runner},
+      {"machine", options.runner.empty() ? machine.cpu + ", " + machine.caches : "behind --runner " + options.runner},
       {"version", std::string(LOOKUPFFN_TOOL_VERSION) + ", Halide " + LOOKUPFFN_HALIDE_VERSION},
       {"isa", options.isa},
       {"threads", options.threads},
@@ -84,9 +82,8 @@ nlohmann::json log_header(const TuneOptions& options, const std::vector<TuneTarg
 
 // The trials of a log that is continued must be of the code that is generated now. What the log holds of each kernel's
 // default schedule says so. Throws std::runtime_error where it is not.
-void check_code(const TuneOptions& options, const std::vector<TuneTarget>& targets,
-                const ScheduleSpaces& spaces, const TrialLog& log, const CandidateBuild& build,
-                Progress* progress) {
+void check_code(const TuneOptions& options, const std::vector<TuneTarget>& targets, const ScheduleSpaces& spaces,
+                const TrialLog& log, const CandidateBuild& build, Progress* progress) {
   std::vector<ScheduledKernel> kernels;
   std::vector<std::string> measured;
   for (const TuneTarget& target : targets) {
@@ -105,7 +102,8 @@ void check_code(const TuneOptions& options, const std::vector<TuneTarget>& targe
                 [&](size_t i, const std::string& object, const std::string& error) {
                   // A generator that fails now is the search's to report.
                   if (!error.empty() || !changed.empty()) return;
-                  if (compare_measured_code(measured[i], object).match == CodeMatch::kOther) changed = describe(kernels[i].spec);
+                  if (compare_measured_code(measured[i], object).match == CodeMatch::kOther)
+                    changed = describe(kernels[i].spec);
                 });
   if (!changed.empty()) {
     throw std::runtime_error("log " + options.log + ": its trials of " + changed +
@@ -122,8 +120,7 @@ std::vector<TuneTarget> tune_targets(const TuneOptions& options, const ScheduleS
   for (const std::string& kernel : options.kernels.empty() ? kernel_names() : options.kernels) {
     for (const LayerShape& shape : options.shapes) {
       for (const std::string& table_type : options.table_types) {
-        for (const KernelSpec& spec :
-             layer_kernels(spaces, shape, options.isa, table_type, options.projection_type)) {
+        for (const KernelSpec& spec : layer_kernels(spaces, shape, options.isa, table_type, options.projection_type)) {
           if (spec.kernel != kernel) continue;
           // Of each class the largest count stands for all: there the kernel's own time is the most of a call's.
           size_t largest = 0;
@@ -157,16 +154,14 @@ TuneResult tune(const TuneOptions& options, std::FILE* out) {
   TrialLog log(options.log, log_header(options, targets, spaces, machine, caches), options.resume);
 
   Progress progress(out);
-  progress.say("tuning " + options.subject + " for " + options.isa + ": " + std::to_string(targets.size()) +
-               " kernels, " +
-               (options.budget_seconds > 0 ? "a budget of " + time_text(options.budget_seconds)
-                                           : std::string("no time budget")) +
-               (options.trials > 0 ? ", " + std::to_string(options.trials) + " trials each" : ""));
-  progress.say("log " + options.log +
-               (log.content().trials.empty()
-                    ? ""
-                    : ": goes on after " + std::to_string(log.content().trials.size()) + " trials") +
-               " (continue an interrupted run with --resume)");
+  progress.say(
+      "tuning " + options.subject + " for " + options.isa + ": " + std::to_string(targets.size()) + " kernels, " +
+      (options.budget_seconds > 0 ? "a budget of " + time_text(options.budget_seconds) : std::string("no time budget")) +
+      (options.trials > 0 ? ", " + std::to_string(options.trials) + " trials each" : ""));
+  progress.say(
+      "log " + options.log +
+      (log.content().trials.empty() ? "" : ": goes on after " + std::to_string(log.content().trials.size()) + " trials") +
+      " (continue an interrupted run with --resume)");
   const int threads = static_cast<int>(options.threads);
   if (runner.here()) {
     const Preflight preflight = check_machine(machine, threads);

@@ -16,8 +16,7 @@ namespace {
 [[noreturn]] void fail(const std::string& action, const std::string& path, int error) {
   std::string hint;
   if (error == ENOSPC || error == EDQUOT) hint = ": make room and try again";
-  if (error == EACCES || error == EROFS || error == EPERM)
-    hint = ": choose another directory or make it writable";
+  if (error == EACCES || error == EROFS || error == EPERM) hint = ": choose another directory or make it writable";
   if (error == ENOENT) hint = ": does its directory exist?";
   throw std::runtime_error("cannot " + action + " '" + path + "': " + std::strerror(error) + hint);
 }
@@ -30,8 +29,7 @@ void write_file_atomically(const std::string& path, const std::string& content) 
     file.write(content.data(), content.size());
     file.commit();
   } catch (const ReplaceError& failed) {
-    if (failed.error == 0)
-      throw std::runtime_error("cannot write '" + path + "': it is a directory, a device or a pipe");
+    if (failed.error == 0) throw std::runtime_error("cannot write '" + path + "': it is a directory, a device or a pipe");
     fail("write", path, failed.error);
   }
 }

@@ -23,9 +23,9 @@ Value Value::from_number(int64_t number) {
 
 Value Value::from_text(const std::string& text) {
   const size_t first = !text.empty() && text[0] == '-' ? 1 : 0;
-  const bool digits = text.size() > first && text.size() < 19 &&
-                      std::all_of(text.begin() + std::ptrdiff_t(first), text.end(),
-                                  [](unsigned char c) { return std::isdigit(c); });
+  const bool digits =
+      text.size() > first && text.size() < 19 &&
+      std::all_of(text.begin() + std::ptrdiff_t(first), text.end(), [](unsigned char c) { return std::isdigit(c); });
   if (digits) return from_number(std::stoll(text));
   Value value;
   value.is_number = false;
@@ -38,8 +38,7 @@ namespace {
 using Node = Condition::Node;
 using NodePointer = std::shared_ptr<const Node>;
 
-const std::map<std::string, size_t> kFunctions = {
-    {"min", 2}, {"max", 2}, {"ceil_div", 2}, {"round_up", 2}, {"ceil_pow2", 1}};
+const std::map<std::string, size_t> kFunctions = {{"min", 2}, {"max", 2}, {"ceil_div", 2}, {"round_up", 2}, {"ceil_pow2", 1}};
 
 NodePointer make(std::string op, std::vector<NodePointer> operands) {
   auto node = std::make_shared<Node>();
@@ -62,8 +61,7 @@ class Parser {
 
  private:
   [[noreturn]] void fail(const std::string& what) const {
-    throw std::runtime_error("expression \"" + text_ + "\": " + what + " at column " +
-                             std::to_string(at_ + 1));
+    throw std::runtime_error("expression \"" + text_ + "\": " + what + " at column " + std::to_string(at_ + 1));
   }
 
   void skip_space() {
@@ -96,8 +94,8 @@ class Parser {
     if (level == levels.size()) return unary();
     NodePointer node = binary(level + 1);
     for (;;) {
-      const auto found = std::find_if(levels[level].begin(), levels[level].end(),
-                                      [this](const std::string& op) { return take(op); });
+      const auto found =
+          std::find_if(levels[level].begin(), levels[level].end(), [this](const std::string& op) { return take(op); });
       if (found == levels[level].end()) return node;
       node = make(*found, {node, binary(level + 1)});
     }
@@ -139,8 +137,7 @@ class Parser {
     }
     if (!std::isalpha(static_cast<unsigned char>(first)) && first != '_') fail("a value expected");
     const size_t start = at_;
-    while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) || text_[at_] == '_'))
-      ++at_;
+    while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) || text_[at_] == '_')) ++at_;
     const std::string name = text_.substr(start, at_ - start);
     if (take("(")) {
       const auto function = kFunctions.find(name);

@@ -33,20 +33,19 @@ std::map<std::string, std::string> generator_problem(const KernelSpec& spec) {
   return problem;
 }
 
-std::vector<std::string> generator_arguments(const std::string& generator_exe, const KernelSpec& spec,
-                                             const Schedule& schedule, const std::string& function_name,
-                                             const std::string& out_dir, const std::string& sanitizer) {
-  std::vector<std::string> arguments = {
-      generator_exe, "-g", spec.kernel, "-f", function_name, "-n",
-      function_name, "-o", out_dir,     "-e", "object",      "target=" + halide_target(spec, sanitizer)};
+std::vector<std::string> generator_arguments(const std::string& generator_exe, const KernelSpec& spec, const Schedule& schedule,
+                                             const std::string& function_name, const std::string& out_dir,
+                                             const std::string& sanitizer) {
+  std::vector<std::string> arguments = {generator_exe, "-g", spec.kernel,   "-f",
+                                        function_name, "-n", function_name, "-o",
+                                        out_dir,       "-e", "object",      "target=" + halide_target(spec, sanitizer)};
   for (const auto& [name, value] : generator_problem(spec)) arguments.push_back(name + "=" + value);
   for (const auto& [name, value] : schedule) arguments.push_back(name + "=" + value);
   return arguments;
 }
 
-GeneratedKernel generate_kernel(const std::string& generator_exe, const KernelSpec& spec,
-                                const Schedule& schedule, const std::string& function_name,
-                                const std::string& out_dir, const std::string& sanitizer,
+GeneratedKernel generate_kernel(const std::string& generator_exe, const KernelSpec& spec, const Schedule& schedule,
+                                const std::string& function_name, const std::string& out_dir, const std::string& sanitizer,
                                 double time_limit_seconds, const std::atomic<bool>* cancelled) {
   const KernelCache cache(generator_arguments(generator_exe, spec, schedule, function_name, "", sanitizer));
   if (const std::string object = out_dir + "/" + function_name + ".o"; cache.fetch(object)) {
@@ -59,8 +58,8 @@ GeneratedKernel generate_kernel(const std::string& generator_exe, const KernelSp
   options.time_limit_seconds = time_limit_seconds;
   options.cancelled = cancelled;
   options.environment = {{"TMPDIR", out_dir}};  // what it leaves when it is killed goes with the directory
-  const ProcessResult process = run_process(
-      generator_arguments(generator_exe, spec, schedule, function_name, out_dir, sanitizer), options);
+  const ProcessResult process =
+      run_process(generator_arguments(generator_exe, spec, schedule, function_name, out_dir, sanitizer), options);
   GeneratedKernel kernel;
   kernel.seconds = process.seconds;
   kernel.timed_out = process.end == ProcessResult::End::kTimedOut;
@@ -79,8 +78,7 @@ GeneratedKernel generate_kernel(const std::string& generator_exe, const KernelSp
 }
 
 std::string kernel_function_name(const std::string& library, const KernelSpec& spec) {
-  std::string name =
-      library + "_" + spec.kernel + "_" + problem_key(spec) + "_" + spec.isa + "_" + spec.batch_class;
+  std::string name = library + "_" + spec.kernel + "_" + problem_key(spec) + "_" + spec.isa + "_" + spec.batch_class;
   std::replace_if(
       name.begin(), name.end(), [](unsigned char c) { return !std::isalnum(c); }, '_');
   return name;

@@ -23,15 +23,14 @@ struct GeneratedKernel {
 std::map<std::string, std::string> generator_problem(const KernelSpec& spec);
 
 // The child's arguments: GEN -g KERNEL -f FUNCTION -n FUNCTION -o DIR -e object target=... problem schedule.
-std::vector<std::string> generator_arguments(const std::string& generator_exe, const KernelSpec& spec,
-                                             const Schedule& schedule, const std::string& function_name,
-                                             const std::string& out_dir, const std::string& sanitizer = "");
+std::vector<std::string> generator_arguments(const std::string& generator_exe, const KernelSpec& spec, const Schedule& schedule,
+                                             const std::string& function_name, const std::string& out_dir,
+                                             const std::string& sanitizer = "");
 
 // Runs it in a process of its own. out_dir exists. time_limit_seconds 0: no limit. *cancelled (may be null)
 // turning true kills the child. May be called from several threads at once with different functions.
-GeneratedKernel generate_kernel(const std::string& generator_exe, const KernelSpec& spec,
-                                const Schedule& schedule, const std::string& function_name,
-                                const std::string& out_dir, const std::string& sanitizer = "",
+GeneratedKernel generate_kernel(const std::string& generator_exe, const KernelSpec& spec, const Schedule& schedule,
+                                const std::string& function_name, const std::string& out_dir, const std::string& sanitizer = "",
                                 double time_limit_seconds = 0, const std::atomic<bool>* cancelled = nullptr);
 
 // A C identifier for a kernel's function that differs between kernels, ISAs, classes and libraries.

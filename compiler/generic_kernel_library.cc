@@ -21,8 +21,7 @@ namespace {
 
 std::map<std::string, std::string> pairs_of(const nlohmann::json& object) {
   std::map<std::string, std::string> pairs;
-  for (const auto& [name, value] : object.items())
-    pairs[name] = value.is_string() ? value.get<std::string>() : value.dump();
+  for (const auto& [name, value] : object.items()) pairs[name] = value.is_string() ? value.get<std::string>() : value.dump();
   return pairs;
 }
 
@@ -33,7 +32,8 @@ std::vector<std::map<std::string, std::string>> problems_of(const nlohmann::json
   std::vector<std::map<std::string, std::string>> problems;
   if (each == "table_storage") {
     for (const Storage& storage : kStorages) {
-      if (weight_type_of(storage.type).for_tables && isa_has(isa, storage.needs)) problems.push_back({{"table_type", storage.name}});
+      if (weight_type_of(storage.type).for_tables && isa_has(isa, storage.needs))
+        problems.push_back({{"table_type", storage.name}});
     }
     return problems;
   }
@@ -45,7 +45,8 @@ std::vector<std::map<std::string, std::string>> problems_of(const nlohmann::json
 }
 
 // "multiple" is that of the stored form that the kernel is for.
-std::map<std::string, std::string> schedule_of(const nlohmann::json& kernel, const std::map<std::string, std::string>& problem) {
+std::map<std::string, std::string> schedule_of(const nlohmann::json& kernel,
+                                               const std::map<std::string, std::string>& problem) {
   std::map<std::string, std::string> schedule = pairs_of(kernel.at("schedule"));
   for (auto& [name, value] : schedule) {
     if (value != "multiple") continue;
@@ -105,8 +106,7 @@ std::vector<KernelTableEntry> generic_entries(const GenericKernelBuild& build) {
 }
 
 void check(const ProcessResult& process, const std::string& what) {
-  if (!process.ok())
-    throw std::runtime_error(what + " failed: " + process.what_happened() + ": " + process.err);
+  if (!process.ok()) throw std::runtime_error(what + " failed: " + process.what_happened() + ": " + process.err);
 }
 
 }  // namespace
@@ -121,9 +121,8 @@ void build_generic_kernels(const GenericKernelBuild& build) {
   for (int w = 0; w < build.jobs; ++w) {
     workers.emplace_back([&] {
       for (size_t i; (i = next++) < entries.size();) {
-        const GeneratedKernel kernel =
-            generate_kernel(build.generator, entries[i].spec, entries[i].schedule, entries[i].function_name,
-                            build.out_dir, build.sanitizer);
+        const GeneratedKernel kernel = generate_kernel(build.generator, entries[i].spec, entries[i].schedule,
+                                                       entries[i].function_name, build.out_dir, build.sanitizer);
         std::lock_guard<std::mutex> lock(mutex);
         objects[i] = kernel.object;
         if (!kernel.ok && error.empty()) error = kernel.error;
@@ -133,8 +132,7 @@ void build_generic_kernels(const GenericKernelBuild& build) {
   for (std::thread& worker : workers) worker.join();
   if (!error.empty()) throw std::runtime_error(error);
 
-  write_file_atomically(build.out_dir + "/generic_kernels.c",
-                        kernel_table_source("lookupffn_generic", entries));
+  write_file_atomically(build.out_dir + "/generic_kernels.c", kernel_table_source("lookupffn_generic", entries));
   std::vector<std::string> link = {"cc", "-r", "-nostdlib", "-o", build.out_dir + "/generic_kernels.o"};
   link.insert(link.end(), objects.begin(), objects.end());
   check(run_process(link, {}), "linking the generic kernels");

@@ -30,9 +30,8 @@ std::string find_generator(const std::string& named) {
                              (by_variable ? variable : named) + "', which is no program that can be run");
   }
   const fs::path here = executable_directory();
-  for (const fs::path& path :
-       {here / "lookupffn_generators", here / "../libexec/lookupffn/lookupffn_generators",
-        fs::path(LOOKUPFFN_BUILD_GENERATOR)}) {
+  for (const fs::path& path : {here / "lookupffn_generators", here / "../libexec/lookupffn/lookupffn_generators",
+                               fs::path(LOOKUPFFN_BUILD_GENERATOR)}) {
     if (!find_program(path.string()).empty()) return path.lexically_normal().string();
   }
   throw std::runtime_error(
@@ -49,8 +48,7 @@ std::vector<std::string> find_schedules(const std::vector<std::string>& named) {
     }
     directories.push_back(directory);
   }
-  for (const fs::path& path :
-       {executable_directory() / "../share/lookupffn/schedules", fs::path(LOOKUPFFN_SOURCE_SCHEDULES)}) {
+  for (const fs::path& path : {executable_directory() / "../share/lookupffn/schedules", fs::path(LOOKUPFFN_SOURCE_SCHEDULES)}) {
     if (!fs::is_directory(path, error)) continue;
     directories.push_back(path.lexically_normal().string());
     break;

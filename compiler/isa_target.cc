@@ -10,10 +10,14 @@ namespace {
 
 const char* halide_platform(Architecture architecture) {
   switch (architecture) {
-    case kArm64: return "arm-64-linux";
-    case kRiscv64: return "riscv-64-linux";
-    case kWasm32: return "wasm-32-wasmrt";
-    default: return "x86-64-linux";
+    case kArm64:
+      return "arm-64-linux";
+    case kRiscv64:
+      return "riscv-64-linux";
+    case kWasm32:
+      return "wasm-32-wasmrt";
+    default:
+      return "x86-64-linux";
   }
 }
 
@@ -26,15 +30,16 @@ IsaTarget isa_target(const std::string& name, const std::string& sanitizer) {
   } else if (sanitizer == "thread") {
     instrumentation = "-tsan";
   } else if (!sanitizer.empty() && sanitizer != "undefined") {
-    throw std::runtime_error("unknown sanitizer '" + sanitizer +
-                             "'; there are address, thread and undefined");
+    throw std::runtime_error("unknown sanitizer '" + sanitizer + "'; there are address, thread and undefined");
   }
   const IsaRow& isa = isa_row(name);
   // Every feature is spelled out: Halide 14 and later differ in which imply which.
   std::string features;
   for (const IsaRow* row : isa_lineage(isa)) features += (*row->halide_features ? "-" : "") + std::string(row->halide_features);
-  return {isa.name, std::string(halide_platform(isa.architecture)) + features + instrumentation + "-no_asserts-no_bounds_query-no_runtime",
-          isa.vector_bytes, isa.vector_registers};
+  return {
+      isa.name,
+      std::string(halide_platform(isa.architecture)) + features + instrumentation + "-no_asserts-no_bounds_query-no_runtime",
+      isa.vector_bytes, isa.vector_registers};
 }
 
 std::string halide_target(const KernelSpec& spec, const std::string& sanitizer) {

@@ -1,5 +1,5 @@
-// What the offline tools know of a kernel of a family beside its schedule space: what it computes, what that should cost, and in
-// which layer it can be measured. Each family lists its kernels in its CompilerFamily.
+// What the offline tools know of a kernel of a family beside its schedule space: what it computes, what that should cost, and
+// in which layer it can be measured. Each family lists its kernels in its CompilerFamily.
 #ifndef LOOKUPFFN_KERNEL_DESCRIPTION_H
 #define LOOKUPFFN_KERNEL_DESCRIPTION_H
 

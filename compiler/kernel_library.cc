@@ -37,7 +37,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-
 // Words of $VARIABLE, or the program that it stands for.
 std::vector<std::string> program_words(const char* variable, const char* otherwise) {
   const char* value = std::getenv(variable);
@@ -47,16 +46,15 @@ std::vector<std::string> program_words(const char* variable, const char* otherwi
   while (text >> word) words.push_back(word);
   if (words.empty()) words.push_back(otherwise);
   if (find_program(words[0]).empty()) {
-    throw std::runtime_error("there is no '" + words[0] +
-                             "' to make the kernel library with: `apt install gcc`" +
+    throw std::runtime_error("there is no '" + words[0] + "' to make the kernel library with: `apt install gcc`" +
                              (value != nullptr ? ", or mend $" + std::string(variable) : ""));
   }
   return words;
 }
 
 // `temporary`: for what a compiler that is killed leaves behind.
-void run_tool(std::vector<std::string> command, const std::vector<std::string>& arguments,
-              const std::string& purpose, const std::string& temporary, const std::atomic<bool>* cancelled) {
+void run_tool(std::vector<std::string> command, const std::vector<std::string>& arguments, const std::string& purpose,
+              const std::string& temporary, const std::atomic<bool>* cancelled) {
   command.insert(command.end(), arguments.begin(), arguments.end());
   ProcessOptions options;
   options.cancelled = cancelled;
@@ -129,8 +127,7 @@ void check_replaceable(const std::string& directory) {
   try {
     ours = files_of_manifest(read_file(directory + "/manifest.json"));
   } catch (const std::exception&) {
-    throw std::runtime_error("'" + directory +
-                             "' holds files and is no kernel library: choose another --out");
+    throw std::runtime_error("'" + directory + "' holds files and is no kernel library: choose another --out");
   }
   for (const std::string& file : files) {
     if (ours.count(file)) continue;
@@ -154,8 +151,7 @@ void put_in_place(const fs::path& finished, const fs::path& result) {
       fs::rename(aside, result, ignored);
     }
   }
-  if (error)
-    throw std::runtime_error("cannot put the result at '" + result.string() + "': " + error.message());
+  if (error) throw std::runtime_error("cannot put the result at '" + result.string() + "': " + error.message());
 }
 
 std::string cmake_config(const std::string& name) {
@@ -172,8 +168,7 @@ if(NOT TARGET @::@)
   unset(_@_directory)
 endif()
 )";
-  for (size_t at = 0; (at = text.find('@', at)) != std::string::npos; at += name.size())
-    text.replace(at, 1, name);
+  for (size_t at = 0; (at = text.find('@', at)) != std::string::npos; at += name.size()) text.replace(at, 1, name);
   return text;
 }
 
@@ -210,8 +205,7 @@ void compare_code(const KernelLibraryRequest& request, Kernel* kernel) {
 }
 
 // Generates all kernels, `jobs` at a time. The first failure ends it.
-void generate_all(const KernelLibraryRequest& request, const std::string& directory,
-                  std::vector<Kernel>* kernels) {
+void generate_all(const KernelLibraryRequest& request, const std::string& directory, std::vector<Kernel>* kernels) {
   std::mutex mutex;
   size_t next = 0, done = 0;
   std::string failure;
@@ -225,17 +219,16 @@ void generate_all(const KernelLibraryRequest& request, const std::string& direct
         if (stop || next == kernels->size()) return;
         kernel = &(*kernels)[next++];
       }
-      const GeneratedKernel made = generate_kernel(
-          request.generator, kernel->entry.spec, kernel->entry.schedule, kernel->entry.function_name,
-          directory, request.sanitizer, request.time_limit_seconds, &stop);
+      const GeneratedKernel made =
+          generate_kernel(request.generator, kernel->entry.spec, kernel->entry.schedule, kernel->entry.function_name, directory,
+                          request.sanitizer, request.time_limit_seconds, &stop);
       kernel->object = made.object;
       if (made.ok) compare_code(request, kernel);
       const std::lock_guard<std::mutex> lock(mutex);
       if (made.ok) {
         ++done;
         if (request.progress && !stop) {
-          request.progress(done, kernels->size(),
-                           describe(kernel->entry.spec) + ", " + kernel->entry.provenance);
+          request.progress(done, kernels->size(), describe(kernel->entry.spec) + ", " + kernel->entry.provenance);
         }
       } else if (!stop.exchange(true)) {
         failure = made.error;
@@ -327,8 +320,7 @@ KernelLibraryResult build_kernel_library(const KernelLibraryRequest& request) {
   // Next to the result, so that renaming works.
   std::error_code error;
   fs::create_directories(directory.parent_path(), error);
-  if (error)
-    throw std::runtime_error("cannot make directory '" + directory.parent_path().string() + "': " + error.message());
+  if (error) throw std::runtime_error("cannot make directory '" + directory.parent_path().string() + "': " + error.message());
   const OwnedDirectory work(directory.parent_path(), "." + directory.filename().string() + ".building-",
                             "choose another --out");
   const fs::path objects = work.path() / "objects", finished = work.path() / "result";
@@ -351,10 +343,8 @@ KernelLibraryResult build_kernel_library(const KernelLibraryRequest& request) {
   write_file_atomically(object("lookupffn/lookupffn.h"), lookupffn_header_text());
   write_file_atomically(object(name + "_table.c"), kernel_table_source(name, entries));
   write_file_atomically(object(name + "_register.c"), registration_source(name));
-  const auto compile = [&](const std::string& source, const std::string& to,
-                           std::vector<std::string> options) {
-    options.insert(options.end(), {"-std=c11", "-O2", "-fPIC", "-I", objects.string(), "-c", object(source),
-                                   "-o", object(to)});
+  const auto compile = [&](const std::string& source, const std::string& to, std::vector<std::string> options) {
+    options.insert(options.end(), {"-std=c11", "-O2", "-fPIC", "-I", objects.string(), "-c", object(source), "-o", object(to)});
     run_tool(compiler, options, "compile the kernel library's " + source, objects.string(), request.cancelled);
   };
   compile(name + "_table.c", name + "_table.o", {});
@@ -362,14 +352,12 @@ KernelLibraryResult build_kernel_library(const KernelLibraryRequest& request) {
   compile(name + "_register.c", name + "_register.o", {});
 
   const std::string archive = (finished / ("lib" + name + ".a")).string();
-  std::vector<std::string> arguments = {"rcs", archive, object(name + "_register.o"),
-                                        object(name + "_table.o")};
+  std::vector<std::string> arguments = {"rcs", archive, object(name + "_register.o"), object(name + "_table.o")};
   arguments.insert(arguments.end(), kernel_objects.begin(), kernel_objects.end());
   run_tool(archiver, arguments, "make '" + fs::path(archive).filename().string() + "'", objects.string(), request.cancelled);
 
   const std::string module = (finished / ("lib" + name + ".so")).string();
-  write_file_atomically(object("exports.map"),
-                        "{ global: " LOOKUPFFN_KERNEL_LIBRARY_SYMBOL "; local: *; };\n");
+  write_file_atomically(object("exports.map"), "{ global: " LOOKUPFFN_KERNEL_LIBRARY_SYMBOL "; local: *; };\n");
   arguments = {"-shared", "-o", module, object(name + "_module.o")};
   arguments.insert(arguments.end(), kernel_objects.begin(), kernel_objects.end());
   arguments.insert(arguments.end(), {"-Wl,--version-script=" + object("exports.map"), "-Wl,-z,now", "-lm"});
@@ -381,13 +369,11 @@ KernelLibraryResult build_kernel_library(const KernelLibraryRequest& request) {
   result.archive_bytes = fs::file_size(archive);
   result.module_bytes = fs::file_size(module);
   write_file_atomically((finished / "include" / (name + ".h")).string(), registration_header(name));
-  write_file_atomically((finished / "lib" / "cmake" / name / (name + "Config.cmake")).string(),
-                        cmake_config(name));
-  write_file_atomically((finished / "manifest.json").string(),
-                        json_text(manifest(request, kernels, result)) + "\n");
+  write_file_atomically((finished / "lib" / "cmake" / name / (name + "Config.cmake")).string(), cmake_config(name));
+  write_file_atomically((finished / "manifest.json").string(), json_text(manifest(request, kernels, result)) + "\n");
   if (request.cancelled != nullptr && *request.cancelled) throw BuildCancelled();
   check_replaceable(directory.string());  // once more: the build took its time
-  struct stat earlier;  // its permissions stay
+  struct stat earlier;                    // its permissions stay
   if (stat(directory.c_str(), &earlier) == 0) chmod(finished.c_str(), earlier.st_mode & 07777);
   put_in_place(finished, directory);
   return result;

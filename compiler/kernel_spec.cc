@@ -36,13 +36,11 @@ std::map<std::string, std::string> parse_pairs(const std::string& text) {
 }
 
 bool KernelSpec::operator==(const KernelSpec& other) const {
-  return std::tie(kernel, isa, batch_class, problem) ==
-         std::tie(other.kernel, other.isa, other.batch_class, other.problem);
+  return std::tie(kernel, isa, batch_class, problem) == std::tie(other.kernel, other.isa, other.batch_class, other.problem);
 }
 
 bool KernelSpec::operator<(const KernelSpec& other) const {
-  return std::tie(kernel, isa, batch_class, problem) <
-         std::tie(other.kernel, other.isa, other.batch_class, other.problem);
+  return std::tie(kernel, isa, batch_class, problem) < std::tie(other.kernel, other.isa, other.batch_class, other.problem);
 }
 
 unsigned used_capabilities(const KernelSpec& spec) {

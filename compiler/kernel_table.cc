@@ -26,8 +26,7 @@ std::string quoted(const std::string& text) {
 
 void check_name(const std::string& library) {
   if (!is_c_identifier(library)) {
-    throw std::runtime_error("'" + library +
-                             "' cannot name a kernel library: use letters, digits and _, and no digit first");
+    throw std::runtime_error("'" + library + "' cannot name a kernel library: use letters, digits and _, and no digit first");
   }
 }
 
@@ -35,18 +34,17 @@ void check_name(const std::string& library) {
 
 bool is_c_identifier(const std::string& name) {
   static const std::set<std::string> keywords = {
-      "auto",   "break", "case",   "char",   "class",  "const",    "default", "delete", "do",
-      "double", "else",  "enum",   "extern", "float",  "for",      "goto",    "if",     "int",
-      "long",   "new",   "return", "short",  "signed", "sizeof",   "this",    "union",  "static",
-      "struct", "throw", "try",    "switch", "inline", "unsigned", "using",   "void",   "while"};
+      "auto",   "break", "case",   "char",   "class", "const", "default", "delete", "do",       "double", "else",   "enum",
+      "extern", "float", "for",    "goto",   "if",    "int",   "long",    "new",    "return",   "short",  "signed", "sizeof",
+      "this",   "union", "static", "struct", "throw", "try",   "switch",  "inline", "unsigned", "using",  "void",   "while"};
   return !name.empty() && !std::isdigit(static_cast<unsigned char>(name[0])) && keywords.count(name) == 0 &&
          std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) || c == '_'; });
 }
 
 std::string kernel_table_source(const std::string& library, const std::vector<KernelTableEntry>& entries) {
   check_name(library);
-  std::string source = "/* Written by lookupffn: the kernels of library " + library +
-                       ". */\n#include \"lookupffn/kernels.h\"\n\n";
+  std::string source =
+      "/* Written by lookupffn: the kernels of library " + library + ". */\n#include \"lookupffn/kernels.h\"\n\n";
   for (const KernelTableEntry& entry : entries) {
     source += "int " + entry.function_name + "_argv(void **arguments);\n";
   }
@@ -54,8 +52,9 @@ std::string kernel_table_source(const std::string& library, const std::vector<Ke
   for (const KernelTableEntry& entry : entries) {
     source += "  {" + quoted(entry.spec.kernel) + ", " + quoted(entry.spec.isa) + ",\n   " +
               quoted(canonical_text(entry.spec.problem)) + ",\n   " + quoted(entry.spec.batch_class) + ", " +
-              std::to_string(entry.spec.min_tokens) + "u, " + std::to_string(entry.spec.max_tokens) + "u" + ",\n   " + quoted(canonical_text(entry.schedule)) + ",\n   " + quoted(entry.provenance) + ", " +
-              entry.function_name + "_argv},\n";
+              std::to_string(entry.spec.min_tokens) + "u, " + std::to_string(entry.spec.max_tokens) + "u" + ",\n   " +
+              quoted(canonical_text(entry.schedule)) + ",\n   " + quoted(entry.provenance) + ", " + entry.function_name +
+              "_argv},\n";
   }
   // C has no empty arrays.
   if (entries.empty()) source += "  {0, 0, 0, 0, 0, 0, 0, 0, 0}\n";
@@ -81,18 +80,15 @@ std::string registration_source(const std::string& library) {
   return "/* Written by lookupffn. */\n#include \"lookupffn/kernels.h\"\n#include "
          "\"lookupffn/lookupffn.h\"\n\n"
          "extern __attribute__((visibility(\"hidden\"))) const lookupffn_kernel_library " +
-         library + "_kernel_library;\n\nlookupffn_status " + library +
-         "_register(void);\n\nlookupffn_status " + library +
+         library + "_kernel_library;\n\nlookupffn_status " + library + "_register(void);\n\nlookupffn_status " + library +
          "_register(void) { return lookupffn_register_kernels(&" + library + "_kernel_library); }\n";
 }
 
 std::string registration_header(const std::string& library) {
   check_name(library);
   std::string guard = library + "_H";
-  std::transform(guard.begin(), guard.end(), guard.begin(),
-                 [](unsigned char c) { return char(std::toupper(c)); });
-  return "/* Written by lookupffn: specialised kernels for LookupFFN layers. */\n#ifndef " + guard +
-         "\n#define " + guard +
+  std::transform(guard.begin(), guard.end(), guard.begin(), [](unsigned char c) { return char(std::toupper(c)); });
+  return "/* Written by lookupffn: specialised kernels for LookupFFN layers. */\n#ifndef " + guard + "\n#define " + guard +
          "\n\n#include \"lookupffn/lookupffn.h\"\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n"
          "/* Makes this library's kernels available to layers that are packed from now on. Call it once, "
          "before\n"

@@ -2,8 +2,8 @@
 
 #include <stdexcept>
 
-#include "condition.h"
 #include "compiler_family.h"
+#include "condition.h"
 #include "kernel_spec.h"
 #include "shape_fields.h"
 

@@ -79,8 +79,7 @@ Machine this_machine() {
 std::string cpu_key(const std::string& cpu) {
   std::string cleaned = cpu;
   for (const char* mark : {"(R)", "(TM)", "(r)", "(tm)"}) {
-    for (size_t at; (at = cleaned.find(mark)) != std::string::npos;)
-      cleaned.erase(at, std::string(mark).size());
+    for (size_t at; (at = cleaned.find(mark)) != std::string::npos;) cleaned.erase(at, std::string(mark).size());
   }
   std::string key;
   for (const unsigned char c : cleaned) {

@@ -13,8 +13,8 @@ struct Machine {
   int threads = 0;     // how many threads a program may use, as the runtime counts them
   int cores = 0;       // logical CPUs that are online
   int64_t l1d_bytes = 0, l2_bytes = 0, l3_bytes = 0;  // 0 where not known
-  std::string governor;  // frequency governor of CPU 0, "" where the system does not say
-  double load = 0;       // 1 minute load average
+  std::string governor;                               // frequency governor of CPU 0, "" where the system does not say
+  double load = 0;                                    // 1 minute load average
 };
 
 // Asks the operating system now. What it does not say is left empty.

@@ -141,7 +141,8 @@ void read_symbols(const ElfBytes& elf, Object* object) {
       symbol.section = size_t(elf.number(at + (wide ? 6 : 14), 2));
       symbol.value = elf.word(at + (wide ? 8 : 4));
       if (symbol.section == SHN_XINDEX) throw std::runtime_error("unknown object format: ELF with too many sections");
-      if (symbol.section >= object->sections.size() && symbol.section < SHN_LORESERVE) damaged("a symbol's section is not there");
+      if (symbol.section >= object->sections.size() && symbol.section < SHN_LORESERVE)
+        damaged("a symbol's section is not there");
       symbol.name = elf.name(names.offset + elf.number(at, 4), names.offset + names.size);
       object->symbols.push_back(symbol);
     }

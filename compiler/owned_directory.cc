@@ -51,10 +51,9 @@ bool ours_alone(const struct stat& status) {
 }
 
 bool locks_may_stay_on_this_machine(const fs::path& folder) {
-  constexpr unsigned long kNetworked[] = {
-      0x6969 /* NFS */,      0x517b /* SMB */,        0xff534d42 /* CIFS */,
-      0xfe534d42 /* SMB2 */, 0x65735546 /* FUSE */,   0x01021997 /* 9P */,
-      0x00c36400 /* Ceph */, 0x0bd00bd0 /* Lustre */, 0x47504653 /* GPFS */};
+  constexpr unsigned long kNetworked[] = {0x6969 /* NFS */,      0x517b /* SMB */,        0xff534d42 /* CIFS */,
+                                          0xfe534d42 /* SMB2 */, 0x65735546 /* FUSE */,   0x01021997 /* 9P */,
+                                          0x00c36400 /* Ceph */, 0x0bd00bd0 /* Lustre */, 0x47504653 /* GPFS */};
   struct statfs status;
   if (statfs(folder.c_str(), &status) != 0) return true;
   // Some systems have a signed type here.
@@ -102,8 +101,7 @@ int lock_of_dead(const fs::path& path) {
 
 OwnedDirectory::OwnedDirectory(const fs::path& parent, const std::string& prefix, const std::string& remedy) {
   const auto fail = [&](const std::string& reason) {
-    throw std::runtime_error("cannot make a directory in '" + parent.string() + "': " + reason + "; " +
-                             remedy);
+    throw std::runtime_error("cannot make a directory in '" + parent.string() + "': " + reason + "; " + remedy);
   };
   remove_dead(parent, prefix);
   std::string name = (parent / (prefix + std::string(kRandomLetters, 'X'))).string();

@@ -25,9 +25,7 @@ using Json = nlohmann::json;  // objects are sorted by name: files are diffable
 constexpr uint64_t kMostCount = 1'000'000'000;
 constexpr double kMostReal = 1e12;
 
-std::string base_name(const KernelSpec& spec) {
-  return spec.kernel + "-" + problem_key(spec) + "-" + spec.batch_class;
-}
+std::string base_name(const KernelSpec& spec) { return spec.kernel + "-" + problem_key(spec) + "-" + spec.batch_class; }
 
 // Whether a record's file may be called so: "BASE.json" or "BASE-CPU.json".
 bool name_fits(const std::string& stem, const KernelSpec& spec) {
@@ -70,8 +68,7 @@ std::string save_record(const std::string& schedules_dir, const ScheduleRecord& 
       {"threads", record.threads},
       {"tokens", record.tokens},
       {"schedule", pairs_to_json(record.schedule)},
-      {"samples_us_per_token",
-       {{"default", record.default_us_per_token}, {"tuned", record.tuned_us_per_token}}},
+      {"samples_us_per_token", {{"default", record.default_us_per_token}, {"tuned", record.tuned_us_per_token}}},
       {"gain", {{"median", record.gain}, {"low", record.gain_low}, {"high", record.gain_high}}},
       {"provenance",
        {{"date", provenance.date},
@@ -164,8 +161,7 @@ std::string record_fault(const ScheduleRecord& record, const std::string& path, 
     return "says ISA " + record.spec.isa + " but lies in the folder of " + folder + ": moved or edited";
   }
   if (!name_fits(file.stem().string(), record.spec)) {
-    return "says that it is for " + describe(record.spec) +
-           ", which its file's name does not: it was renamed or edited";
+    return "says that it is for " + describe(record.spec) + ", which its file's name does not: it was renamed or edited";
   }
   const std::string& batch = space.batch_class_of(uint64_t(record.tokens)).name;
   if (record.tokens > 0 && batch != record.spec.batch_class) {
@@ -203,8 +199,7 @@ std::string spec_difference(const ScheduleRecord& record, const KernelSpec& spec
     return "was made for " + theirs + ", this kernel has " + ours;
   }
   if (other.batch_class != spec.batch_class) {
-    return "was made for batch class '" + other.batch_class + "', this kernel is for '" + spec.batch_class +
-           "'";
+    return "was made for batch class '" + other.batch_class + "', this kernel is for '" + spec.batch_class + "'";
   }
   return "";
 }
@@ -251,16 +246,14 @@ static ChosenSchedule choose_of_isa(const std::vector<std::string>& schedules_di
   if (candidates.empty()) {
     chosen.schedule = space->default_schedule(spec);
     chosen.provenance = "default";
-    for (const std::string& refusal : refusals)
-      chosen.notes.push_back(refusal + ": the default schedule is used");
+    for (const std::string& refusal : refusals) chosen.notes.push_back(refusal + ": the default schedule is used");
     return chosen;
   }
   const auto better = [](const Candidate& a, const Candidate& b) {
     // Dates are ISO 8601 in UTC, so texts compare as times do.
     return std::make_tuple(!a.same_cpu, !a.same_threads, a.directory) <
                std::make_tuple(!b.same_cpu, !b.same_threads, b.directory) ||
-           (std::tie(a.same_cpu, a.same_threads, a.directory) ==
-                std::tie(b.same_cpu, b.same_threads, b.directory) &&
+           (std::tie(a.same_cpu, a.same_threads, a.directory) == std::tie(b.same_cpu, b.same_threads, b.directory) &&
             std::tie(b.record.provenance.date, b.name) < std::tie(a.record.provenance.date, a.name));
   };
   const Candidate& best = *std::min_element(candidates.begin(), candidates.end(), better);
@@ -270,12 +263,11 @@ static ChosenSchedule choose_of_isa(const std::vector<std::string>& schedules_di
   chosen.record_name = best.name;
   chosen.record_isa = best.record.spec.isa;
   chosen.object_hash = best.record.provenance.object_hash;
-  const std::string threads =
-      std::to_string(best.record.threads) + (best.record.threads == 1 ? " thread" : " threads");
+  const std::string threads = std::to_string(best.record.threads) + (best.record.threads == 1 ? " thread" : " threads");
   if (!best.same_cpu) {
     chosen.provenance = best.name + " (tuned on " + short_cpu(best.record.provenance.cpu) + ")";
-    chosen.notes.push_back(best.name + " was tuned on " + short_cpu(best.record.provenance.cpu) + " with " +
-                           threads + ", not on this CPU: it is used, `lookupffn tune` may find better");
+    chosen.notes.push_back(best.name + " was tuned on " + short_cpu(best.record.provenance.cpu) + " with " + threads +
+                           ", not on this CPU: it is used, `lookupffn tune` may find better");
   } else {
     chosen.provenance = best.name + (best.same_threads ? " (this CPU)" : " (this CPU, " + threads + ")");
   }
@@ -283,7 +275,8 @@ static ChosenSchedule choose_of_isa(const std::vector<std::string>& schedules_di
 }
 
 // The ISA whose records serve where a kernel has none of its own: the one that its ISA extends, where the kernel uses no more
-// than that one has. Then both kernels have the same instructions, and what is fast for one is for the other. "": there is none.
+// than that one has. Then both kernels have the same instructions, and what is fast for one is for the other. "": there is
+// none.
 static std::string sibling_of(const KernelSpec& spec) {
   const IsaRow* extended = extended_isa(isa_row(spec.isa));
   if (!extended) return "";
@@ -292,8 +285,7 @@ static std::string sibling_of(const KernelSpec& spec) {
   return same_vectors && (used_capabilities(spec) & ~isa_capabilities(*extended)) == 0 ? extended->name : "";
 }
 
-ChosenSchedule choose_schedule(const std::vector<std::string>& schedules_dirs, const KernelSpec& spec,
-                               const Machine& machine) {
+ChosenSchedule choose_schedule(const std::vector<std::string>& schedules_dirs, const KernelSpec& spec, const Machine& machine) {
   ChosenSchedule chosen = choose_of_isa(schedules_dirs, spec, machine);
   const std::string isa = sibling_of(spec);
   if (chosen.record_path.empty() && !isa.empty()) {

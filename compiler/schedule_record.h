@@ -76,8 +76,7 @@ struct ChosenSchedule {
 // is noted), the newest of equals; avx512's records come after avx512_bf16's own, and these after avx512_amx's own
 // where the kernel does not multiply with AMX. Nothing that matches: the space's default.
 // Throws std::runtime_error where no directory has the space.
-ChosenSchedule choose_schedule(const std::vector<std::string>& schedules_dirs, const KernelSpec& spec,
-                               const Machine& machine);
+ChosenSchedule choose_schedule(const std::vector<std::string>& schedules_dirs, const KernelSpec& spec, const Machine& machine);
 
 }  // namespace lookupffn
 #endif

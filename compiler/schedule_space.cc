@@ -58,12 +58,10 @@ std::string listed(const std::vector<std::string>& values) {
 }
 
 // Refuses an expression that mentions a name which has no value yet where it is evaluated.
-void check_names(const Condition& condition, const std::set<std::string>& unknown_yet,
-                 const std::string& where) {
+void check_names(const Condition& condition, const std::set<std::string>& unknown_yet, const std::string& where) {
   for (const std::string& name : condition.variables()) {
     if (unknown_yet.count(name)) {
-      throw std::runtime_error(where + " \"" + condition.expression() + "\" uses '" + name +
-                               "', which is not known there");
+      throw std::runtime_error(where + " \"" + condition.expression() + "\" uses '" + name + "', which is not known there");
     }
   }
 }
@@ -117,8 +115,7 @@ ScheduleSpace ScheduleSpace::load(const std::string& schedules_dir, const std::s
   const std::string path = schedules_dir + "/" + kernel + ".space.json";
   ScheduleSpace space = parse(read_file(path), path);
   if (space.kernel() != kernel) {
-    throw std::runtime_error("'" + path + "': it is the space of kernel '" + space.kernel() + "', not '" +
-                             kernel + "'");
+    throw std::runtime_error("'" + path + "': it is the space of kernel '" + space.kernel() + "', not '" + kernel + "'");
   }
   return space;
 }
@@ -150,8 +147,7 @@ ScheduleSpace ScheduleSpace::parse(const std::string& json_text, const std::stri
       for (const Json& value : member(entry, "values", Json::value_t::array)) {
         parameter.values.push_back(value_text(value));
       }
-      if (parameter.values.empty())
-        throw std::runtime_error("parameter '" + parameter.name + "' has no values");
+      if (parameter.values.empty()) throw std::runtime_error("parameter '" + parameter.name + "' has no values");
       const std::set<std::string> distinct(parameter.values.begin(), parameter.values.end());
       if (distinct.size() != parameter.values.size()) {
         throw std::runtime_error("parameter '" + parameter.name + "' has a value twice");
@@ -183,12 +179,10 @@ ScheduleSpace ScheduleSpace::parse(const std::string& json_text, const std::stri
       essence["conditions"].push_back(space.rules_.back().condition.expression());
     }
     for (const Json& entry : member(json, "defaults", Json::value_t::array)) {
-      Default choice{Condition(text_member(entry, "when")),
-                     schedule_from(member(entry, "schedule", Json::value_t::object))};
+      Default choice{Condition(text_member(entry, "when")), schedule_from(member(entry, "schedule", Json::value_t::object))};
       check_names(choice.when, parameter_names, "a default's condition");
       std::string why;
-      if (!space.complete(choice.schedule, &why))
-        throw std::runtime_error("a default is no schedule: " + why);
+      if (!space.complete(choice.schedule, &why)) throw std::runtime_error("a default is no schedule: " + why);
       space.defaults_.push_back(std::move(choice));
     }
     if (space.defaults_.empty() || space.defaults_.back().when.expression() != "true") {
@@ -209,10 +203,8 @@ bool ScheduleSpace::complete(const Schedule& schedule, std::string* why) const {
   for (const Parameter& parameter : parameters_) {
     const auto found = schedule.find(parameter.name);
     if (found == schedule.end()) return refuse("parameter '" + parameter.name + "' is missing");
-    if (std::find(parameter.values.begin(), parameter.values.end(), found->second) ==
-        parameter.values.end()) {
-      return refuse("'" + parameter.name + "' cannot be " + found->second + "; its values are " +
-                    listed(parameter.values));
+    if (std::find(parameter.values.begin(), parameter.values.end(), found->second) == parameter.values.end()) {
+      return refuse("'" + parameter.name + "' cannot be " + found->second + "; its values are " + listed(parameter.values));
     }
   }
   for (const auto& pair : schedule) {
@@ -275,8 +267,7 @@ bool ScheduleSpace::legal(const KernelSpec& spec, const Schedule& schedule, std:
   return true;
 }
 
-void ScheduleSpace::search(const KernelSpec& spec, const std::function<uint64_t(size_t, size_t)>& cost,
-                           const uint64_t* bound,
+void ScheduleSpace::search(const KernelSpec& spec, const std::function<uint64_t(size_t, size_t)>& cost, const uint64_t* bound,
                            const std::function<bool(const Schedule&, uint64_t)>& visit) const {
   // Each definition and rule is evaluated at the first parameter after which all that it needs is known.
   const size_t depth = parameters_.size();
@@ -337,22 +328,20 @@ Schedule ScheduleSpace::default_schedule(const KernelSpec& spec) const {
   for (const Parameter& parameter : parameters_) unknown.insert(parameter.name);
   for (const Definition& definition : definitions_) {
     const auto& names = definition.expression.variables();
-    if (std::any_of(names.begin(), names.end(),
-                    [&](const std::string& name) { return unknown.count(name); })) {
+    if (std::any_of(names.begin(), names.end(), [&](const std::string& name) { return unknown.count(name); })) {
       unknown.insert(definition.name);
     } else {
       variables[definition.name] = definition.expression.evaluate(variables);
     }
   }
-  const auto chosen = std::find_if(defaults_.begin(), defaults_.end(),
-                                   [&](const Default& choice) { return choice.when.holds(variables); });
+  const auto chosen =
+      std::find_if(defaults_.begin(), defaults_.end(), [&](const Default& choice) { return choice.when.holds(variables); });
   if (legal(spec, chosen->schedule)) return chosen->schedule;
 
   std::vector<size_t> wanted;
   for (const Parameter& parameter : parameters_) {
-    wanted.push_back(size_t(
-        std::find(parameter.values.begin(), parameter.values.end(), chosen->schedule.at(parameter.name)) -
-        parameter.values.begin()));
+    wanted.push_back(size_t(std::find(parameter.values.begin(), parameter.values.end(), chosen->schedule.at(parameter.name)) -
+                            parameter.values.begin()));
   }
   const auto steps = [&](size_t parameter, size_t value) {
     const size_t values_away = std::max(wanted[parameter], value) - std::min(wanted[parameter], value);
@@ -380,8 +369,7 @@ uint64_t ScheduleSpace::combinations() const {
   return product;
 }
 
-void ScheduleSpace::for_each_legal(const KernelSpec& spec,
-                                   const std::function<bool(const Schedule&)>& visit) const {
+void ScheduleSpace::for_each_legal(const KernelSpec& spec, const std::function<bool(const Schedule&)>& visit) const {
   search(spec, nullptr, nullptr, [&](const Schedule& schedule, uint64_t) { return visit(schedule); });
 }
 

@@ -99,8 +99,8 @@ class ScheduleSpace {
   Variables fixed_variables(const KernelSpec& spec) const;
   // Depth first over the parameters, cutting off where a condition already fails. `cost(parameter, value)`
   // adds up along the way; branches that reach *bound are left out.
-  void search(const KernelSpec& spec, const std::function<uint64_t(size_t, size_t)>& cost,
-              const uint64_t* bound, const std::function<bool(const Schedule&, uint64_t)>& visit) const;
+  void search(const KernelSpec& spec, const std::function<uint64_t(size_t, size_t)>& cost, const uint64_t* bound,
+              const std::function<bool(const Schedule&, uint64_t)>& visit) const;
   bool complete(const Schedule& schedule, std::string* why) const;
 
   std::string name_, kernel_, content_hash_;

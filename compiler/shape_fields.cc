@@ -30,7 +30,8 @@ lookupffn_shape take_shape(std::map<std::string, std::string>* pairs) {
     for (const lookupffn_projection projection : kProjections) {
       if (found->second == projection_name(projection)) shape.projection = projection;
     }
-    if (found->second != projection_name(shape.projection)) throw std::runtime_error("projection=" + found->second + " is unknown");
+    if (found->second != projection_name(shape.projection))
+      throw std::runtime_error("projection=" + found->second + " is unknown");
     pairs->erase(found);
   }
   for (const ShapeField& field : kShapeFields) {

@@ -29,8 +29,8 @@ const char* projection_name(lookupffn_projection projection);
 // family, projection and the numbers that are not 0, for a program that knows no more of families than their names.
 std::map<std::string, std::string> shape_pairs(const LayerShape& shape);
 
-// The inverse: takes them out of `pairs`. The family's name stays where it is; prefix "", decay 0 and layer_norm_eps 0 (what they
-// are is the family's to say). Throws std::runtime_error.
+// The inverse: takes them out of `pairs`. The family's name stays where it is; prefix "", decay 0 and layer_norm_eps 0 (what
+// they are is the family's to say). Throws std::runtime_error.
 lookupffn_shape take_shape(std::map<std::string, std::string>* pairs);
 
 }  // namespace lookupffn

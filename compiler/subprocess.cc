@@ -37,14 +37,12 @@ struct Pipe {
   }
 };
 
-std::vector<std::string> child_environment(
-    const std::vector<std::pair<std::string, std::string>>& additions) {
+std::vector<std::string> child_environment(const std::vector<std::pair<std::string, std::string>>& additions) {
   std::vector<std::string> list;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string text = *entry;
     const std::string name = text.substr(0, text.find('='));
-    if (std::none_of(additions.begin(), additions.end(),
-                     [&](const auto& pair) { return pair.first == name; })) {
+    if (std::none_of(additions.begin(), additions.end(), [&](const auto& pair) { return pair.first == name; })) {
       list.push_back(text);
     }
   }
@@ -91,8 +89,8 @@ void close_all_files() {
 
 // What runs between fork and exec: only async-signal-safe calls, since other threads of this process may
 // have held any lock at the time of the fork.
-[[noreturn]] void become(const char* program, char* const* argv, char* const* environment,
-                         const char* directory, pid_t parent, int input, int out, int err, int report) {
+[[noreturn]] void become(const char* program, char* const* argv, char* const* environment, const char* directory, pid_t parent,
+                         int input, int out, int err, int report) {
   setpgid(0, 0);
   sigset_t awaited;
   sigemptyset(&awaited);
@@ -162,8 +160,7 @@ ProcessResult run_process(const std::vector<std::string>& argv, const ProcessOpt
   const std::string program = find_program(argv[0]);
   if (program.empty()) return not_started(access(argv[0].c_str(), F_OK) == 0 ? EACCES : ENOENT);
   std::vector<std::string> arguments = argv, environment = child_environment(options.environment);
-  const std::vector<char*> argument_pointers = pointers(&arguments),
-                           environment_pointers = pointers(&environment);
+  const std::vector<char*> argument_pointers = pointers(&arguments), environment_pointers = pointers(&environment);
 
   Pipe input, out, err, report;
   if (!input.open() || !out.open() || !err.open() || !report.open()) return not_started(errno);
@@ -171,9 +168,8 @@ ProcessResult run_process(const std::vector<std::string>& argv, const ProcessOpt
   const pid_t child = fork();  // the guard; the program is its child
   if (child < 0) return not_started(errno);
   if (child == 0) {
-    become(program.c_str(), argument_pointers.data(), environment_pointers.data(),
-           options.working_directory.c_str(), parent, input.ends[0], out.ends[1], err.ends[1],
-           report.ends[1]);
+    become(program.c_str(), argument_pointers.data(), environment_pointers.data(), options.working_directory.c_str(), parent,
+           input.ends[0], out.ends[1], err.ends[1], report.ends[1]);
   }
   setpgid(child, child);  // in both, so that it is done whoever comes first
   input.close_end(0);
@@ -213,8 +209,7 @@ ProcessResult run_process(const std::vector<std::string>& argv, const ProcessOpt
     if (!reaped && options.time_limit_seconds > 0 && elapsed >= options.time_limit_seconds) {
       kill_group(ProcessResult::End::kTimedOut);
     }
-    if (!reaped && options.cancelled != nullptr && *options.cancelled)
-      kill_group(ProcessResult::End::kCancelled);
+    if (!reaped && options.cancelled != nullptr && *options.cancelled) kill_group(ProcessResult::End::kCancelled);
     pollfd files[3] = {{out.ends[0], POLLIN, 0}, {err.ends[0], POLLIN, 0}, {input.ends[1], POLLOUT, 0}};
     const bool streams_ended = out.ends[0] < 0 && err.ends[0] < 0;
     int wait_ms = streams_ended ? 2 : 50;
@@ -225,11 +220,9 @@ ProcessResult run_process(const std::vector<std::string>& argv, const ProcessOpt
       if (files[0].revents != 0 && !drain(out.ends[0], &result.out, options.output_limit)) out.close_end(0);
       if (files[1].revents != 0 && !drain(err.ends[0], &result.err, options.output_limit)) err.close_end(0);
       if (files[2].revents != 0) {
-        const ssize_t count =
-            write(input.ends[1], options.input.data() + written, options.input.size() - written);
+        const ssize_t count = write(input.ends[1], options.input.data() + written, options.input.size() - written);
         if (count > 0) written += size_t(count);
-        if ((count < 0 && errno != EAGAIN && errno != EINTR) || written == options.input.size())
-          input.close_end(1);
+        if ((count < 0 && errno != EAGAIN && errno != EINTR) || written == options.input.size()) input.close_end(1);
       }
     }
     // A grandchild that outlives the child may hold the pipes open: what was said by then is enough. It has been read

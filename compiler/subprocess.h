@@ -11,12 +11,12 @@
 namespace lookupffn {
 
 struct ProcessOptions {
-  double time_limit_seconds = 0;                 // 0: none. Then the whole process group is killed
-  const std::atomic<bool>* cancelled = nullptr;  // turning true kills the child; polled every 50 ms
-  std::string working_directory;                 // "": this process's
+  double time_limit_seconds = 0;                                 // 0: none. Then the whole process group is killed
+  const std::atomic<bool>* cancelled = nullptr;                  // turning true kills the child; polled every 50 ms
+  std::string working_directory;                                 // "": this process's
   std::vector<std::pair<std::string, std::string>> environment;  // set in addition to this process's
-  std::string input;              // for its standard input, which is then closed
-  size_t output_limit = 1 << 20;  // bytes kept of stdout and of stderr each: the last ones
+  std::string input;                                             // for its standard input, which is then closed
+  size_t output_limit = 1 << 20;                                 // bytes kept of stdout and of stderr each: the last ones
 };
 
 struct ProcessResult {

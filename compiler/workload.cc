@@ -22,9 +22,8 @@ LayerShape find_workload(const std::string& name) {
     names += (names.empty() ? "" : ", ") + workload.name;
   }
   if (name.find('=') != std::string::npos) return parse_layer_shape(name);
-  throw std::runtime_error(
-      "there is no workload '" + name + "': it is one of " + names +
-      ", or a shape as \"d_in=512 d_out=512 tables=128 bits=8 projection=bh4 block=64\"");
+  throw std::runtime_error("there is no workload '" + name + "': it is one of " + names +
+                           ", or a shape as \"d_in=512 d_out=512 tables=128 bits=8 projection=bh4 block=64\"");
 }
 
 }  // namespace lookupffn

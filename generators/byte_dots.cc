@@ -18,7 +18,8 @@ std::string interleaved(const std::string& result, const std::string& a, const s
   const int elements = kBytes / element_bytes, lane = kLaneBytes / element_bytes;
   const std::string type = "<" + std::to_string(elements) + " x i" + std::to_string(8 * element_bytes) + ">";
   std::ostringstream text;
-  text << "  " << result << " = shufflevector " << type << " " << a << ", " << type << " " << b << ", <" << elements << " x i32> <";
+  text << "  " << result << " = shufflevector " << type << " " << a << ", " << type << " " << b << ", <" << elements
+       << " x i32> <";
   for (int k = 0; k < elements; ++k) {
     const int within = k % lane, from = k / lane * lane + (high ? lane / 2 : 0) + within / 2;
     text << (k > 0 ? ", " : "") << "i32 " << from + (within % 2) * elements;

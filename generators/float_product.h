@@ -32,9 +32,14 @@ class FloatProduct : public PanelProduct {
     Var ov("ov"), oo("oo"), nn("nn"), nr("nr"), mr("mr");
     Func copied = in_memory();
     keep_on_stack(copied.reorder_storage(o, n, low, high, repeat));
-    copied.split(o, oo, o, lanes * vectors).split(o, o, ov, lanes).vectorize(ov).unroll(o)
-        .split(n, nn, nr, by.token_registers).unroll(nr)
-        .split(low, low, mr, by.panels, TailStrategy::GuardWithIf).unroll(mr)
+    copied.split(o, oo, o, lanes * vectors)
+        .split(o, o, ov, lanes)
+        .vectorize(ov)
+        .unroll(o)
+        .split(n, nn, nr, by.token_registers)
+        .unroll(nr)
+        .split(low, low, mr, by.panels, TailStrategy::GuardWithIf)
+        .unroll(mr)
         .reorder(ov, o, nr, mr, nn, oo, low, high, repeat);
     sum.compute_at(copied, nn).vectorize(o, lanes).unroll(o).unroll(n).unroll(low);
     sum.update().reorder(o, n, low, i).vectorize(o, lanes).unroll(o).unroll(n).unroll(low);

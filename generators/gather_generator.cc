@@ -21,27 +21,28 @@ enum class Parallel { kTokens, kSlices };
 class Gather : public Generator<Gather> {
  public:
   // ---- the problem; 0 means "known at run time" ----
-  GeneratorParam<int> d_out{"d_out", 0};    // floats of a packed row: a multiple of kRowFloats
+  GeneratorParam<int> d_out{"d_out", 0};  // floats of a packed row: a multiple of kRowFloats
   GeneratorParam<int> tables{"tables", 0};
   GeneratorParam<int> bits{"bits", 0};
   GeneratorParam<PackedType> table_type{"table_type", PackedType::f32, packed_type_names()};
 
   // ---- the schedule ----
-  GeneratorParam<int> d_tile{"d_tile", 128};          // floats of y held in registers
+  GeneratorParam<int> d_tile{"d_tile", 128};            // floats of y held in registers
   GeneratorParam<int> vector_bytes{"vector_bytes", 0};  // bytes of a vector of floats; 0: the target's
-  GeneratorParam<int> tables_pass{"tables_pass", 0};  // tables that all tokens visit before the next; 0: all
+  GeneratorParam<int> tables_pass{"tables_pass", 0};    // tables that all tokens visit before the next; 0: all
   GeneratorParam<int> unroll_tables{"unroll_tables", 1};
   GeneratorParam<int> prefetch_tables{"prefetch_tables", 0};  // rows fetched that many tables ahead
   GeneratorParam<bool> whole_rows{"whole_rows", false};  // a row is read to its end before the next table's; y stays in memory
   // Read by the runtime, whose threads run the kernel on part of the tokens or of d_out:
-  GeneratorParam<Parallel> parallel{"parallel", Parallel::kTokens, {{"tokens", Parallel::kTokens}, {"slices", Parallel::kSlices}}};
+  GeneratorParam<Parallel> parallel{
+      "parallel", Parallel::kTokens, {{"tokens", Parallel::kTokens}, {"slices", Parallel::kSlices}}};
 
-  Input<Buffer<uint16_t>> code{"code", 2};    // [tokens, tables]: t, n
-  Input<Buffer<float>> score{"score", 2};     // [tokens, tables]: t, n
-  Input<Buffer<>> table{"table", 3};          // [tables, rows, words of d_out columns]: word, row, t: registry/row_format.h
-  Input<Buffer<float>> scale{"scale", 2};     // types with scales: [tables, rows]: row, t; else unused
-  Input<Buffer<float>> bias{"bias"};          // [d_out]: d; byte dots: [d_out / 64, 4, 16]: lane, q, chunk
-  Output<Buffer<float>> y{"y"};               // [tokens, d_out]: d, n; byte dots: lane, q, chunk, n
+  Input<Buffer<uint16_t>> code{"code", 2};  // [tokens, tables]: t, n
+  Input<Buffer<float>> score{"score", 2};   // [tokens, tables]: t, n
+  Input<Buffer<>> table{"table", 3};        // [tables, rows, words of d_out columns]: word, row, t: registry/row_format.h
+  Input<Buffer<float>> scale{"scale", 2};   // types with scales: [tables, rows]: row, t; else unused
+  Input<Buffer<float>> bias{"bias"};        // [d_out]: d; byte dots: [d_out / 64, 4, 16]: lane, q, chunk
+  Output<Buffer<float>> y{"y"};             // [tokens, d_out]: d, n; byte dots: lane, q, chunk, n
 
   void configure() {
     table.set_type(row_word_type(table_type));

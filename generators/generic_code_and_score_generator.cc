@@ -20,7 +20,8 @@ class GenericCodeAndScore : public Generator<GenericCodeAndScore> {
   Input<Buffer<float>> offset{"offset", 1};  // [outputs]: the projection's bias
   Input<float> skip{"skip"};                 // BH4: 1 - decay; dense: 0
   Input<int> bits{"bits"};
-  Output<Func> code_and_score{"code_and_score", {UInt(16), Float(32)}, 2};  // both [tokens, tables]: t, n; tables rounded up to 16
+  Output<Func> code_and_score{
+      "code_and_score", {UInt(16), Float(32)}, 2};  // both [tokens, tables]: t, n; tables rounded up to 16
 
   void generate() {
     RDom j(0, bits, "j");
@@ -30,9 +31,9 @@ class GenericCodeAndScore : public Generator<GenericCodeAndScore> {
     // code  = sum_j (z[j] > 0) << (bits - 1 - j), or z[j] >= 0
     // score = sum_j |z[j]| / prod_j (1 + exp(-2 |z[j]|))
     sums(t, n) = Tuple(cast<uint16_t>(0), 0.0f, 1.0f);
-    sums(t, n) = Tuple(cast<uint16_t>(sums(t, n)[0] * 2 + select(sets_bit(z, zero), cast<uint16_t>(1), cast<uint16_t>(0))),
-                       strict_float(sums(t, n)[1] + abs(z)),
-                       strict_float(sums(t, n)[2] * (1.0f + exp_of_negative(-2.0f * abs(z)))));
+    sums(t, n) =
+        Tuple(cast<uint16_t>(sums(t, n)[0] * 2 + select(sets_bit(z, zero), cast<uint16_t>(1), cast<uint16_t>(0))),
+              strict_float(sums(t, n)[1] + abs(z)), strict_float(sums(t, n)[2] * (1.0f + exp_of_negative(-2.0f * abs(z)))));
     code_and_score(t, n) = Tuple(sums(t, n)[0], strict_float(sums(t, n)[1] / sums(t, n)[2]));
   }
 

@@ -17,7 +17,7 @@ class GenericLayerNorm : public Generator<GenericLayerNorm> {
   Input<Buffer<float>> beta{"beta", 1};    // [width], likewise
   Input<int> d_in{"d_in"};
   Input<float> eps{"eps"};
-  Output<Buffer<float>> h{"h", 2};         // [tokens, width]: i, n; width is a multiple of 16
+  Output<Buffer<float>> h{"h", 2};  // [tokens, width]: i, n; width is a multiple of 16
 
   void generate() {
     // h = (x - mean(x)) / sqrt(variance(x) + eps) * gamma + beta

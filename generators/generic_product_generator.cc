@@ -17,9 +17,9 @@ class GenericProduct : public Generator<GenericProduct> {
   // ---- the schedule ----
   GeneratorParam<int> token_registers{"token_registers", 8};  // tokens of a register tile; divides the tokens
 
-  Input<Buffer<float>> in{"in", 3};      // [tokens, panel, in]: i, m, n; a dense projection's panels share one (stride 0)
-  Input<Buffer<>> weight{"weight", 3};   // [panel, in, out]: o, i, m; bf16, bf16x3: words of two inputs
-  Output<Buffer<float>> g{"g", 3};       // [tokens, panel, out]: o, m, n; outputs are a multiple of 16
+  Input<Buffer<float>> in{"in", 3};     // [tokens, panel, in]: i, m, n; a dense projection's panels share one (stride 0)
+  Input<Buffer<>> weight{"weight", 3};  // [panel, in, out]: o, i, m; bf16, bf16x3: words of two inputs
+  Output<Buffer<float>> g{"g", 3};      // [tokens, panel, out]: o, m, n; outputs are a multiple of 16
 
   void configure() { weight.set_type(packed_weight_type_of(projection_type)); }
 
@@ -44,8 +44,13 @@ class GenericProduct : public Generator<GenericProduct> {
     in.dim(1).set_min(0);
     in.dim(2).set_min(0);
     for (int d = 0; d < 3; ++d) weight.dim(d).set_min(0);
-    g.split(o, o, oi, lanes * vectors).split(oi, oi, ov, lanes).split(n, n, nr, registers)
-        .reorder(ov, oi, nr, n, o, m).vectorize(ov).unroll(oi).unroll(nr);
+    g.split(o, o, oi, lanes * vectors)
+        .split(oi, oi, ov, lanes)
+        .split(n, n, nr, registers)
+        .reorder(ov, oi, nr, n, o, m)
+        .vectorize(ov)
+        .unroll(oi)
+        .unroll(nr);
     product.compute_at(g, n).vectorize(o, lanes).unroll(o).unroll(n);
     product.update().reorder(o, n, m, r).vectorize(o, lanes).unroll(o).unroll(n);
     if (weight_parts(projection_type) > 0) product.update().unroll(r, 2);

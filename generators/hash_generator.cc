@@ -31,11 +31,12 @@ class Hash : public Generator<Hash> {
  public:
   // ---- the problem ----
   GeneratorParam<int> d_in{"d_in", 512};
-  GeneratorParam<int> tables{"tables", 64};   // of this call: a BH4 layer may be hashed one repeat at a time
+  GeneratorParam<int> tables{"tables", 64};  // of this call: a BH4 layer may be hashed one repeat at a time
   GeneratorParam<int> bits{"bits", 8};
   // none: of a dense projection only
   GeneratorParam<Norm> norm_of{"norm", Norm::kLayerNorm, {{"layer_norm", Norm::kLayerNorm}, {"none", Norm::kNone}}};
-  GeneratorParam<Projection> projection{"projection", Projection::kBh4, {{"dense", Projection::kDense}, {"bh4", Projection::kBh4}}};
+  GeneratorParam<Projection> projection{
+      "projection", Projection::kBh4, {{"dense", Projection::kDense}, {"bh4", Projection::kBh4}}};
   GeneratorParam<int> block{"block", 64};     // packed block (BH4) or panel (dense): outputs of one small product
   GeneratorParam<int> repeats{"repeats", 1};  // BH4: repeats of this call
   GeneratorParam<PackedType> projection_type{"projection_type", PackedType::f32, packed_type_names()};
@@ -43,11 +44,11 @@ class Hash : public Generator<Hash> {
   GeneratorParam<ZeroBit> zero{"zero", ZeroBit::kZero, zero_bit_names()};
 
   // ---- the schedule ----
-  GeneratorParam<int> token_tile{"token_tile", 24};         // tokens of a call
+  GeneratorParam<int> token_tile{"token_tile", 24};           // tokens of a call
   GeneratorParam<int> token_registers{"token_registers", 6};  // tokens of a register tile
-  GeneratorParam<int> output_vectors{"output_vectors", 4};  // vectors of outputs of a register tile
-  GeneratorParam<int> panels{"panels", 1};                  // panels of a register tile
-  GeneratorParam<int> vector_bytes{"vector_bytes", 0};      // 0: the target's
+  GeneratorParam<int> output_vectors{"output_vectors", 4};    // vectors of outputs of a register tile
+  GeneratorParam<int> panels{"panels", 1};                    // panels of a register tile
+  GeneratorParam<int> vector_bytes{"vector_bytes", 0};        // 0: the target's
   GeneratorParam<int> reduction_unroll{"reduction_unroll", 1};
 
   Input<Buffer<float>> x{"x", 2};            // [tokens, d_in], zero from d_in to a multiple of 64: i, n
@@ -136,9 +137,9 @@ class Hash : public Generator<Hash> {
     const int filled = (int(d_in) + block - 1) / block, filled_high = (filled + lows - 1) / lows;
     if (filled == blocks()) return product;
     Func g("stage0_filled");
-    g(o, low, high, n, repeat) =
-        filled_high > 1 ? select(high < filled_high, product(o, low, min(high, filled_high - 1), n, repeat), 0.0f)
-                        : select(low < filled && high == 0, product(o, min(low, filled - 1), 0, n, repeat), 0.0f);
+    g(o, low, high, n, repeat) = filled_high > 1
+                                     ? select(high < filled_high, product(o, low, min(high, filled_high - 1), n, repeat), 0.0f)
+                                     : select(low < filled && high == 0, product(o, min(low, filled - 1), 0, n, repeat), 0.0f);
     return g;
   }
 

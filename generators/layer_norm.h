@@ -22,7 +22,7 @@ struct LayerNorm {
 
   Halide::Func sum{"sum"}, folded_sum{"folded_sum"}, mean{"mean"};  // lane, n; lane, n; n
   Halide::Func square_sum{"square_sum"}, folded_square_sum{"folded_square_sum"}, scale{"scale"};
-  Halide::Func h{"h"};                        // i, n
+  Halide::Func h{"h"};  // i, n
   Halide::Var i{"i"}, lane{"lane"}, n{"n"};
   Halide::RDom r;
 
@@ -44,8 +44,8 @@ struct LayerNorm {
     folded_square_sum(lane, n) = strict_float(folded(square_sum));
     // Where float cannot hold the variance, NaN: the runtime then hashes the row once more, scaled down.
     Expr variance = total(folded_square_sum) / cast<float>(d_in) + eps;
-    scale(n) = strict_float(1.0f / sqrt(select(variance <= std::numeric_limits<float>::max(), variance,
-                                               std::numeric_limits<float>::quiet_NaN())));
+    scale(n) = strict_float(
+        1.0f / sqrt(select(variance <= std::numeric_limits<float>::max(), variance, std::numeric_limits<float>::quiet_NaN())));
 
     // h = (x - mean) * scale * gamma + beta
     // Where h is wider than x, its zeros come of x's last kLanes values: a row of x ends where its memory may.

@@ -8,8 +8,8 @@
 
 namespace lookupffn {
 
-// Whether a loop runs over a variable: its name is the stage's, then the variable's. Where Halide has cut off iterations that do
-// nothing, the loop begins at 0 and its name says so.
+// Whether a loop runs over a variable: its name is the stage's, then the variable's. Where Halide has cut off iterations that
+// do nothing, the loop begins at 0 and its name says so.
 inline bool is_loop_over(const Halide::Internal::For* loop, const std::string& variable) {
   const std::string rebased = ".rebased";
   std::string name = loop->name;

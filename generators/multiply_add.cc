@@ -13,10 +13,13 @@ constexpr const char* kStart = "lookupffn_sum_start";
 
 bool is_fused(const Target& target) {
   switch (target.arch) {
-    case Target::X86: return target.has_feature(Target::FMA);
+    case Target::X86:
+      return target.has_feature(Target::FMA);
     case Target::ARM:
-    case Target::RISCV: return true;
-    default: return false;  // LLVM would call fmaf() a lane
+    case Target::RISCV:
+      return true;
+    default:
+      return false;  // LLVM would call fmaf() a lane
   }
 }
 

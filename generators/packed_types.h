@@ -10,8 +10,8 @@
 
 namespace lookupffn {
 
-// The types of registry/weight_types.def and the forms of storages.def: i8_dot4 and its like are words of tables' rows as byte_dots.h
-// takes them; bf16_tiles and bf16x3_tiles are packed as bf16 and bf16x3 are, and multiplied by tile_products.h.
+// The types of registry/weight_types.def and the forms of storages.def: i8_dot4 and its like are words of tables' rows as
+// byte_dots.h takes them; bf16_tiles and bf16x3_tiles are packed as bf16 and bf16x3 are, and multiplied by tile_products.h.
 enum class PackedType {
 #define LOOKUPFFN_WEIGHT_TYPE(c_name, name, ...) name,
 #include "weight_types.def"
@@ -50,9 +50,12 @@ inline bool has_scales(PackedType type) { return row_format(type).type->row_scal
 inline Halide::Type row_word_type(PackedType type) {
   const RowFormat format = row_format(type);
   switch (format.word) {
-    case kFloat: return Halide::Float(format.word_bits);
-    case kSigned: return Halide::Int(format.word_bits);
-    default: return Halide::UInt(format.word_bits);
+    case kFloat:
+      return Halide::Float(format.word_bits);
+    case kSigned:
+      return Halide::Int(format.word_bits);
+    default:
+      return Halide::UInt(format.word_bits);
   }
 }
 
@@ -60,8 +63,8 @@ inline Halide::Type row_word_type(PackedType type) {
 inline Halide::Expr first_number(const Halide::Expr& byte) { return (byte & 15) - 8; }
 inline Halide::Expr second_number(const Halide::Expr& byte) { return byte >> 4; }
 
-// What a row stores in column d as a float; for types with scales, in units of its row's. row: a function from a word's index to
-// the word.
+// What a row stores in column d as a float; for types with scales, in units of its row's. row: a function from a word's index
+// to the word.
 template <class Row>
 Halide::Expr unpacked(const Row& row, const Halide::Expr& d, PackedType type) {
   using namespace Halide;

@@ -19,12 +19,12 @@ namespace lookupffn {
 // What is multiplied.
 struct Panels {
   std::string name;
-  int inputs = 0, outputs = 0;              // of a panel
+  int inputs = 0, outputs = 0;             // of a panel
   PackedType type = PackedType::f32;       // of the weights
-  Halide::Expr panel;                       // its index, of low, high and repeat
-  std::vector<Halide::Var> in_depends_on;   // of low, high, n, repeat
+  Halide::Expr panel;                      // its index, of low, high and repeat
+  std::vector<Halide::Var> in_depends_on;  // of low, high, n, repeat
   std::function<Halide::Expr(Halide::Expr i)> in;
-  Halide::Func weight;                      // o, i, panel, as packed_types.h says
+  Halide::Func weight;  // o, i, panel, as packed_types.h says
 };
 
 // How it is multiplied: what registers hold of a product at a time, and how many of its steps a loop iteration takes.

@@ -96,9 +96,8 @@ class TokenTileProduct : public PanelProduct {
     RVar word = r.x, term = r.y, step = r.z;
     // sum[panel, o] = sum_step sum_term sum_word W_part[panel, o, word] words_part[word]
     sum(o, low, high, n, repeat) = 0.0f;
-    sum(o, low, high, n, repeat) =
-        bf16_dot(sum(o, low, high, n, repeat), words(step * kTileWords + word, mux(term, of_input)),
-                 of.weight(o, (step * parts + mux(term, of_weight)) * kTileWords + word, of.panel));
+    sum(o, low, high, n, repeat) = bf16_dot(sum(o, low, high, n, repeat), words(step * kTileWords + word, mux(term, of_input)),
+                                            of.weight(o, (step * parts + mux(term, of_weight)) * kTileWords + word, of.panel));
   }
 
   Halide::Func result() override { return sum; }
@@ -114,12 +113,22 @@ class TokenTileProduct : public PanelProduct {
     RVar word(TileProducts::kWord);
     Func copied = in_memory();
     keep_on_stack(copied.reorder_storage(o, n, low, high, repeat));
-    copied.split(o, oo, o, columns * vectors).split(o, o, column, columns).unroll(o)
-        .split(n, nn, nr, by.token_registers).split(nr, nr, row, rows).unroll(nr)
+    copied.split(o, oo, o, columns * vectors)
+        .split(o, o, column, columns)
+        .unroll(o)
+        .split(n, nn, nr, by.token_registers)
+        .split(nr, nr, row, rows)
+        .unroll(nr)
         .reorder(column, row, o, nr, nn, oo, low, high, repeat);
     sum.compute_at(copied, nn);
-    sum.update().split(o, o, column, columns).split(n, n, row, rows).rename(r.x, word)
-        .reorder(column, row, word, o, n, r.y, r.z).unroll(o).unroll(n).unroll(r.y);
+    sum.update()
+        .split(o, o, column, columns)
+        .split(n, n, row, rows)
+        .rename(r.x, word)
+        .reorder(column, row, word, o, n, r.y, r.z)
+        .unroll(o)
+        .unroll(n)
+        .unroll(r.y);
     if (by.reduction_unroll > 1) sum.update().unroll(r.z, by.reduction_unroll);
     words.schedule(by.token_tile);
   }
@@ -137,8 +146,12 @@ class TokenTileProduct : public PanelProduct {
 class SingleTokenTileProduct : public PanelProduct {
  public:
   explicit SingleTokenTileProduct(const Panels& of)
-      : outputs_(of.outputs), slots_(most_slots(weight_tiles(of))), words(of, kBf16Parts * (slots_ - 1)), sum(of.name),
-        added(of.name + "_added"), r(0, kTileWords, 0, slots_, of.name + "_i") {
+      : outputs_(of.outputs),
+        slots_(most_slots(weight_tiles(of))),
+        words(of, kBf16Parts * (slots_ - 1)),
+        sum(of.name),
+        added(of.name + "_added"),
+        r(0, kTileWords, 0, slots_, of.name + "_i") {
     using namespace Halide;
     const int parts = weight_parts(of.type);
     RVar word = r.x, slot = r.y;
@@ -176,11 +189,19 @@ class SingleTokenTileProduct : public PanelProduct {
     added.split(o, oo, o, columns * vectors).vectorize(o, columns).unroll(o);
     Func copied = sum.in();
     keep_on_stack(copied);
-    copied.compute_at(added, oo).split(o, o, column, columns).unroll(o).rename(row, tile_row)
+    copied.compute_at(added, oo)
+        .split(o, o, column, columns)
+        .unroll(o)
+        .rename(row, tile_row)
         .reorder(column, tile_row, o, group);
     sum.compute_at(copied, group);
-    sum.update().split(o, o, column, columns).rename(row, tile_row).rename(r.x, word)
-        .reorder(column, tile_row, word, o, r.y).unroll(o).unroll(r.y);
+    sum.update()
+        .split(o, o, column, columns)
+        .rename(row, tile_row)
+        .rename(r.x, word)
+        .reorder(column, tile_row, word, o, r.y)
+        .unroll(o)
+        .unroll(r.y);
     words.schedule(by.token_tile);
   }
 

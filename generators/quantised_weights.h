@@ -14,13 +14,14 @@ struct QuantisedWeights {
   static constexpr int kGroup = 16;
 
   Halide::Func largest{"largest"}, unit{"unit"}, units_a_weight{"units_a_weight"};  // group, n
-  Halide::Func bytes{"bytes"};                    // t, byte (0: the low one), n
-  Halide::Func sum{"sum"};                        // group, n: of q
+  Halide::Func bytes{"bytes"};                                                      // t, byte (0: the low one), n
+  Halide::Func sum{"sum"};                                                          // group, n: of q
 
   QuantisedWeights(const Halide::Func& w, const Halide::Var& t, const Halide::Var& n) : w_(w), n_(n) {
     using namespace Halide;
     Var group("group"), byte("byte");
-    // largest[g] = max over the weights w[t] of group g. As integers, floats from 0 on are in the same order, and what is not finite comes last.
+    // largest[g] = max over the weights w[t] of group g. As integers, floats from 0 on are in the same order, and what is not
+    // finite comes last.
     std::vector<Expr> numbers;
     for (int k = 0; k < kGroup; ++k) numbers.push_back(reinterpret<int32_t>(w(group * kGroup + k, n)));
     for (; numbers.size() > 1; numbers.resize(numbers.size() / 2)) {
@@ -29,7 +30,8 @@ struct QuantisedWeights {
     largest(group, n) = reinterpret<float>(numbers[0]);
     // unit[g] = largest[g] / 65535
     unit(group, n) = strict_float(largest(group, n) * (1.0f / 65535));
-    // units_a_weight[g] = 65535 / largest[g]. Beneath 1e-30 the quotient would overflow, and rows of such weights are nothing beside any other.
+    // units_a_weight[g] = 65535 / largest[g]. Beneath 1e-30 the quotient would overflow, and rows of such weights are nothing
+    // beside any other.
     units_a_weight(group, n) = strict_float(select(largest(group, n) > 1e-30f, 65535.0f / largest(group, n), 0.0f));
     // bytes[t] = the low and the high byte of q[t] = round(w[t] units_a_weight[g])
     Expr units = units_a_weight(t / kGroup, n);

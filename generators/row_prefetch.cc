@@ -118,7 +118,7 @@ class LoadsToFetches : public IRMutator {
   }
 
   const std::string buffer_;
-  Scope<> loaded_;  // lets of what was loaded
+  Scope<> loaded_;                    // lets of what was loaded
   std::vector<const LetStmt*> lets_;  // around what is being visited
   std::vector<Expr> fetched_;
   int bytes_seen_ = 0;
@@ -134,7 +134,8 @@ class UpToTheEnd : public IRMutator {
   Expr visit(const Load* load) override {
     if (load->name != list_) return IRMutator::visit(load);
     const Expr last = cast(load->index.type(), Variable::make(Int(32), list_ + ".extent.0")) - 1;
-    return Load::make(load->type, load->name, min(load->index, last), load->image, load->param, load->predicate, load->alignment);
+    return Load::make(load->type, load->name, min(load->index, last), load->image, load->param, load->predicate,
+                      load->alignment);
   }
   const std::string list_;
 };

@@ -29,7 +29,7 @@ class RowPrefetch : public Halide::Internal::IRMutator {
   const std::vector<std::string> buffers_;
   const std::string variable_;
   const int distance_;
-  const std::string list_;  // a buffer of one dimension, or ""
+  const std::string list_;                         // a buffer of one dimension, or ""
   const Halide::Internal::For* around_ = nullptr;  // the loop over variable_ that is being visited
 };
 

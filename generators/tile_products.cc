@@ -274,9 +274,7 @@ Stmt TileProducts::visit(const LetStmt* let) {
   return result;
 }
 
-Stmt TileProducts::visit(const Free* free) {
-  return sums_.count(free->name) ? Evaluate::make(0) : IRMutator::visit(free);
-}
+Stmt TileProducts::visit(const Free* free) { return sums_.count(free->name) ? Evaluate::make(0) : IRMutator::visit(free); }
 
 Stmt TileProducts::visit(const For* loop) {
   if (sum_.empty() || !uses(loop, sum_)) return IRMutator::visit(loop);
@@ -300,9 +298,7 @@ Stmt TileProducts::visit(const IfThenElse* branch) {
   return IRMutator::visit(branch);
 }
 
-Stmt TileProducts::visit(const Store* store) {
-  return !sum_.empty() && fills(store, sum_) ? zeros() : IRMutator::visit(store);
-}
+Stmt TileProducts::visit(const Store* store) { return !sum_.empty() && fills(store, sum_) ? zeros() : IRMutator::visit(store); }
 
 Stmt TileProducts::zeros() {
   Stmt result;
@@ -321,7 +317,8 @@ int TileProducts::sum_tile(const Expr& first) const {
   return int(found - firsts_.begin());
 }
 
-Stmt TileProducts::load(std::vector<Operand>& held, size_t most, const Nest& nest, const Load* from, int64_t stride, int* tile) {
+Stmt TileProducts::load(std::vector<Operand>& held, size_t most, const Nest& nest, const Load* from, int64_t stride,
+                        int* tile) {
   const std::string& buffer = from->name;
   const Expr first = nest.first(from->index);
   const auto found = std::find_if(held.begin(), held.end(), [&](const Operand& operand) {
@@ -340,7 +337,8 @@ Stmt TileProducts::load(std::vector<Operand>& held, size_t most, const Nest& nes
     held.erase(held.begin());
   }
   held.push_back({buffer, first, *tile});
-  return call("load_" + std::to_string(*tile), {word_address(buffer, nest.computed_first(from->index)), make_const(Int(64), stride * kWordBytes)});
+  return call("load_" + std::to_string(*tile),
+              {word_address(buffer, nest.computed_first(from->index)), make_const(Int(64), stride * kWordBytes)});
 }
 
 Stmt TileProducts::product(const Nest& nest) {
@@ -361,7 +359,8 @@ Stmt TileProducts::product(const Nest& nest) {
   int sum_register = sum_tile(nest.first(sum->index)), a_register = 0, b_register = 0;
   Stmt load_a = load(a_, row_tiles_, nest, a, step(a->index, kRow), &a_register);
   Stmt load_b = load(b_, size_t(kTileRegisters) - firsts_.size() - row_tiles_, nest, b, step(b->index, kWord), &b_register);
-  Stmt dot_product = call("dot_" + std::to_string(sum_register) + "_" + std::to_string(a_register) + "_" + std::to_string(b_register), {});
+  Stmt dot_product =
+      call("dot_" + std::to_string(sum_register) + "_" + std::to_string(a_register) + "_" + std::to_string(b_register), {});
   return in_sequence(in_sequence(load_a, load_b), dot_product);
 }
 

@@ -42,7 +42,8 @@ class TileProducts : public Halide::Internal::IRMutator {
   using Externs = std::map<std::string, Halide::ExternalCode>;
 
   // The functions that the statements will call are added to a generator's externs map.
-  TileProducts(const Halide::Target& target, std::shared_ptr<Externs> externs) : target_(target), externs_(std::move(externs)) {}
+  TileProducts(const Halide::Target& target, std::shared_ptr<Externs> externs)
+      : target_(target), externs_(std::move(externs)) {}
 
   static constexpr const char* kWord = "tile_word";
   static constexpr const char* kRow = "tile_row";
@@ -90,7 +91,7 @@ class TileProducts : public Halide::Internal::IRMutator {
   int rows_ = 0;                  // of A's tiles and S's
   // Of the whole statement, as the registers' shapes are set once:
   int sum_tiles_of_all_ = 0, row_tiles_of_all_ = 0, rows_of_all_ = 0;
-  std::vector<Operand> a_, b_;    // loaded, the least recently used first
+  std::vector<Operand> a_, b_;  // loaded, the least recently used first
 };
 
 }  // namespace lookupffn

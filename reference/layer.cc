@@ -169,9 +169,8 @@ std::vector<uint8_t> model_bytes(const std::vector<NamedLayer>& layers, ElementT
       tensors.push_back({named.prefix + name, type, std::move(extents), held.back().data()});
     };
     const std::vector<size_t> weight_shape =
-        shape.projection != LOOKUPFFN_BH4
-            ? std::vector<size_t>{shape.tables * shape.bits, shape.d_in}
-            : std::vector<size_t>{shape.repeats, 4, p / shape.block, shape.block, shape.block};
+        shape.projection != LOOKUPFFN_BH4 ? std::vector<size_t>{shape.tables * shape.bits, shape.d_in}
+                                          : std::vector<size_t>{shape.repeats, 4, p / shape.block, shape.block, shape.block};
     if (layer.rules.layer_norm) {
       add("LayerNorm.weight", layer.gamma, {shape.d_in});
       add("LayerNorm.bias", layer.beta, {shape.d_in});

@@ -1,4 +1,5 @@
-// A LookupFFN layer, or one that is packed and run like it, as plain vectors: what the reference computes with and tests make up.
+// A LookupFFN layer, or one that is packed and run like it, as plain vectors: what the reference computes with and tests make
+// up.
 #ifndef LOOKUPFFN_REFERENCE_LAYER_H
 #define LOOKUPFFN_REFERENCE_LAYER_H
 

@@ -16,8 +16,7 @@ std::vector<double> layer_norm(const Layer& layer, const std::vector<float>& x) 
     for (size_t i = 0; i < d_in; ++i) variance += (row[i] - mean) * (row[i] - mean);
     variance /= static_cast<double>(d_in);
     for (size_t i = 0; i < d_in; ++i) {
-      h[n * d_in + i] =
-          (row[i] - mean) / std::sqrt(variance + layer.shape.layer_norm_eps) * layer.gamma[i] + layer.beta[i];
+      h[n * d_in + i] = (row[i] - mean) / std::sqrt(variance + layer.shape.layer_norm_eps) * layer.gamma[i] + layer.beta[i];
     }
   }
   return h;
@@ -72,8 +71,7 @@ std::vector<double> bh4_projection(const Layer& layer, const std::vector<double>
         for (size_t m = 0; m < segments; ++m) {
           for (size_t o = 0; o < block; ++o) {
             for (size_t i = 0; i < block; ++i) {
-              const double w =
-                  layer.weight[(((r * 4 + s) * segments + m) * block + o) * block + i];  // W[r,s,m,o,i]
+              const double w = layer.weight[(((r * 4 + s) * segments + m) * block + o) * block + i];  // W[r,s,m,o,i]
               y[m * block + o] += w * x[m * block + i];
             }
           }
@@ -82,8 +80,7 @@ std::vector<double> bh4_projection(const Layer& layer, const std::vector<double>
         x = y;
       }
       for (size_t i = 0; i < p && r * p + i < outputs; ++i) {
-        z[n * outputs + r * p + i] =
-            shape.decay * x[i] + (1.0 - shape.decay) * padded[i] + layer.projection_bias[r * p + i];
+        z[n * outputs + r * p + i] = shape.decay * x[i] + (1.0 - shape.decay) * padded[i] + layer.projection_bias[r * p + i];
       }
     }
   }
@@ -113,8 +110,7 @@ Hash code_and_score(const Layer& layer, const std::vector<double>& z) {
   return hash;
 }
 
-std::vector<double> gather(const Layer& layer, const std::vector<int32_t>& code,
-                           const std::vector<double>& score) {
+std::vector<double> gather(const Layer& layer, const std::vector<int32_t>& code, const std::vector<double>& score) {
   const size_t tables = layer.shape.tables, rows = layer.shape.rows, d_out = layer.shape.d_out;
   const size_t tokens = code.size() / tables;
   std::vector<double> y(tokens * d_out);

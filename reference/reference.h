@@ -34,14 +34,14 @@ struct Hash {
   std::vector<double> score;  // [tokens, tables]
 };
 
-// code[t] = sum_j (z[t,j] > 0) << (bits-1-j), or z[t,j] >= 0 by the layer's rules; score[t] = sum_j |z[t,j]| / prod_j (1 + exp(-2 |z[t,j]|))
+// code[t] = sum_j (z[t,j] > 0) << (bits-1-j), or z[t,j] >= 0 by the layer's rules; score[t] = sum_j |z[t,j]| / prod_j (1 +
+// exp(-2 |z[t,j]|))
 Hash code_and_score(const Layer& layer, const std::vector<double>& z);
 
 // y = bias + sum_t score[t] * table[t, code[t], :]. code, score [tokens, tables] -> y [tokens, d_out].
 // Takes codes and scores of any origin: where a kernel's code may differ from the reference's (|z| under
 // kZeroMargin of tolerance.h), its y must still follow from its own codes.
-std::vector<double> gather(const Layer& layer, const std::vector<int32_t>& code,
-                           const std::vector<double>& score);
+std::vector<double> gather(const Layer& layer, const std::vector<int32_t>& code, const std::vector<double>& score);
 
 struct Result {
   std::vector<double> z;      // [tokens, tables, bits]

@@ -39,20 +39,21 @@ Results room_for(Stage stage, const lookupffn_shape& shape, size_t tokens) {
   return room;
 }
 
-lookupffn_status run_stage(Stage stage, const lookupffn_layer* layer, lookupffn_threads* threads, const Input& input, size_t first,
-                           size_t tokens, int32_t* code, float* score, float* y) {
+lookupffn_status run_stage(Stage stage, const lookupffn_layer* layer, lookupffn_threads* threads, const Input& input,
+                           size_t first, size_t tokens, int32_t* code, float* score, float* y) {
   const lookupffn_shape& shape = layer->shape;
   const ptrdiff_t d_in = ptrdiff_t(shape.d_in), d_out = ptrdiff_t(shape.d_out);
   switch (stage) {
     case Stage::kHash:
       return lookupffn_hash(layer, threads, input.x.data() + first * shape.d_in, d_in, code, score, tokens);
     case Stage::kGather:
-      return lookupffn_gather(layer, threads, input.code.data() + first * shape.lookups, input.score.data() + first * shape.lookups,
-                              y, d_out, tokens);
+      return lookupffn_gather(layer, threads, input.code.data() + first * shape.lookups,
+                              input.score.data() + first * shape.lookups, y, d_out, tokens);
     case Stage::kForwardIds: {
       const size_t count = first + tokens < input.tokens ? size_t(input.offsets[first + tokens]) : input.ids.size();
       return lookupffn_forward_ids(layer, threads, input.ids.data(), count, input.offsets.data() + first, tokens,
-                                   input.weights.empty() ? nullptr : input.weights.data(), y, d_out, input.mean ? LOOKUPFFN_MEAN : 0);
+                                   input.weights.empty() ? nullptr : input.weights.data(), y, d_out,
+                                   input.mean ? LOOKUPFFN_MEAN : 0);
     }
     default:
       return lookupffn_forward(layer, threads, input.x.data() + first * shape.d_in, d_in, y, d_out, tokens, 0);

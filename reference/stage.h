@@ -20,8 +20,8 @@ enum class Stage {
 
 // What a layer is fed; which of it depends on the stage. Bags of ids are as lookupffn_forward_ids takes them.
 struct Input {
-  size_t tokens = 0;         // or bags
-  std::vector<float> x;      // [tokens, d_in]
+  size_t tokens = 0;     // or bags
+  std::vector<float> x;  // [tokens, d_in]
   std::vector<int64_t> ids;
   std::vector<int64_t> offsets;  // [tokens]
   std::vector<float> weights;    // one an id, or empty
@@ -38,8 +38,8 @@ Results room_for(Stage stage, const lookupffn_shape& shape, size_t tokens);
 
 // Runs tokens first..first+tokens-1 of the input. code, score, y: of these tokens, contiguous; what the stage does not give is
 // not looked at.
-lookupffn_status run_stage(Stage stage, const lookupffn_layer* layer, lookupffn_threads* threads, const Input& input, size_t first,
-                           size_t tokens, int32_t* code, float* score, float* y);
+lookupffn_status run_stage(Stage stage, const lookupffn_layer* layer, lookupffn_threads* threads, const Input& input,
+                           size_t first, size_t tokens, int32_t* code, float* score, float* y);
 
 // The whole input. Throws std::runtime_error where the call fails.
 Results run_stage(Stage stage, const lookupffn_layer& layer, lookupffn_threads& threads, const Input& input);

@@ -29,8 +29,8 @@ std::vector<float> float_rows(const SafetensorsFile& file, const std::string& na
   const TensorView& tensor = find(file, name, tokens, columns);
   std::vector<float> values(tensor.elements());
   if (tensor.type != ElementType::kF32 && tensor.type != ElementType::kF16 && tensor.type != ElementType::kBF16) {
-    throw Failure(LOOKUPFFN_MALFORMED_MODEL, file.name() + ": tensor '" + name + "' is " + file.type_name(tensor) +
-                                                 "; it must be F32, F16 or BF16");
+    throw Failure(LOOKUPFFN_MALFORMED_MODEL,
+                  file.name() + ": tensor '" + name + "' is " + file.type_name(tensor) + "; it must be F32, F16 or BF16");
   }
   read_floats(tensor, 0, values.size(), values.data());
   return values;
@@ -45,12 +45,14 @@ std::vector<int32_t> int_rows(const SafetensorsFile& file, const std::string& na
     for (size_t k = 0; k < wide.size(); ++k) {
       values[k] = int32_t(wide[k]);
       if (values[k] == wide[k]) continue;
-      throw Failure(LOOKUPFFN_MALFORMED_MODEL, file.name() + ": tensor '" + name + "' holds " + std::to_string(wide[k]) + ", which no int32 holds");
+      throw Failure(LOOKUPFFN_MALFORMED_MODEL,
+                    file.name() + ": tensor '" + name + "' holds " + std::to_string(wide[k]) + ", which no int32 holds");
     }
     return values;
   }
   if (tensor.type != ElementType::kI32) {
-    throw Failure(LOOKUPFFN_MALFORMED_MODEL, file.name() + ": tensor '" + name + "' is " + file.type_name(tensor) + "; it must be I32 or I64");
+    throw Failure(LOOKUPFFN_MALFORMED_MODEL,
+                  file.name() + ": tensor '" + name + "' is " + file.type_name(tensor) + "; it must be I32 or I64");
   }
   read_bytes(tensor, 0, tensor.bytes, values.data());
   return values;

@@ -47,8 +47,7 @@ double row_tolerance(const double* row, size_t size) {
   return 1e-4 * std::sqrt(squares / static_cast<double>(size)) + 1e-6;
 }
 
-double table_type_allowance(const Layer& layer, const int32_t* code, const double* score,
-                            lookupffn_type table_type) {
+double table_type_allowance(const Layer& layer, const int32_t* code, const double* score, lookupffn_type table_type) {
   const double step = weight_type(table_type).rounding;
   if (step == 0) return 0;
   const size_t d_out = layer.shape.d_out;

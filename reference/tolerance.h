@@ -33,8 +33,7 @@ double row_tolerance(const double* row, size_t size);
 // What y of one token may differ by besides when tables are narrowed: the sum over tables of
 //   score * rounding * max|row|, with the rounding of registry/weight_types.def; with scales that is score * scale / 2.
 // code and score are the token's [tables].
-double table_type_allowance(const Layer& layer, const int32_t* code, const double* score,
-                            lookupffn_type table_type);
+double table_type_allowance(const Layer& layer, const int32_t* code, const double* score, lookupffn_type table_type);
 
 // The largest of |y - expected| / (what it may differ by) over all tokens: 1 or less is right. A value that is not finite,
 // on either side, is infinitely wrong, and so are no values at all. y [tokens, d_out] contiguous; `expected` is the reference's

@@ -38,7 +38,8 @@ Verdict judge(const Layer& layer, const std::vector<float>& x, const Result& exp
     const std::vector<int32_t> code = codes_given ? row_of(given.code, tables, n) : row_of(expected.code, tables, n);
     const std::vector<float> score = codes_given ? row_of(given.score, tables, n) : std::vector<float>();
     const std::vector<float> y = y_given ? row_of(given.y, d_out, n) : std::vector<float>();
-    const bool in_range = std::all_of(code.begin(), code.end(), [&](int32_t value) { return value >= 0 && size_t(value) < shape.rows; });
+    const bool in_range =
+        std::all_of(code.begin(), code.end(), [&](int32_t value) { return value >= 0 && size_t(value) < shape.rows; });
     if (!all_finite(row_of(x, shape.d_in, n))) {
       ++verdict.not_finite_tokens;
       verdict.finite_y += size_t(std::count_if(y.begin(), y.end(), [](float value) { return std::isfinite(value); }));
@@ -53,7 +54,8 @@ Verdict judge(const Layer& layer, const std::vector<float>& x, const Result& exp
     size_t undecided = 0;
     for (size_t t = 0; t < tables; ++t) {
       const double* const z_of_code = z.empty() ? nullptr : &z[t * bits];
-      undecided += z_of_code && std::any_of(z_of_code, z_of_code + bits, [&](double value) { return std::abs(value) <= margin; });
+      undecided +=
+          z_of_code && std::any_of(z_of_code, z_of_code + bits, [&](double value) { return std::abs(value) <= margin; });
       const int32_t difference = code[t] ^ right_code[t];
       verdict.wrong_codes += difference != 0 && !(z_of_code && differs_only_near_zero(z_of_code, bits, difference, margin));
     }

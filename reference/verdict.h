@@ -34,7 +34,8 @@ struct Results {
 };
 
 // `expected` are the right results of x. Its z may be empty: then every code is decided. Where an undecided code differs,
-// the right y is that of the code that was given. Codes and scores, or y, that were not given are not judged. The types are those that the layer was packed with.
+// the right y is that of the code that was given. Codes and scores, or y, that were not given are not judged. The types are
+// those that the layer was packed with.
 Verdict judge(const Layer& layer, const std::vector<float>& x, const Result& expected, const Results& given,
               lookupffn_type table_type, lookupffn_type projection_type);
 

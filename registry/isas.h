@@ -43,7 +43,7 @@ struct IsaRow {
   const char* name;
   const char* extends;  // the ISA whose instructions, and whose rows below, it has too; "": none
   Architecture architecture;
-  int vector_bytes;             // of its widest vector; the least, where it has vectors of several lengths
+  int vector_bytes;  // of its widest vector; the least, where it has vectors of several lengths
   int vector_registers;
   const char* halide_features;  // of a Halide target, that it adds; joined by '-'
   const char* cpu_features;     // that it adds, in the words of runtime/src/cpu_features.cc; joined by ' '

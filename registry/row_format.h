@@ -10,8 +10,9 @@
 namespace lookupffn {
 
 // Bytes of whole numbers of 8 bits are the numbers. A byte of two numbers of 4 bits is 16 b + a + 8: so its low four bits are
-// a + 8, and as a signed number divided by 16 and rounded down it is b. a is a column's number, b that of the column half a group
-// behind it: of a group of 32, byte j holds columns j and 16 + j, and a vector of bytes becomes two of columns without shuffles.
+// a + 8, and as a signed number divided by 16 and rounded down it is b. a is a column's number, b that of the column half a
+// group behind it: of a group of 32, byte j holds columns j and 16 + j, and a vector of bytes becomes two of columns without
+// shuffles.
 struct RowFormat {
   const WeightType* type;
   WordKind word;
@@ -36,8 +37,8 @@ inline RowFormat row_format(const std::string& stored) {
   return {&type, kUnsigned, 32, storage->multiple, storage->needs == kByteDots};
 }
 
-// Where shuffles within 16 bytes make words of four tables' bytes, column by column (generators/byte_dots.h): of every 64 bytes,
-// 16 q + 4 l + r is stored as byte 16 l + 4 q + r.
+// Where shuffles within 16 bytes make words of four tables' bytes, column by column (generators/byte_dots.h): of every 64
+// bytes, 16 q + 4 l + r is stored as byte 16 l + 4 q + r.
 constexpr size_t kDotBytes = 64;
 constexpr size_t dot_byte(size_t byte) {
   const size_t within = byte % kDotBytes;

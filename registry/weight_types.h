@@ -17,29 +17,30 @@ enum WordKind { kFloat, kUnsigned, kSigned };
 struct WeightType {
   lookupffn_type type;
   const char* name;
-  int bits;              // of an element, all its parts together
+  int bits;  // of an element, all its parts together
   bool for_tables, for_projections;
-  bool row_scales;       // tables: each row has a float that its elements are multiplied with
-  double rounding;       // tables: the most that an element may be off, as a share of its row's largest
-  int parts;             // how many bf16 an element is the sum of; 0: it is none
-  WordKind word;         // tables: what a kernel reads at a time
+  bool row_scales;  // tables: each row has a float that its elements are multiplied with
+  double rounding;  // tables: the most that an element may be off, as a share of its row's largest
+  int parts;        // how many bf16 an element is the sum of; 0: it is none
+  WordKind word;    // tables: what a kernel reads at a time
   int word_bits;
-  size_t group;          // tables: columns that are stored together
+  size_t group;  // tables: columns that are stored together
   const char* description;
 };
 
 inline constexpr WeightType kWeightTypes[] = {
-#define LOOKUPFFN_WEIGHT_TYPE(c_name, name, bits, tables, projections, scales, rounding, parts, word, word_bits, group, description) \
+#define LOOKUPFFN_WEIGHT_TYPE(c_name, name, bits, tables, projections, scales, rounding, parts, word, word_bits, group, \
+                              description)                                                                              \
   {LOOKUPFFN_##c_name, #name, bits, tables, projections, scales, rounding, parts, word, word_bits, group, description},
 #include "weight_types.def"
 #undef LOOKUPFFN_WEIGHT_TYPE
 };
 
 struct Storage {
-  const char* name;   // what kernels call it
-  const char* type;   // the weight type that it holds
+  const char* name;  // what kernels call it
+  const char* type;  // the weight type that it holds
   Capability needs;
-  size_t multiple;    // of columns or inputs
+  size_t multiple;  // of columns or inputs
 };
 
 inline constexpr Storage kStorages[] = {

@@ -79,8 +79,8 @@ void expect_none(const lookupffn_shape& shape, lookupffn_kernels kernels) {
                                      ptrdiff_t(shape.d_out + 1), count, 0) == LOOKUPFFN_OK;
         ok = ok && lookupffn_hash(packed.get(), handle, layer.x().data(), ptrdiff_t(shape.d_in), code.data(), score.data(),
                                   count) == LOOKUPFFN_OK;
-        ok = ok && lookupffn_gather(packed.get(), handle, code.data(), score.data(), y.data(), ptrdiff_t(shape.d_out),
-                                    count) == LOOKUPFFN_OK;
+        ok = ok && lookupffn_gather(packed.get(), handle, code.data(), score.data(), y.data(), ptrdiff_t(shape.d_out), count) ==
+                       LOOKUPFFN_OK;
       }
       return ok;
     };

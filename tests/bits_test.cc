@@ -53,11 +53,10 @@ class Bits {
     for (size_t k = 0; k < count; ++k) {
       const size_t n = first + k;
       const std::string changed = !equal(batch.code, k, alone_.code, n, shape_.tables)     ? "codes"
-                            : !equal(batch.score, k, alone_.score, n, shape_.tables) ? "scores"
-                            : !equal(batch.y, k, alone_.y, n, shape_.d_out)          ? "y"
-                                                                                     : "nothing";
-      ASSERT_EQ(changed, "nothing") << "of token " << k << " of " << count << " on " << threads.count()
-                                  << " threads";
+                                  : !equal(batch.score, k, alone_.score, n, shape_.tables) ? "scores"
+                                  : !equal(batch.y, k, alone_.y, n, shape_.d_out)          ? "y"
+                                                                                           : "nothing";
+      ASSERT_EQ(changed, "nothing") << "of token " << k << " of " << count << " on " << threads.count() << " threads";
     }
   }
 
@@ -118,9 +117,7 @@ INSTANTIATE_TEST_SUITE_P(Shapes, GenericBits,
                          testing::Values(reference::dense_shape(33, 17, 5, 7), reference::bh4_shape(48, 48, 40, 4, 64),
                                          reference::bh4_shape(16, 31, 7, 5, 4), reference::dense_shape(300, 272, 24, 6),
                                          reference::bh4_shape(256, 400, 33, 8, 16)),
-                         [](const testing::TestParamInfo<lookupffn_shape>& info) {
-                           return std::to_string(info.index);
-                         });
+                         [](const testing::TestParamInfo<lookupffn_shape>& info) { return std::to_string(info.index); });
 
 class SpecialisedBits : public testing::TestWithParam<std::string> {};
 
@@ -141,8 +138,7 @@ TEST_P(SpecialisedBf16Bits, DoNotDependOnBatchOrThreads) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, SpecialisedBf16Bits,
-                         testing::ValuesIn(std::begin(kBf16TestShapes), std::end(kBf16TestShapes)),
+INSTANTIATE_TEST_SUITE_P(Shapes, SpecialisedBf16Bits, testing::ValuesIn(std::begin(kBf16TestShapes), std::end(kBf16TestShapes)),
                          [](const testing::TestParamInfo<std::string>& info) { return std::to_string(info.index); });
 
 }  // namespace

@@ -12,3 +12,8 @@ if(NOT LOOKUPFFN_SANITIZE AND NOT BUILD_SHARED_LIBS)
              COMMAND ${PROJECT_SOURCE_DIR}/scripts/api_reference ${CMAKE_CURRENT_BINARY_DIR}/api_reference)
   endif()
 endif()
+# C and C++ files are in the style of .clang-format.
+find_program(LOOKUPFFN_CLANG_FORMAT clang-format-14)
+if(LOOKUPFFN_CLANG_FORMAT)
+  add_test(NAME format COMMAND ${PROJECT_SOURCE_DIR}/scripts/format --check)
+endif()

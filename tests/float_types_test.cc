@@ -36,9 +36,7 @@ struct Format {
 
 class FloatTypes : public testing::TestWithParam<Format> {
  protected:
-  double value(uint16_t bits) const {
-    return value_of(bits, GetParam().exponent_bits, GetParam().mantissa_bits);
-  }
+  double value(uint16_t bits) const { return value_of(bits, GetParam().exponent_bits, GetParam().mantissa_bits); }
 };
 
 TEST_P(FloatTypes, WideningIsExactForEveryValueAndNarrowingReturnsIt) {
@@ -57,8 +55,7 @@ TEST_P(FloatTypes, WideningIsExactForEveryValueAndNarrowingReturnsIt) {
 }
 
 TEST_P(FloatTypes, NarrowingRoundsToTheNearestAndTiesToEven) {
-  const uint32_t infinity = static_cast<uint32_t>((1 << GetParam().exponent_bits) - 1)
-                            << GetParam().mantissa_bits;
+  const uint32_t infinity = static_cast<uint32_t>((1 << GetParam().exponent_bits) - 1) << GetParam().mantissa_bits;
   for (uint32_t i = 0; i + 1 < infinity; ++i) {
     const uint16_t low = static_cast<uint16_t>(i), high = static_cast<uint16_t>(i + 1);
     // Half way between neighbours, which a float holds exactly, and the floats next to it.
@@ -71,8 +68,7 @@ TEST_P(FloatTypes, NarrowingRoundsToTheNearestAndTiesToEven) {
 }
 
 TEST_P(FloatTypes, NarrowingKeepsTheSpecials) {
-  const uint16_t infinity =
-      static_cast<uint16_t>(((1 << GetParam().exponent_bits) - 1) << GetParam().mantissa_bits);
+  const uint16_t infinity = static_cast<uint16_t>(((1 << GetParam().exponent_bits) - 1) << GetParam().mantissa_bits);
   EXPECT_EQ(GetParam().narrow(kInfinity), infinity);
   EXPECT_EQ(GetParam().narrow(-kInfinity), 0x8000 | infinity);
   EXPECT_EQ(GetParam().narrow(std::numeric_limits<float>::max()), infinity);
@@ -138,9 +134,9 @@ TEST(FirstNonFinite, FindsTheFirstAnywhere) {
     ElementType type;
     uint32_t infinity, nan, largest;
   };
-  for (const Case& c : {Case{ElementType::kF32, 0x7f800000u, 0xff800001u, 0x7f7fffffu},
-                        Case{ElementType::kF16, 0x7c00u, 0xfc01u, 0x7bffu},
-                        Case{ElementType::kBF16, 0x7f80u, 0xff81u, 0x7f7fu}}) {
+  for (const Case& c :
+       {Case{ElementType::kF32, 0x7f800000u, 0xff800001u, 0x7f7fffffu}, Case{ElementType::kF16, 0x7c00u, 0xfc01u, 0x7bffu},
+        Case{ElementType::kBF16, 0x7f80u, 0xff81u, 0x7f7fu}}) {
     const size_t size = element_bytes(c.type);
     std::vector<uint8_t> bytes(1 + kCount * size);
     const TensorView view = view_of(bytes, 1, c.type, kCount);

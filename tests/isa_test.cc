@@ -21,7 +21,8 @@ namespace {
 
 const std::string kGolden = std::string(LOOKUPFFN_TEST_DATA) + "/golden/bh4_d64_t40_b4";
 
-ProcessResult tool_with(const std::string& isa, const std::vector<std::string>& arguments, std::vector<std::string> before = {}) {
+ProcessResult tool_with(const std::string& isa, const std::vector<std::string>& arguments,
+                        std::vector<std::string> before = {}) {
   before.push_back(LOOKUPFFN_TEST_TOOL);
   before.insert(before.end(), arguments.begin(), arguments.end());
   ProcessOptions options;
@@ -121,8 +122,7 @@ TEST_F(Isa, NamesThatCannotBeHad) {
 
 TEST_F(Isa, EnvironmentDecides) {
   for (const std::string& isa : checks::runnable_isas()) {
-    const ProcessResult result =
-        tool_with(isa, {"verify", kGolden + ".model.safetensors", kGolden + ".io.safetensors"});
+    const ProcessResult result = tool_with(isa, {"verify", kGolden + ".model.safetensors", kGolden + ".io.safetensors"});
     EXPECT_TRUE(result.ok()) << result.what_happened() << result.err;
     EXPECT_NE(result.out.find(isa + ", generic"), std::string::npos) << result.out;
   }

@@ -50,8 +50,10 @@ TEST(KernelDescription, TheSmallestLayerCallsTheKernel) {
     ++count;
     const TypedShape layer = kernel_description(spec.kernel).smallest_layer(spec);
     EXPECT_EQ(parse_layer_shape(describe(layer.shape)), layer.shape) << describe(layer.shape);
-    const std::vector<KernelSpec> kernels = layer_kernels(spaces(), layer.shape, spec.isa, layer.table_type, layer.projection_type);
-    EXPECT_NE(std::find(kernels.begin(), kernels.end(), spec), kernels.end()) << describe(spec) << " in " << describe(layer.shape);
+    const std::vector<KernelSpec> kernels =
+        layer_kernels(spaces(), layer.shape, spec.isa, layer.table_type, layer.projection_type);
+    EXPECT_NE(std::find(kernels.begin(), kernels.end(), spec), kernels.end())
+        << describe(spec) << " in " << describe(layer.shape);
   });
   EXPECT_GT(count, 0u);
 }

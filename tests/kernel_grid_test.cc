@@ -49,8 +49,8 @@ class Draw {
     if (below(8) == 0) bits = 11 + below(6);
     while ((tables << bits) * d_out > kLargestTables) (tables > 1 && below(2) ? tables : bits) -= 1;
     if (bits == 0) bits = 1;
-    lookupffn_shape shape = projection == LOOKUPFFN_DENSE ? dense_shape(d_in, d_out, tables, bits)
-                                                          : bh4_shape(d_in, d_out, tables, bits, block);
+    lookupffn_shape shape =
+        projection == LOOKUPFFN_DENSE ? dense_shape(d_in, d_out, tables, bits) : bh4_shape(d_in, d_out, tables, bits, block);
     if (projection == LOOKUPFFN_BH4) shape.decay = kDecays[below(std::size(kDecays))];
     if (below(3) == 0) shape.layer_norm_eps = 1e-2f;
     return shape;
@@ -69,9 +69,9 @@ class KernelGrid : public testing::TestWithParam<size_t> {
     for (const std::string& isa : checks::runnable_isas()) {
       layer.check({isa, LOOKUPFFN_GENERIC_KERNELS, LOOKUPFFN_F32, LOOKUPFFN_F32}, counts);
       const std::vector<lookupffn_type> types = checks::table_types();
-      layer.check({isa, LOOKUPFFN_GENERIC_KERNELS, types[1 + seed % (types.size() - 1)],
-                   seed % 3 ? LOOKUPFFN_BF16X3 : LOOKUPFFN_BF16},
-                  counts);
+      layer.check(
+          {isa, LOOKUPFFN_GENERIC_KERNELS, types[1 + seed % (types.size() - 1)], seed % 3 ? LOOKUPFFN_BF16X3 : LOOKUPFFN_BF16},
+          counts);
     }
   }
 };
@@ -100,13 +100,13 @@ INSTANTIATE_TEST_SUITE_P(Widths, KernelGrid, testing::ValuesIn(kWidths), testing
 class KernelShapes : public KernelGrid {};
 
 TEST_F(KernelShapes, SeveralRepeats) {
-  check(bh4_shape(16, 17, 7, 5, 4), 1, kCounts);     // 35 of 48: bits 5 straddle 16
-  check(bh4_shape(32, 33, 40, 7, 32), 2, kCounts);   // 280 of 288
-  check(bh4_shape(64, 16, 33, 2, 1), 3, kCounts);    // 66: two outputs of the second repeat
-  check(bh4_shape(24, 24, 11, 3, 8), 4, kCounts);    // 33: one output of the second repeat
-  check(bh4_shape(128, 100, 40, 8, 16), 5, kCounts); // 320 = 2.5 repeats
-  check(bh4_shape(1, 3, 5, 3, 1), 6, kCounts);       // p = 1: fifteen repeats of a 1 x 1 block
-  check(bh4_shape(5, 8, 9, 4, 2), 7, kCounts);       // p = 8: multiplied out
+  check(bh4_shape(16, 17, 7, 5, 4), 1, kCounts);      // 35 of 48: bits 5 straddle 16
+  check(bh4_shape(32, 33, 40, 7, 32), 2, kCounts);    // 280 of 288
+  check(bh4_shape(64, 16, 33, 2, 1), 3, kCounts);     // 66: two outputs of the second repeat
+  check(bh4_shape(24, 24, 11, 3, 8), 4, kCounts);     // 33: one output of the second repeat
+  check(bh4_shape(128, 100, 40, 8, 16), 5, kCounts);  // 320 = 2.5 repeats
+  check(bh4_shape(1, 3, 5, 3, 1), 6, kCounts);        // p = 1: fifteen repeats of a 1 x 1 block
+  check(bh4_shape(5, 8, 9, 4, 2), 7, kCounts);        // p = 8: multiplied out
   check(bh4_shape(8, 8, 1, 1, 8), 8, kCounts);
 }
 
@@ -123,7 +123,8 @@ TEST_F(KernelShapes, EveryNumberOfBits) {
 TEST_F(KernelShapes, RowsThatNeedNoRounding) {
   for (const size_t d_out : {1, 16, 17, 33, 48, 64, 100, 128, 192, 200, 384}) {
     for (const lookupffn_type type : checks::table_types()) {
-      const LayerCase layer(checks::with_exact_tables(reference::random_layer(dense_shape(9, d_out, 19, 3), d_out), type), d_out, 130);
+      const LayerCase layer(checks::with_exact_tables(reference::random_layer(dense_shape(9, d_out, 19, 3), d_out), type),
+                            d_out, 130);
       for (const std::string& isa : checks::runnable_isas()) {
         layer.check({isa, LOOKUPFFN_GENERIC_KERNELS, type, LOOKUPFFN_F32}, {1, 9, 130}, true);
       }
@@ -141,7 +142,7 @@ TEST_F(KernelShapes, Largest) {
   check(bh4_shape(64, 16, 4096, 1, 16), 307, {1, 9, 130});  // 64 repeats
   check(bh4_shape(100, 3, 4096, 3, 8), 308, {1, 9});        // 96 repeats, codes that straddle them
   check(dense_shape(16, 1, 4, 16), 309, {1, 9, 130});
-  check(bh4_shape(2048, 16, 2, 2, 2048), 310, {1, 3});      // one block
+  check(bh4_shape(2048, 16, 2, 2, 2048), 310, {1, 3});  // one block
 }
 
 // Offsets within tables that pass 2^31 bytes, and 2^31 elements of a smaller type.

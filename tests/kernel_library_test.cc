@@ -1,4 +1,3 @@
-#include "generator_command.h"
 #include "kernel_library.h"
 
 #include <dlfcn.h>
@@ -16,12 +15,13 @@
 #include <thread>
 
 #include "atomic_file.h"
-#include "installation.h"
 #include "compiler_family.h"
+#include "generator_command.h"
+#include "installation.h"
+#include "lookupffn/kernels.h"
 #include "machine.h"
 #include "object_code_hash.h"
 #include "schedule_record.h"
-#include "lookupffn/kernels.h"
 #include "scratch_folder.h"
 #include "subprocess.h"
 
@@ -51,7 +51,8 @@ class KernelLibrary : public testing::Test {
   KernelLibrary() {
     request.name = "mine";
     request.directory = directory.file("out");
-    request.specs = layer_kernels(ScheduleSpaces({LOOKUPFFN_SCHEDULES}), parse_layer_shape("d_in=64 tables=4"), "avx2", "f32", "f32");
+    request.specs =
+        layer_kernels(ScheduleSpaces({LOOKUPFFN_SCHEDULES}), parse_layer_shape("d_in=64 tables=4"), "avx2", "f32", "f32");
     request.origin = "a test";
     request.schedules_dirs = {LOOKUPFFN_SCHEDULES};
     request.jobs = 2;
@@ -105,15 +106,13 @@ TEST_F(KernelLibrary, HoldsWhatItSays) {
   EXPECT_EQ(result.kernels, 6u);
   EXPECT_EQ(result.tuned, 0u);
   EXPECT_EQ(progress, (std::vector<size_t>{0, 1, 2, 3, 4, 5, 6}));
-  EXPECT_EQ(files(request.directory),
-            (std::set<std::string>{"include/mine.h", "lib/cmake/mine/mineConfig.cmake", "libmine.a",
-                                   "libmine.so", "manifest.json"}));
+  EXPECT_EQ(files(request.directory), (std::set<std::string>{"include/mine.h", "lib/cmake/mine/mineConfig.cmake", "libmine.a",
+                                                             "libmine.so", "manifest.json"}));
   expect_no_leftovers();
 
   void* module = dlopen((request.directory + "/libmine.so").c_str(), RTLD_NOW | RTLD_LOCAL);
   ASSERT_NE(module, nullptr) << dlerror();
-  const auto* library =
-      static_cast<const lookupffn_kernel_library*>(dlsym(module, LOOKUPFFN_KERNEL_LIBRARY_SYMBOL));
+  const auto* library = static_cast<const lookupffn_kernel_library*>(dlsym(module, LOOKUPFFN_KERNEL_LIBRARY_SYMBOL));
   ASSERT_NE(library, nullptr);
   EXPECT_EQ(library->abi_version, unsigned(LOOKUPFFN_KERNEL_ABI_VERSION));
   EXPECT_STREQ(library->name, "mine");
@@ -132,14 +131,12 @@ TEST_F(KernelLibrary, HoldsWhatItSays) {
   }
   dlclose(module);
   // Nothing but the table is exported.
-  const std::string symbols =
-      run_process({"nm", "-D", "--defined-only", "-f", "posix", request.directory + "/libmine.so"}).out;
+  const std::string symbols = run_process({"nm", "-D", "--defined-only", "-f", "posix", request.directory + "/libmine.so"}).out;
   EXPECT_EQ(symbols.rfind("lookupffn_kernel_library_v1 ", 0), 0u) << symbols;
   EXPECT_EQ(std::count(symbols.begin(), symbols.end(), '\n'), 1) << symbols;
 
   const std::string manifest = read_file(request.directory + "/manifest.json");
-  for (const char* text :
-       {"\"abi_version\"", "\"halide_target\"", "\"made_for\": \"a test\"", "\"object_bytes\""}) {
+  for (const char* text : {"\"abi_version\"", "\"halide_target\"", "\"made_for\": \"a test\"", "\"object_bytes\""}) {
     EXPECT_NE(manifest.find(text), std::string::npos) << text;
   }
 }
@@ -161,10 +158,10 @@ lookupffn_status lookupffn_register_kernels(const struct lookupffn_kernel_librar
 }
 int main(void) { return mine_register() + other_register(); }
 )");
-  const ProcessResult compiled = run_process(
-      {"cc", "-I", directory.file("out/include"), "-I", directory.file("second/include"), "-I",
-       std::string(LOOKUPFFN_TEST_DATA) + "/../../runtime/include", work.file("main.c"),
-       directory.file("out/libmine.a"), directory.file("second/libother.a"), "-o", work.file("main")});
+  const ProcessResult compiled =
+      run_process({"cc", "-I", directory.file("out/include"), "-I", directory.file("second/include"), "-I",
+                   std::string(LOOKUPFFN_TEST_DATA) + "/../../runtime/include", work.file("main.c"),
+                   directory.file("out/libmine.a"), directory.file("second/libother.a"), "-o", work.file("main")});
   ASSERT_TRUE(compiled.ok()) << compiled.err;
   EXPECT_EQ(run_process({work.file("main")}).out, "mine 6\nother 6\n");
 }
@@ -283,8 +280,8 @@ class TunedKernelLibrary : public KernelLibrary {
   std::string hash_of_measured() const {
     const std::string folder = directory.file("out/a/b");
     fs::create_directories(folder);
-    std::vector<std::string> command = {request.generator, "-g", "gather", "-f", "tune_kernel_3", "-n", "tune_kernel_3",
-                                        "-o", folder, "-e", "object", "target=x"};
+    std::vector<std::string> command = {request.generator, "-g", "gather", "-f", "tune_kernel_3", "-n",
+                                        "tune_kernel_3",   "-o", folder,   "-e", "object",        "target=x"};
     for (const auto& pair : record_.spec.problem) command.push_back(pair.first);
     for (const auto& pair : record_.schedule) command.push_back(pair.first);
     EXPECT_TRUE(run_process(command).ok());
@@ -333,7 +330,8 @@ TEST_F(TunedKernelLibrary, OtherCodeIsNoted) {
 TEST_F(TunedKernelLibrary, ARecordThatDoesNotSayIsUsed) {
   const nlohmann::json kernel = build("");
   EXPECT_EQ(kernel.at("measured_code"), "not recorded");
-  EXPECT_NE(kernel.at("provenance").get<std::string>().find("; its measured code was not recorded"), std::string::npos) << kernel;
+  EXPECT_NE(kernel.at("provenance").get<std::string>().find("; its measured code was not recorded"), std::string::npos)
+      << kernel;
   EXPECT_TRUE(result_.notes.empty());
 }
 

@@ -1,5 +1,4 @@
 #include "kernel_table.h"
-#include "lookupffn/kernels.h"
 
 #include <gtest/gtest.h>
 
@@ -9,6 +8,7 @@
 #include "generator_command.h"
 #include "isa_target.h"
 #include "isas.h"
+#include "lookupffn/kernels.h"
 #include "scratch_folder.h"
 #include "subprocess.h"
 
@@ -29,8 +29,7 @@ TEST(KernelSpec, CanonicalTextAndBack) {
   EXPECT_EQ(canonical_text(pairs), "a=x b=2");
   EXPECT_EQ(parse_pairs(" b=2   a=x\n"), pairs);
   EXPECT_TRUE(parse_pairs("").empty());
-  for (const char* bad : {"a", "=1", "a=", "a=1 a=2"})
-    EXPECT_THROW(parse_pairs(bad), std::runtime_error) << bad;
+  for (const char* bad : {"a", "=1", "a=", "a=1 a=2"}) EXPECT_THROW(parse_pairs(bad), std::runtime_error) << bad;
   EXPECT_EQ(problem_key(gather()), "bits8-dout512-i8-tables128");
   EXPECT_EQ(kernel_function_name("mine", gather()), "mine_gather_bits8_dout512_i8_tables128_avx2_one");
   EXPECT_NE(kernel_function_name("mine", gather("one")), kernel_function_name("mine", gather("small")));
@@ -49,8 +48,7 @@ TEST(IsaTarget, Names) {
   for (const IsaRow& row : kIsas) {
     const std::string name = row.name;
     const std::string target = isa_target(name).halide_target;
-    for (const char* feature :
-         {"x86-64-linux-", "-sse41", "-no_asserts", "-no_bounds_query", "-no_runtime"}) {
+    for (const char* feature : {"x86-64-linux-", "-sse41", "-no_asserts", "-no_bounds_query", "-no_runtime"}) {
       EXPECT_NE(target.find(feature), std::string::npos) << target;
     }
   }
@@ -67,10 +65,8 @@ TEST(GeneratorCommand, Arguments) {
     for (const std::string& argument : arguments) text += argument + " ";
     return text;
   }();
-  EXPECT_NE(joined.find("-g gather -f f -n f -o /out -e object target=x86-64-linux-"), std::string::npos)
-      << joined;
-  EXPECT_NE(joined.find(" bits=8 d_out=512 table_type=i8 tables=128 d_tile=64 "), std::string::npos)
-      << joined;
+  EXPECT_NE(joined.find("-g gather -f f -n f -o /out -e object target=x86-64-linux-"), std::string::npos) << joined;
+  EXPECT_NE(joined.find(" bits=8 d_out=512 table_type=i8 tables=128 d_tile=64 "), std::string::npos) << joined;
 }
 
 // A hash's formulas depend on whether its tokens are one: the generator is told as of the problem, and does not read it from a
@@ -102,10 +98,9 @@ TEST(KernelTable, CompilesAndHoldsWhatWentIn) {
   write_file_atomically(directory.file("lookupffn/kernels.h"), kernels_header_text());
   write_file_atomically(directory.file("lookupffn/lookupffn.h"), lookupffn_header_text());
   write_file_atomically(directory.file("mine.h"), registration_header("mine"));
-  write_file_atomically(
-      directory.file("table.c"),
-      kernel_table_source("mine", {{gather("one"), {{"d_tile", "64"}}, provenance, "mine_k0"},
-                                   {gather("small"), {{"d_tile", "32"}}, "default", "mine_k1"}}));
+  write_file_atomically(directory.file("table.c"),
+                        kernel_table_source("mine", {{gather("one"), {{"d_tile", "64"}}, provenance, "mine_k0"},
+                                                     {gather("small"), {{"d_tile", "32"}}, "default", "mine_k1"}}));
   write_file_atomically(directory.file("register.c"), registration_source("mine"));
   write_file_atomically(directory.file("main.cc"), R"(
 #include <cstdio>
@@ -133,17 +128,16 @@ int main() { return mine_register(); }
     build({"cc", "-std=c11", "-pedantic", "-Wall", "-Wextra", "-Werror", "-I", directory.path(), "-c",
            directory.file(std::string(source) + ".c"), "-o", directory.file(std::string(source) + ".o")});
   }
-  build({"c++", "-std=c++17", "-Wall", "-Wextra", "-I", directory.path(), directory.file("main.cc"),
-         directory.file("table.o"), directory.file("register.o"), "-o", directory.file("main")});
+  build({"c++", "-std=c++17", "-Wall", "-Wextra", "-I", directory.path(), directory.file("main.cc"), directory.file("table.o"),
+         directory.file("register.o"), "-o", directory.file("main")});
   const ProcessResult run = run_process({directory.file("main")});
   EXPECT_EQ(run.exit_status, 6);  // LOOKUPFFN_NO_KERNEL came through
-  EXPECT_EQ(run.out,
-            "mine " + std::to_string(LOOKUPFFN_KERNEL_ABI_VERSION) +
-                " 2\n"
-            "gather|avx2|bits=8 d_out=512 table_type=i8 tables=128|one|d_tile=64|" +
-                provenance +
-                "|40\n"
-                "gather|avx2|bits=8 d_out=512 table_type=i8 tables=128|small|d_tile=32|default|41\n");
+  EXPECT_EQ(run.out, "mine " + std::to_string(LOOKUPFFN_KERNEL_ABI_VERSION) +
+                         " 2\n"
+                         "gather|avx2|bits=8 d_out=512 table_type=i8 tables=128|one|d_tile=64|" +
+                         provenance +
+                         "|40\n"
+                         "gather|avx2|bits=8 d_out=512 table_type=i8 tables=128|small|d_tile=32|default|41\n");
 }
 
 }  // namespace

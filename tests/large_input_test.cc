@@ -51,7 +51,8 @@ std::vector<float> rows_of_all_sizes(size_t d_in) {
   return x;
 }
 
-void expect_right(const lookupffn_shape& shape, lookupffn_kernels kernels, const std::vector<lookupffn_type>& projection_types) {
+void expect_right(const lookupffn_shape& shape, lookupffn_kernels kernels,
+                  const std::vector<lookupffn_type>& projection_types) {
   const checks::LayerCase layer(reference::random_layer(shape, 41), 41, rows_of_all_sizes(shape.d_in));
   for (const std::string& isa : checks::runnable_isas()) {
     for (const lookupffn_type projection_type : projection_types) {

@@ -41,10 +41,14 @@ struct Layout {
 Layout layout(size_t kind, size_t count, size_t d_in, size_t d_out) {
   const ptrdiff_t in = ptrdiff_t(d_in), out = ptrdiff_t(d_out);
   switch (kind % 5) {
-    case 0: return {"contiguous", in, out};
-    case 1: return {"wider", in + 3, out + 5};
-    case 2: return {"negative", -(in + 1), -out};
-    case 3: return {"one row of x for all", 0, out + 64};
+    case 0:
+      return {"contiguous", in, out};
+    case 1:
+      return {"wider", in + 3, out + 5};
+    case 2:
+      return {"negative", -(in + 1), -out};
+    case 3:
+      return {"one row of x for all", 0, out + 64};
     default:
       // Beyond what kernels can count in 32 bits, as far as the address space allows for so many rows.
       return count <= 4 ? Layout{"huge", (ptrdiff_t(1) << 31) + 7, -(ptrdiff_t(1) << 31) - 1}
@@ -83,9 +87,9 @@ class FirstSeen {
 }  // namespace
 
 std::string describe(const lookupffn_shape& shape) {
-  std::string text = std::string(shape.projection == LOOKUPFFN_BH4 ? "bh4" : "dense") +
-                     " d_in=" + std::to_string(shape.d_in) + " d_out=" + std::to_string(shape.d_out) +
-                     " tables=" + std::to_string(shape.tables) + " bits=" + std::to_string(shape.bits);
+  std::string text = std::string(shape.projection == LOOKUPFFN_BH4 ? "bh4" : "dense") + " d_in=" + std::to_string(shape.d_in) +
+                     " d_out=" + std::to_string(shape.d_out) + " tables=" + std::to_string(shape.tables) +
+                     " bits=" + std::to_string(shape.bits);
   if (shape.projection == LOOKUPFFN_BH4) {
     text += " block=" + std::to_string(shape.block) + " repeats=" + std::to_string(shape.repeats) +
             " decay=" + std::to_string(shape.decay);
@@ -101,9 +105,8 @@ std::string describe(const Variant& variant) {
 lookupffn_shape shape_from(const std::string& text) {
   const LayerShape shape = parse_layer_shape(text);
   const size_t d_in = size_t(shape.d_in), d_out = size_t(shape.d_out), tables = size_t(shape.tables);
-  return shape.projection == "bh4"
-             ? reference::bh4_shape(d_in, d_out, tables, size_t(shape.bits), size_t(shape.block))
-             : reference::dense_shape(d_in, d_out, tables, size_t(shape.bits));
+  return shape.projection == "bh4" ? reference::bh4_shape(d_in, d_out, tables, size_t(shape.bits), size_t(shape.block))
+                                   : reference::dense_shape(d_in, d_out, tables, size_t(shape.bits));
 }
 
 std::vector<std::string> runnable_isas() {
@@ -138,9 +141,12 @@ LayerCase::LayerCase(reference::Layer layer, uint64_t seed, size_t tokens)
     : LayerCase(layer, seed, reference::random_tokens(tokens, layer.shape.d_in, seed + 1)) {}
 
 LayerCase::LayerCase(reference::Layer layer, uint64_t seed, std::vector<float> x)
-    : layer_(std::move(layer)), seed_(seed), bytes_(reference::model_bytes(layer_, "", ElementType::kF32)),
+    : layer_(std::move(layer)),
+      seed_(seed),
+      bytes_(reference::model_bytes(layer_, "", ElementType::kF32)),
       model_(std::make_unique<Model>(bytes_.data(), bytes_.size())),
-      x_(std::move(x)), expected_(reference::forward(layer_, x_)) {}
+      x_(std::move(x)),
+      expected_(reference::forward(layer_, x_)) {}
 
 Layer LayerCase::pack(const Variant& variant) const {
   PackOptions options{};
@@ -193,7 +199,8 @@ void LayerCase::check(const Variant& variant, const std::vector<size_t>& counts,
     const std::vector<double> exact_score = picked(result.score, tables, which);
     // Wrong codes may be out of range, where no row of a table is.
     if (count > 0) {
-      ASSERT_EQ(reference::wrong_codes(layer_, picked(result.z, tables * shape.bits, which), code, variant.projection_type), 0u);
+      ASSERT_EQ(reference::wrong_codes(layer_, picked(result.z, tables * shape.bits, which), code, variant.projection_type),
+                0u);
       EXPECT_LE(reference::worst_score(layer_, exact_score, score), 1) << "times the tolerance";
     }
     EXPECT_EQ(codes_seen.changed(which, code), 0u) << "codes depend on the batch";
@@ -203,9 +210,8 @@ void LayerCase::check(const Variant& variant, const std::vector<size_t>& counts,
     const bool residual = d_in == d_out && (c + seed_) % 3 == 0;
     packed.forward(x.row(0), at.x_stride, y.row(0), at.y_stride, count, residual ? LOOKUPFFN_ADD_RESIDUAL : 0);
     EXPECT_EQ(y.touched_around(), 0u) << "forward wrote beside its rows";
-    std::vector<double> exact = code == picked(result.code, tables, which)
-                                    ? picked(result.y, d_out, which)
-                                    : reference::gather(layer_, code, exact_score);
+    std::vector<double> exact = code == picked(result.code, tables, which) ? picked(result.y, d_out, which)
+                                                                           : reference::gather(layer_, code, exact_score);
     if (residual) {
       for (size_t k = 0; k < count * d_out; ++k) exact[k] += x_[which[k / d_out] * d_in + k % d_out];
     }
@@ -236,8 +242,8 @@ void check_huge_tables(lookupffn_kernels kernels, const std::vector<std::string>
   std::string header;
   size_t end = 0;
   const auto add = [&](const std::string& name, const std::string& extents, size_t floats) {
-    header += (header.empty() ? "{\"" : ",\"") + name + "\":{\"dtype\":\"F32\",\"shape\":[" + extents +
-              "],\"data_offsets\":[" + std::to_string(end) + "," + std::to_string(end + 4 * floats) + "]}";
+    header += (header.empty() ? "{\"" : ",\"") + name + "\":{\"dtype\":\"F32\",\"shape\":[" + extents + "],\"data_offsets\":[" +
+              std::to_string(end) + "," + std::to_string(end + 4 * floats) + "]}";
     end += 4 * floats;
     return end - 4 * floats;
   };
@@ -246,8 +252,8 @@ void check_huge_tables(lookupffn_kernels kernels, const std::vector<std::string>
   add("hash.projection.weight", std::to_string(tables * shape.bits) + ",1", tables * shape.bits);
   add("hash.projection.bias", std::to_string(tables * shape.bits), tables * shape.bits);
   add("bias", std::to_string(row), row);
-  const size_t tables_at = add(
-      "tables", std::to_string(tables) + "," + std::to_string(rows) + "," + std::to_string(row), tables * rows * row);
+  const size_t tables_at =
+      add("tables", std::to_string(tables) + "," + std::to_string(rows) + "," + std::to_string(row), tables * rows * row);
   header += "}";
   header.resize((header.size() + 7) / 8 * 8, ' ');
   StridedRows file(1, (8 + header.size() + end) / 4, 0, 0.0f);

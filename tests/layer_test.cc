@@ -1,4 +1,6 @@
 // What the C API says of arguments that cannot be: a status, a message that names the thing, outputs cleared.
+#include "reference/layer.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -13,7 +15,6 @@
 #include "layer_check.h"
 #include "lookupffn/kernels.h"
 #include "lookupffn/lookupffn.hpp"
-#include "reference/layer.h"
 #include "scratch_folder.h"
 
 namespace lookupffn {
@@ -52,7 +53,8 @@ class LayerApi : public testing::Test {
     }
     return status;
   }
-  lookupffn_status forward(const float* x, ptrdiff_t x_stride, float* y, ptrdiff_t y_stride, size_t tokens, unsigned flags = 0) {
+  lookupffn_status forward(const float* x, ptrdiff_t x_stride, float* y, ptrdiff_t y_stride, size_t tokens,
+                           unsigned flags = 0) {
     return lookupffn_forward(layer_, nullptr, x, x_stride, y, y_stride, tokens, flags);
   }
 
@@ -79,7 +81,8 @@ TEST_F(LayerApi, ModelArguments) {
   lookupffn_shape shape;
   expect_failure(lookupffn_model_open(nullptr, &model), LOOKUPFFN_INVALID_ARGUMENT, {"path"});
   expect_failure(lookupffn_model_open("x", nullptr), LOOKUPFFN_INVALID_ARGUMENT, {"model"});
-  expect_failure(lookupffn_model_open("/nonexistent/a.safetensors", &model), LOOKUPFFN_IO_ERROR, {"/nonexistent/a.safetensors"});
+  expect_failure(lookupffn_model_open("/nonexistent/a.safetensors", &model), LOOKUPFFN_IO_ERROR,
+                 {"/nonexistent/a.safetensors"});
   EXPECT_EQ(model, nullptr);
   expect_failure(lookupffn_model_open_memory(nullptr, 8, &model), LOOKUPFFN_INVALID_ARGUMENT, {"bytes"});
   expect_failure(lookupffn_model_open_memory(bytes_.data(), bytes_.size(), nullptr), LOOKUPFFN_INVALID_ARGUMENT, {"model"});
@@ -142,7 +145,8 @@ TEST_F(LayerApi, Describe) {
 }
 
 TEST_F(LayerApi, ForwardArguments) {
-  expect_failure(lookupffn_forward(nullptr, nullptr, x_.data(), 12, y_.data(), 20, 4, 0), LOOKUPFFN_INVALID_ARGUMENT, {"layer"});
+  expect_failure(lookupffn_forward(nullptr, nullptr, x_.data(), 12, y_.data(), 20, 4, 0), LOOKUPFFN_INVALID_ARGUMENT,
+                 {"layer"});
   expect_failure(forward(nullptr, 12, y_.data(), 20, 4), LOOKUPFFN_INVALID_ARGUMENT, {"x is NULL"});
   expect_failure(forward(x_.data(), 12, nullptr, 20, 4), LOOKUPFFN_INVALID_ARGUMENT, {"y is NULL"});
   expect_failure(forward(x_.data(), 12, y_.data(), 19, 4), LOOKUPFFN_INVALID_ARGUMENT, {"y_stride", "19", "20"});
@@ -169,8 +173,9 @@ TEST_F(LayerApi, ForwardInPlace) {
         const size_t first = stride < 0 ? (tokens - 1) * d : 0;
         for (const unsigned flags : {0u, unsigned(LOOKUPFFN_ADD_RESIDUAL)}) {
           for (const size_t threads : {size_t(1), size_t(3)}) {
-            SCOPED_TRACE(std::to_string(d) + " floats, " + std::to_string(tokens) + " tokens, stride " + std::to_string(stride) +
-                         ", flags " + std::to_string(flags) + ", " + std::to_string(threads) + " threads");
+            SCOPED_TRACE(std::to_string(d) + " floats, " + std::to_string(tokens) + " tokens, stride " +
+                         std::to_string(stride) + ", flags " + std::to_string(flags) + ", " + std::to_string(threads) +
+                         " threads");
             const Threads pool(threads);
             std::vector<float> expected = x, y = x;
             layer.forward(pool, x.data() + first, stride, expected.data() + first, stride, tokens, flags);
@@ -189,11 +194,11 @@ TEST_F(LayerApi, OverlappingRowsAreRefused) {
   const auto refused = [&](const float* x, ptrdiff_t x_stride, float* y, ptrdiff_t y_stride, size_t tokens) {
     expect_failure(forward(x, x_stride, y, y_stride, tokens), LOOKUPFFN_INVALID_ARGUMENT, {"overlap", "stride"});
   };
-  refused(at, 12, at, 20, 1);         // x is shorter than y
+  refused(at, 12, at, 20, 1);  // x is shorter than y
   refused(at, 12, at + 11, 20, 1);
   refused(at, 12, at - 19, 20, 1);
-  refused(at, 32, at + 11, 32, 4);    // side by side, by one float too few
-  refused(at, 31, at + 12, 31, 4);    // or the next row's x
+  refused(at, 32, at + 11, 32, 4);  // side by side, by one float too few
+  refused(at, 31, at + 12, 31, 4);  // or the next row's x
   refused(at, 0, at - 59, 20, 4);
   refused(at, -12, at - 20 - 31, 20, 2);
   refused(at + 60, -20, at, 20, 4);
@@ -213,8 +218,8 @@ TEST_F(LayerApi, OverlappingRowsAreRefused) {
 TEST_F(LayerApi, StridesOfOneTokenDoNotMatter) {
   std::vector<float> expected(20);
   ASSERT_EQ(forward(x_.data(), 12, expected.data(), 20, 1), LOOKUPFFN_OK) << lookupffn_last_message();
-  for (const ptrdiff_t stride : {ptrdiff_t(0), ptrdiff_t(-3), std::numeric_limits<ptrdiff_t>::max(),
-                                 std::numeric_limits<ptrdiff_t>::min()}) {
+  for (const ptrdiff_t stride :
+       {ptrdiff_t(0), ptrdiff_t(-3), std::numeric_limits<ptrdiff_t>::max(), std::numeric_limits<ptrdiff_t>::min()}) {
     std::vector<float> y(20);
     ASSERT_EQ(forward(x_.data(), stride, y.data(), stride, 1), LOOKUPFFN_OK) << lookupffn_last_message();
     EXPECT_EQ(y, expected) << stride;
@@ -228,8 +233,10 @@ TEST_F(LayerApi, NoTokensNeedNothing) {
 }
 
 TEST_F(LayerApi, HashArguments) {
-  expect_failure(lookupffn_hash(nullptr, nullptr, x_.data(), 12, code_.data(), score_.data(), 4), LOOKUPFFN_INVALID_ARGUMENT, {"layer"});
-  expect_failure(lookupffn_hash(layer_, nullptr, nullptr, 12, code_.data(), score_.data(), 4), LOOKUPFFN_INVALID_ARGUMENT, {"x is NULL"});
+  expect_failure(lookupffn_hash(nullptr, nullptr, x_.data(), 12, code_.data(), score_.data(), 4), LOOKUPFFN_INVALID_ARGUMENT,
+                 {"layer"});
+  expect_failure(lookupffn_hash(layer_, nullptr, nullptr, 12, code_.data(), score_.data(), 4), LOOKUPFFN_INVALID_ARGUMENT,
+                 {"x is NULL"});
   // Either output may be left out.
   std::vector<int32_t> code(4 * 3);
   std::vector<float> score(4 * 3);
@@ -245,14 +252,16 @@ TEST_F(LayerApi, GatherArguments) {
   const auto gather = [&](const int32_t* code, const float* score, float* y, ptrdiff_t stride) {
     return lookupffn_gather(layer_, nullptr, code, score, y, stride, 4);
   };
-  expect_failure(lookupffn_gather(nullptr, nullptr, code_.data(), score_.data(), y_.data(), 20, 4), LOOKUPFFN_INVALID_ARGUMENT, {"layer"});
+  expect_failure(lookupffn_gather(nullptr, nullptr, code_.data(), score_.data(), y_.data(), 20, 4), LOOKUPFFN_INVALID_ARGUMENT,
+                 {"layer"});
   expect_failure(gather(nullptr, score_.data(), y_.data(), 20), LOOKUPFFN_INVALID_ARGUMENT, {"code"});
   expect_failure(gather(code_.data(), nullptr, y_.data(), 20), LOOKUPFFN_INVALID_ARGUMENT, {"score"});
   expect_failure(gather(code_.data(), score_.data(), nullptr, 20), LOOKUPFFN_INVALID_ARGUMENT, {"y is NULL"});
   expect_failure(gather(code_.data(), score_.data(), y_.data(), 5), LOOKUPFFN_INVALID_ARGUMENT, {"y_stride"});
   for (const int32_t code : {16, -1, std::numeric_limits<int32_t>::max(), std::numeric_limits<int32_t>::min(), 65536}) {
     code_[7] = code;  // of token 2, table 1
-    expect_failure(gather(code_.data(), score_.data(), y_.data(), 20), LOOKUPFFN_INVALID_ARGUMENT, {std::to_string(code), "2, 1"});
+    expect_failure(gather(code_.data(), score_.data(), y_.data(), 20), LOOKUPFFN_INVALID_ARGUMENT,
+                   {std::to_string(code), "2, 1"});
   }
   code_[7] = 15;
   EXPECT_EQ(gather(code_.data(), score_.data(), y_.data(), 20), LOOKUPFFN_OK) << lookupffn_last_message();
@@ -289,7 +298,8 @@ TEST(KernelLibraries, LoadFailures) {
   EXPECT_EQ(loaded, 0u);
   expect_failure(lookupffn_load_kernels("/nonexistent/kernels", &loaded), LOOKUPFFN_IO_ERROR, {"/nonexistent/kernels"});
   const ScratchFolder folder;
-  expect_failure(lookupffn_load_kernels(folder.path().c_str(), &loaded), LOOKUPFFN_NOT_FOUND, {folder.path(), "lookupffn build"});
+  expect_failure(lookupffn_load_kernels(folder.path().c_str(), &loaded), LOOKUPFFN_NOT_FOUND,
+                 {folder.path(), "lookupffn build"});
   std::ofstream(folder.file("libbroken.so")) << "not a library";
   expect_failure(lookupffn_load_kernels(folder.path().c_str(), &loaded), LOOKUPFFN_IO_ERROR, {"libbroken.so"});
 }

@@ -15,9 +15,9 @@
 
 #include "float_types.h"
 #include "guarded_bytes.h"
+#include "lookupffn_layer.h"
 #include "model.h"
 #include "reference/layer.h"
-#include "lookupffn_layer.h"
 
 namespace lookupffn {
 namespace {
@@ -48,11 +48,9 @@ std::vector<Bytes> seeds() {
   using reference::dense_shape;
   using reference::model_bytes;
   using reference::random_layer;
-  const reference::Layer dense = random_layer(dense_shape(3, 2, 2, 1), 1),
-                         bh4 = random_layer(bh4_shape(3, 2, 5, 2, 2), 2);
+  const reference::Layer dense = random_layer(dense_shape(3, 2, 2, 1), 1), bh4 = random_layer(bh4_shape(3, 2, 5, 2, 2), 2);
   return {model_bytes(dense, "", ElementType::kF32), model_bytes(dense, "layer.1.", ElementType::kF16),
-          model_bytes(bh4, "", ElementType::kBF16),
-          model_bytes(bh4, "encoder.layer.3.FFN.", ElementType::kF32),
+          model_bytes(bh4, "", ElementType::kBF16), model_bytes(bh4, "encoder.layer.3.FFN.", ElementType::kF32),
           model_bytes({{"a.", &dense}, {"b.", &bh4}}, ElementType::kF16)};
 }
 
@@ -97,10 +95,8 @@ class Mutator {
         break;
       case 5: {  // part of another file over this one's
         const Bytes& other = seeds[below(seeds.size())];
-        const size_t from = below(other.size()),
-                     size = std::min({below(64), other.size() - from, bytes.size() - place});
-        std::copy_n(other.begin() + static_cast<ptrdiff_t>(from), size,
-                    bytes.begin() + static_cast<ptrdiff_t>(place));
+        const size_t from = below(other.size()), size = std::min({below(64), other.size() - from, bytes.size() - place});
+        std::copy_n(other.begin() + static_cast<ptrdiff_t>(from), size, bytes.begin() + static_cast<ptrdiff_t>(place));
         break;
       }
       default:
@@ -179,8 +175,7 @@ TEST(ModelMutation, NoCrashAndOneMessage) {
 TEST(ModelMutation, EveryTruncationIsRefused) {
   for (const Bytes& file : seeds()) {
     for (size_t size = 0; size < file.size(); ++size) {
-      ASSERT_EQ(open_and_read(Bytes(file.begin(), file.begin() + static_cast<ptrdiff_t>(size))),
-                LOOKUPFFN_MALFORMED_MODEL)
+      ASSERT_EQ(open_and_read(Bytes(file.begin(), file.begin() + static_cast<ptrdiff_t>(size))), LOOKUPFFN_MALFORMED_MODEL)
           << size;
     }
   }

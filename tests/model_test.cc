@@ -16,11 +16,11 @@
 
 #include "failure.h"
 #include "float_types.h"
+#include "lookupffn_layer.h"
 #include "reference/golden.h"
 #include "reference/layer.h"
 #include "safetensors_writer.h"
 #include "scratch_folder.h"
-#include "lookupffn_layer.h"
 
 namespace lookupffn {
 namespace {
@@ -38,8 +38,7 @@ using Model = std::unique_ptr<lookupffn_model, CloseModel>;
 // Opens bytes that must be a model.
 Model opened(const std::vector<uint8_t>& bytes) {
   lookupffn_model* model = nullptr;
-  EXPECT_EQ(lookupffn_model_open_memory(bytes.data(), bytes.size(), &model), LOOKUPFFN_OK)
-      << lookupffn_last_message();
+  EXPECT_EQ(lookupffn_model_open_memory(bytes.data(), bytes.size(), &model), LOOKUPFFN_OK) << lookupffn_last_message();
   return Model(model);
 }
 
@@ -97,8 +96,7 @@ Parts dense_parts(const std::string& prefix, size_t d_in, size_t d_out, size_t t
 Parts bh4_parts(size_t d_in, size_t d_out, size_t tables, size_t bits, size_t block) {
   const lookupffn_shape shape = bh4_shape(d_in, d_out, tables, bits, block);
   Parts parts = dense_parts("", d_in, d_out, tables, bits);
-  parts.put("hash.projection.weight",
-            {shape.repeats, 4, reference::padded_width(shape) / block, block, block});
+  parts.put("hash.projection.weight", {shape.repeats, 4, reference::padded_width(shape) / block, block, block});
   return parts;
 }
 
@@ -113,8 +111,8 @@ TEST(Model, DescribesEveryGoldenCase) {
     lookupffn_shape shape;
     ASSERT_EQ(lookupffn_model_layer(model.get(), 0, &shape), LOOKUPFFN_OK);
     // The names say the shapes.
-    const std::string sizes = "_d" + std::to_string(shape.d_in) + "_t" + std::to_string(shape.tables) + "_b" +
-                              std::to_string(shape.bits);
+    const std::string sizes =
+        "_d" + std::to_string(shape.d_in) + "_t" + std::to_string(shape.tables) + "_b" + std::to_string(shape.bits);
     EXPECT_NE((name + "_").find(sizes + "_"), std::string::npos) << name << " read as " << sizes;
     EXPECT_EQ(name.rfind("bh4_", 0) == 0, shape.projection == LOOKUPFFN_BH4) << name;
     EXPECT_EQ(shape.rows, size_t{1} << shape.bits);
@@ -179,9 +177,8 @@ TEST(Model, OtherTensorsOfAnyTypeAreLeftAlone) {
 TEST(Model, LayersAreOrderedWithNumbersAsNumbers) {
   const reference::Layer layer = random_layer(dense_shape(2, 1, 1, 1), 1);
   std::vector<reference::NamedLayer> layers;
-  for (const char* prefix :
-       {"layer.10.FFN.", "layer.2.FFN.", "layer.02.FFN.", "a", "layer.1.x.12.", "layer.1.x.3.",
-        "layer.123456789012345678901234567890.", "layer.99999999999999999999.", "", "layer.2."}) {
+  for (const char* prefix : {"layer.10.FFN.", "layer.2.FFN.", "layer.02.FFN.", "a", "layer.1.x.12.", "layer.1.x.3.",
+                             "layer.123456789012345678901234567890.", "layer.99999999999999999999.", "", "layer.2."}) {
     layers.push_back({prefix, &layer});
   }
   const std::vector<uint8_t> bytes = model_bytes(layers, ElementType::kF16);
@@ -193,10 +190,9 @@ TEST(Model, LayersAreOrderedWithNumbersAsNumbers) {
     prefixes.push_back(shape.prefix);
     EXPECT_EQ(find_layer(model.get(), shape.prefix).shape().prefix, shape.prefix);
   }
-  EXPECT_EQ(prefixes,
-            (std::vector<std::string>{"", "a", "layer.1.x.3.", "layer.1.x.12.", "layer.2.", "layer.02.FFN.",
-                                      "layer.2.FFN.", "layer.10.FFN.", "layer.99999999999999999999.",
-                                      "layer.123456789012345678901234567890."}));
+  EXPECT_EQ(prefixes, (std::vector<std::string>{"", "a", "layer.1.x.3.", "layer.1.x.12.", "layer.2.", "layer.02.FFN.",
+                                                "layer.2.FFN.", "layer.10.FFN.", "layer.99999999999999999999.",
+                                                "layer.123456789012345678901234567890."}));
 }
 
 // The failure of find_layer; LOOKUPFFN_OK where it finds one.
@@ -243,8 +239,7 @@ struct Malformed {
 };
 
 TEST(Model, EachKindOfMalformedLayerHasItsOwnMessage) {
-  const float nan = std::numeric_limits<float>::quiet_NaN(),
-              infinity = std::numeric_limits<float>::infinity();
+  const float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
   std::vector<Malformed> cases = {
       {"rank of the norm",
        [](Parts& p) {
@@ -354,21 +349,16 @@ TEST(Model, EachKindOfMalformedLayerHasItsOwnMessage) {
        "tensor 'ffn.hash.projection.bias' has the shape [8]; the layer's other tensors need [4]"},
       {"length of the bias", [](Parts& p) { p.put("ffn.bias", {4}); },
        "tensor 'ffn.bias' has the shape [4]; the layer's other tensors need [3]"},
-      {"decay no number", [](Parts& p) { p.metadata["decay"] = "0.7x"; },
-       "'decay' is '0.7x', not a finite number"},
+      {"decay no number", [](Parts& p) { p.metadata["decay"] = "0.7x"; }, "'decay' is '0.7x', not a finite number"},
       {"decay empty", [](Parts& p) { p.metadata["decay"] = ""; }, "'decay' is '', not a finite number"},
       {"decay NaN", [](Parts& p) { p.metadata["decay"] = "nan"; }, "'decay' is 'nan', not a finite number"},
-      {"decay infinite", [](Parts& p) { p.metadata["decay"] = "1e400"; },
-       "'decay' is '1e400', not a finite number"},
+      {"decay infinite", [](Parts& p) { p.metadata["decay"] = "1e400"; }, "'decay' is '1e400', not a finite number"},
       {"decay over 1", [](Parts& p) { p.metadata["decay"] = "1.5"; }, "'decay' is '1.5', not from 0 to 1"},
-      {"decay negative", [](Parts& p) { p.metadata["decay"] = "-0.1"; },
-       "'decay' is '-0.1', not from 0 to 1"},
+      {"decay negative", [](Parts& p) { p.metadata["decay"] = "-0.1"; }, "'decay' is '-0.1', not from 0 to 1"},
       {"eps no number", [](Parts& p) { p.metadata["layer_norm_eps"] = "inf"; },
        "'layer_norm_eps' is 'inf', not a finite number"},
-      {"eps 0", [](Parts& p) { p.metadata["layer_norm_eps"] = "0"; },
-       "'layer_norm_eps' is '0', not a positive number"},
-      {"eps negative", [](Parts& p) { p.metadata["layer_norm_eps"] = "-1e-5"; },
-       "is '-1e-5', not a positive number"},
+      {"eps 0", [](Parts& p) { p.metadata["layer_norm_eps"] = "0"; }, "'layer_norm_eps' is '0', not a positive number"},
+      {"eps negative", [](Parts& p) { p.metadata["layer_norm_eps"] = "-1e-5"; }, "is '-1e-5', not a positive number"},
       {"eps too small for a float", [](Parts& p) { p.metadata["layer_norm_eps"] = "1e-44"; },
        "is '1e-44', not a positive number"},
   };
@@ -382,14 +372,11 @@ TEST(Model, EachKindOfMalformedLayerHasItsOwnMessage) {
     reasons.push_back("tensor '" + name + "' is missing");
     cases.push_back({"missing", [=](Parts& p) { p.tensors.erase(name); }, reasons.back().c_str()});
     reasons.push_back("tensor '" + name + "' has the dtype I32; F32, F16 or BF16 is needed");
-    cases.push_back(
-        {"type", [=](Parts& p) { p.tensors.at(name).type = ElementType::kI32; }, reasons.back().c_str()});
+    cases.push_back({"type", [=](Parts& p) { p.tensors.at(name).type = ElementType::kI32; }, reasons.back().c_str()});
     reasons.push_back("tensor '" + name + "' has a value that is NaN or infinite, its element 0");
     cases.push_back({"NaN", [=](Parts& p) { p.tensors.at(name).values[0] = nan; }, reasons.back().c_str()});
-    reasons.push_back("'" + name + "' has a value that is NaN or infinite, its element " +
-                      std::to_string(last));
-    cases.push_back(
-        {"inf", [=](Parts& p) { p.tensors.at(name).values[last] = infinity; }, reasons.back().c_str()});
+    reasons.push_back("'" + name + "' has a value that is NaN or infinite, its element " + std::to_string(last));
+    cases.push_back({"inf", [=](Parts& p) { p.tensors.at(name).values[last] = infinity; }, reasons.back().c_str()});
   }
   std::set<std::string> messages;
   for (const Malformed& malformed : cases) {
@@ -397,8 +384,7 @@ TEST(Model, EachKindOfMalformedLayerHasItsOwnMessage) {
     ASSERT_EQ(refusal(parts.bytes()), "");
     malformed.damage(parts);
     const std::string message = refusal(parts.bytes());
-    EXPECT_NE(message.find(malformed.reason), std::string::npos)
-        << malformed.name << ": \"" << message << "\"";
+    EXPECT_NE(message.find(malformed.reason), std::string::npos) << malformed.name << ": \"" << message << "\"";
     EXPECT_EQ(message.rfind("model in memory: ", 0), 0u) << message;
     messages.insert(message);
   }
@@ -448,8 +434,7 @@ TEST(Model, MissingFileIsAnIoErrorThatNamesIt) {
   lookupffn_model* model = nullptr;
   EXPECT_EQ(lookupffn_model_open(folder.file("none.safetensors").c_str(), &model), LOOKUPFFN_IO_ERROR);
   EXPECT_EQ(model, nullptr);
-  EXPECT_EQ(lookupffn_last_message(),
-            folder.file("none.safetensors") + ": cannot open: No such file or directory");
+  EXPECT_EQ(lookupffn_last_message(), folder.file("none.safetensors") + ": cannot open: No such file or directory");
 }
 
 TEST(Model, WorksAtAnyAddress) {

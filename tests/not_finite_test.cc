@@ -90,9 +90,7 @@ INSTANTIATE_TEST_SUITE_P(Shapes, GenericNotFinite,
                                          reference::dense_shape(64, 64, 3, 16), reference::bh4_shape(48, 48, 40, 4, 64),
                                          reference::bh4_shape(16, 31, 7, 5, 4), reference::bh4_shape(5, 8, 9, 4, 2),
                                          reference::bh4_shape(300, 129, 9, 8, 1)),
-                         [](const testing::TestParamInfo<lookupffn_shape>& info) {
-                           return std::to_string(info.index);
-                         });
+                         [](const testing::TestParamInfo<lookupffn_shape>& info) { return std::to_string(info.index); });
 
 // (1 - decay) h is where a NaN could get lost, or reach every output only through the transform.
 INSTANTIATE_TEST_SUITE_P(Decays, GenericNotFinite, testing::ValuesIn([] {
@@ -103,9 +101,7 @@ INSTANTIATE_TEST_SUITE_P(Decays, GenericNotFinite, testing::ValuesIn([] {
                            }
                            return shapes;
                          }()),
-                         [](const testing::TestParamInfo<lookupffn_shape>& info) {
-                           return std::to_string(info.index);
-                         });
+                         [](const testing::TestParamInfo<lookupffn_shape>& info) { return std::to_string(info.index); });
 
 class SpecialisedNotFinite : public testing::TestWithParam<std::string> {};
 
@@ -114,8 +110,7 @@ TEST_P(SpecialisedNotFinite, StaysInItsRow) {
   expect_contained(checks::shape_from(GetParam()), LOOKUPFFN_SPECIALISED_KERNELS);
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, SpecialisedNotFinite,
-                         testing::ValuesIn(std::begin(kTestShapes), std::end(kTestShapes)),
+INSTANTIATE_TEST_SUITE_P(Shapes, SpecialisedNotFinite, testing::ValuesIn(std::begin(kTestShapes), std::end(kTestShapes)),
                          [](const testing::TestParamInfo<std::string>& info) { return std::to_string(info.index); });
 
 class SpecialisedBf16NotFinite : public testing::TestWithParam<std::string> {};

@@ -9,8 +9,8 @@
 #include <stdexcept>
 
 #include "atomic_file.h"
-#include "generator_command.h"
 #include "compiler_family.h"
+#include "generator_command.h"
 #include "schedule_space.h"
 #include "scratch_folder.h"
 #include "subprocess.h"
@@ -77,7 +77,8 @@ const char kSource[] =
 TEST_F(ObjectCodeHash, NeitherNamesNorFoldersCount) {
   for (const char* isa : {"sse41", "avx512", "avx512_amx"}) {
     const std::string type = std::string(isa) == "avx512_amx" ? "bf16" : "f32";
-    for (const KernelSpec& spec : layer_kernels(ScheduleSpaces({LOOKUPFFN_SCHEDULES}), parse_layer_shape("d_in=100 tables=4"), isa, type, type)) {
+    for (const KernelSpec& spec :
+         layer_kernels(ScheduleSpaces({LOOKUPFFN_SCHEDULES}), parse_layer_shape("d_in=100 tables=4"), isa, type, type)) {
       const Schedule schedule = default_schedule(spec);
       const std::string hash = object_code_hash(generate(spec, schedule, "k"));
       EXPECT_EQ(hash.size(), 16u);
@@ -88,7 +89,8 @@ TEST_F(ObjectCodeHash, NeitherNamesNorFoldersCount) {
 }
 
 TEST_F(ObjectCodeHash, SchedulesProblemsAndIsasCount) {
-  KernelSpec spec = layer_kernels(ScheduleSpaces({LOOKUPFFN_SCHEDULES}), parse_layer_shape("d_in=64 tables=4"), "avx2", "f32", "f32").back();
+  KernelSpec spec =
+      layer_kernels(ScheduleSpaces({LOOKUPFFN_SCHEDULES}), parse_layer_shape("d_in=64 tables=4"), "avx2", "f32", "f32").back();
   ASSERT_EQ(spec.kernel, "gather");
   const Schedule schedule = default_schedule(spec);
   std::set<std::string> hashes = {object_code_hash(generate(spec, schedule, "k"))};
@@ -115,10 +117,10 @@ TEST_F(ObjectCodeHash, OnlyWhatRunsCounts) {
     EXPECT_NE(source, kSource);
     EXPECT_NE(object_code_hash(compile(source, "f", sections)), hash) << to;
   };
-  changed("12345", "12346");        // a number in the code
-  changed("5, 9", "5, 8");          // a constant
+  changed("12345", "12346");          // a number in the code
+  changed("5, 9", "5, 8");            // a constant
   changed("table + 2", "table + 3");  // a relocation's addend
-  changed("other", "another");      // an external function
+  changed("other", "another");        // an external function
   changed("NAME(a) + 1", "NAME(a) + 2");
 }
 
@@ -161,7 +163,8 @@ TEST_F(ObjectCodeHash, WhatIsNoKernelIsRefused) {
   EXPECT_NE(error_of(std::string("\0asm\1\0\0\0", 8)).find("unknown object format"), std::string::npos);
   EXPECT_NE(error_of("\177ELF").find("damaged ELF object"), std::string::npos);
   EXPECT_NE(error_of(read_file("/proc/self/exe")).find("no object file"), std::string::npos);
-  EXPECT_NE(error_of(read_file(compile("int f(void) { return 1; }\n", "f"))).find("no function FUNCTION_argv"), std::string::npos);
+  EXPECT_NE(error_of(read_file(compile("int f(void) { return 1; }\n", "f"))).find("no function FUNCTION_argv"),
+            std::string::npos);
   EXPECT_NE(error_of(read_file(compile("int a_argv(void) { return 1; }\nint b_argv(void) { return 2; }\n", "f")))
                 .find("defines both"),
             std::string::npos);

@@ -8,12 +8,12 @@
 #include <memory>
 
 #include "lookupffn/lookupffn.h"
+#include "lookupffn_layer.h"
 #include "model.h"
 #include "reference/bf16_projection.h"
 #include "reference/golden.h"
 #include "reference/tolerance.h"
 #include "reference/verdict.h"
-#include "lookupffn_layer.h"
 
 namespace lookupffn::reference {
 namespace {
@@ -56,8 +56,7 @@ INSTANTIATE_TEST_SUITE_P(All, GoldenCase, testing::ValuesIn(golden_names(kGolden
 TEST(Reference, ButterfliesAreTheHadamardTransform) {
   for (size_t size = 1; size <= 512; size *= 2) {
     std::vector<double> fast(size);
-    for (size_t i = 0; i < size; ++i)
-      fast[i] = static_cast<double>(i * i % 101) - 50;  // integers: sums are exact
+    for (size_t i = 0; i < size; ++i) fast[i] = static_cast<double>(i * i % 101) - 50;  // integers: sums are exact
     std::vector<double> slow = fast;
     hadamard(fast);
     hadamard_explicit(slow);
@@ -101,9 +100,8 @@ TEST(Reference, GatherByHand) {
 }
 
 TEST(Reference, RandomLayersHaveScoresOfOrderOne) {
-  for (const lookupffn_shape& shape :
-       {dense_shape(64, 8, 16, 8), bh4_shape(512, 8, 32, 8, 64), bh4_shape(64, 8, 40, 4, 1),
-        bh4_shape(96, 8, 10, 6, 128), bh4_shape(1, 1, 1, 1, 1)}) {
+  for (const lookupffn_shape& shape : {dense_shape(64, 8, 16, 8), bh4_shape(512, 8, 32, 8, 64), bh4_shape(64, 8, 40, 4, 1),
+                                       bh4_shape(96, 8, 10, 6, 128), bh4_shape(1, 1, 1, 1, 1)}) {
     const Layer layer = random_layer(shape, 7);
     const Result result = forward(layer, random_tokens(20, shape.d_in, 8));
     if (shape.d_in > 1) {

@@ -18,8 +18,7 @@ namespace {
 
 using Status = Measurement::Status;
 
-const std::string kGood =
-    R"j({"status":"ok","ended_early":false,"incumbent":[2,2.5,2],"candidate":[1,1.25,1]})j";
+const std::string kGood = R"j({"status":"ok","ended_early":false,"incumbent":[2,2.5,2],"candidate":[1,1.25,1]})j";
 
 class RunnerTest : public testing::Test {
  protected:
@@ -37,8 +36,7 @@ class RunnerTest : public testing::Test {
   }
   MeasureRequest request(double time_limit = 20) {
     MeasureRequest request;
-    request.spec = {
-        "gather", "avx2", "small", {{"bits", "4"}, {"d_out", "32"}, {"table_type", "f32"}, {"tables", "8"}}};
+    request.spec = {"gather", "avx2", "small", {{"bits", "4"}, {"d_out", "32"}, {"table_type", "f32"}, {"tables", "8"}}};
     request.tokens = 8;
     request.time_limit = time_limit;
     return request;
@@ -55,8 +53,7 @@ TEST_F(RunnerTest, RunsHere) {
 }
 
 TEST_F(RunnerTest, NoiseAroundTheResultDoesNotMatter) {
-  const std::string exe =
-      program("measure", "Welcome to board!\r\nlookupffn-measure\n" + result_line(kGood) + "\nbye");
+  const std::string exe = program("measure", "Welcome to board!\r\nlookupffn-measure\n" + result_line(kGood) + "\nbye");
   EXPECT_EQ(Runner("").run(exe, request()).status, Status::kOk);
 }
 
@@ -70,9 +67,8 @@ TEST_F(RunnerTest, AGarbledResultIsNone) {
   }
   EXPECT_EQ(parse_measurement(good).status, Status::kOk);
   // Whole, but not sound.
-  for (const char* body :
-       {R"({"status":"ok"})", R"({"status":"ok","ended_early":false,"incumbent":[1],"candidate":[]})",
-        R"({"status":"ok","ended_early":false,"incumbent":[1],"candidate":[-1]})", "[]", "nonsense"}) {
+  for (const char* body : {R"({"status":"ok"})", R"({"status":"ok","ended_early":false,"incumbent":[1],"candidate":[]})",
+                           R"({"status":"ok","ended_early":false,"incumbent":[1],"candidate":[-1]})", "[]", "nonsense"}) {
     EXPECT_EQ(parse_measurement(result_line(body)).status, Status::kNothing) << body;
   }
 }
@@ -86,8 +82,7 @@ TEST_F(RunnerTest, SaysWhatTheProgramSaid) {
                {R"({"status":"timeout","reason":"limit"})", Status::kTimeout},
                {R"({"status":"unfit","reason":"no such ISA"})", Status::kUnfit}};
   for (const auto& c : cases) {
-    const std::string exe =
-        program("measure", result_line(R"({"status":"started"})") + result_line(c.body), "exit 2\n");
+    const std::string exe = program("measure", result_line(R"({"status":"started"})") + result_line(c.body), "exit 2\n");
     const Measurement measured = Runner("").run(exe, request());
     EXPECT_EQ(measured.status, c.status) << c.body;
     EXPECT_FALSE(measured.reason.empty());
@@ -95,8 +90,7 @@ TEST_F(RunnerTest, SaysWhatTheProgramSaid) {
 }
 
 TEST_F(RunnerTest, AProgramThatHangsIsKilledWithItsChildren) {
-  const std::string exe =
-      program("measure", result_line(R"({"status":"started"})"), "sleep 300 & sleep 300\n");
+  const std::string exe = program("measure", result_line(R"({"status":"started"})"), "sleep 300 & sleep 300\n");
   const Measurement measured = Runner("").run(exe, request(0.5));
   EXPECT_EQ(measured.status, Status::kTimeout);
   EXPECT_LT(measured.seconds, 100);

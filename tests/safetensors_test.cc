@@ -28,9 +28,7 @@ Bytes file_of(const std::string& header, size_t data_bytes, uint64_t length) {
   return bytes;
 }
 
-Bytes file_of(const std::string& header, size_t data_bytes) {
-  return file_of(header, data_bytes, header.size());
-}
+Bytes file_of(const std::string& header, size_t data_bytes) { return file_of(header, data_bytes, header.size()); }
 
 // The message that these bytes are refused with, or "" where they are not.
 std::string refusal(const Bytes& bytes) {
@@ -104,75 +102,53 @@ std::vector<Malformed> malformed_files() {
       {"no brace first", file_of(" " + one(f32x2), 8), "does not begin with '{'"},
       {"JSON ends early", file_of("{\"w\":", 0), "not valid JSON (at its byte 6)"},
       {"JSON with rubbish behind", file_of(one(f32x2) + "x", 8), "not valid JSON (at its byte 55)"},
-      {"JSON with a NUL", file_of(one(f32x2) + std::string(1, '\0'), 8),
-       "not valid JSON (a NUL at its byte 55)"},
+      {"JSON with a NUL", file_of(one(f32x2) + std::string(1, '\0'), 8), "not valid JSON (a NUL at its byte 55)"},
       {"name not UTF-8", file_of("{\"\xff\":" + f32x2 + "}", 8), "not valid JSON (at its byte 3)"},
       {"name with a NUL", file_of("{\"w\\u0000x\":" + f32x2 + "}", 8), "'w\\x00x' holds a NUL"},
       {"number out of range", file_of(one(R"({"shape":[1e999]})"), 0), "not valid JSON"},
-      {"tensor twice",
-       file_of("{\"w\":" + f32x2 + ",\"w\":" + R"({"dtype":"U8","shape":[0],"data_offsets":[8,8]}})", 8),
+      {"tensor twice", file_of("{\"w\":" + f32x2 + ",\"w\":" + R"({"dtype":"U8","shape":[0],"data_offsets":[8,8]}})", 8),
        "tensor 'w' is a duplicate: the name appears twice"},
       {"tensor is a number", file_of(one("3"), 0), "tensor 'w' is a number, not an object"},
       {"tensor is null", file_of(one("null"), 0), "tensor 'w' is null, not an object"},
       {"tensor is an array", file_of(one("[]"), 0), "tensor 'w' is an array, not an object"},
-      {"metadata twice", file_of(R"({"__metadata__":{},"__metadata__":{}})", 0),
-       "__metadata__ appears twice"},
-      {"metadata no object", file_of(R"({"__metadata__":"x"})", 0),
-       "__metadata__ is a string, not an object"},
-      {"metadata not strings", file_of(R"({"__metadata__":{"k":1}})", 0),
-       "__metadata__ 'k' is a number, not a string"},
-      {"metadata nested", file_of(R"({"__metadata__":{"k":{}}})", 0),
-       "__metadata__ 'k' is an object, not a string"},
+      {"metadata twice", file_of(R"({"__metadata__":{},"__metadata__":{}})", 0), "__metadata__ appears twice"},
+      {"metadata no object", file_of(R"({"__metadata__":"x"})", 0), "__metadata__ is a string, not an object"},
+      {"metadata not strings", file_of(R"({"__metadata__":{"k":1}})", 0), "__metadata__ 'k' is a number, not a string"},
+      {"metadata nested", file_of(R"({"__metadata__":{"k":{}}})", 0), "__metadata__ 'k' is an object, not a string"},
       {"metadata key twice", file_of(R"({"__metadata__":{"k":"1","k":"2"}})", 0), "has the key 'k' twice"},
       {"no dtype", file_of(one(R"({"shape":[2],"data_offsets":[0,8]})"), 8), "has no 'dtype'"},
       {"no shape", file_of(one(R"({"dtype":"F32","data_offsets":[0,8]})"), 8), "has no 'shape'"},
       {"no offsets", file_of(one(R"({"dtype":"F32","shape":[2]})"), 8), "has no 'data_offsets'"},
-      {"key twice", file_of(one(R"({"dtype":"F32","dtype":"F32"})"), 8),
-       "tensor 'w' has the key 'dtype' twice"},
+      {"key twice", file_of(one(R"({"dtype":"F32","dtype":"F32"})"), 8), "tensor 'w' has the key 'dtype' twice"},
       {"unknown key", file_of(one(R"({"strides":[1]})"), 8), "unknown key 'strides'"},
-      {"unknown dtype", file_of(one(R"({"dtype":"F31","shape":[2],"data_offsets":[0,8]})"), 8),
-       "unknown dtype 'F31'"},
+      {"unknown dtype", file_of(one(R"({"dtype":"F31","shape":[2],"data_offsets":[0,8]})"), 8), "unknown dtype 'F31'"},
       {"dtype no string", file_of(one(R"({"dtype":1})"), 8), "has a number for its 'dtype'"},
       {"shape no array", file_of(one(R"({"shape":2})"), 8), "has a number in its 'shape'"},
       {"shape with a string", file_of(one(R"({"shape":["2"]})"), 8), "has a string in its 'shape'"},
       {"shape nested", file_of(one(R"({"shape":[[2]]})"), 8), "has an array in its 'shape'"},
       {"negative size", file_of(one(R"({"shape":[-2]})"), 8), "has a negative number in its 'shape'"},
-      {"size with a fraction", file_of(one(R"({"shape":[2.5]})"), 8),
-       "not an integer of 64 bits in its 'shape'"},
-      {"one offset", file_of(one(R"({"dtype":"F32","shape":[2],"data_offsets":[0]})"), 8),
-       "are not two numbers"},
-      {"three offsets", file_of(one(R"({"dtype":"F32","shape":[2],"data_offsets":[0,8,8]})"), 8),
-       "are not two numbers"},
-      {"negative offset", file_of(one(R"({"data_offsets":[-8,0]})"), 8),
-       "a negative number in its 'data_offsets'"},
+      {"size with a fraction", file_of(one(R"({"shape":[2.5]})"), 8), "not an integer of 64 bits in its 'shape'"},
+      {"one offset", file_of(one(R"({"dtype":"F32","shape":[2],"data_offsets":[0]})"), 8), "are not two numbers"},
+      {"three offsets", file_of(one(R"({"dtype":"F32","shape":[2],"data_offsets":[0,8,8]})"), 8), "are not two numbers"},
+      {"negative offset", file_of(one(R"({"data_offsets":[-8,0]})"), 8), "a negative number in its 'data_offsets'"},
       {"offsets reversed", file_of(one(R"({"dtype":"F32","shape":[2],"data_offsets":[8,0]})"), 8),
        "ends at byte 0 before it begins at byte 8"},
-      {"data cut off", file_of(one(f32x2), 7),
-       "tensor 'w' is cut off: it ends at byte 8 of the data, which has 7"},
+      {"data cut off", file_of(one(f32x2), 7), "tensor 'w' is cut off: it ends at byte 8 of the data, which has 7"},
       {"offsets near 2^64",
-       file_of(
-           one(R"({"dtype":"F32","shape":[2],"data_offsets":[18446744073709551607,18446744073709551615]})"),
-           8),
+       file_of(one(R"({"dtype":"F32","shape":[2],"data_offsets":[18446744073709551607,18446744073709551615]})"), 8),
        "ends at byte 18446744073709551615"},
-      {"shape too large for its bytes",
-       file_of(one(R"({"dtype":"F32","shape":[3],"data_offsets":[0,8]})"), 8),
+      {"shape too large for its bytes", file_of(one(R"({"dtype":"F32","shape":[3],"data_offsets":[0,8]})"), 8),
        "has 8 bytes, its shape and dtype F32 need 12"},
-      {"elements overflow",
-       file_of(one(R"({"dtype":"U8","shape":[4294967296,4294967296],"data_offsets":[0,0]})"), 0),
+      {"elements overflow", file_of(one(R"({"dtype":"U8","shape":[4294967296,4294967296],"data_offsets":[0,0]})"), 0),
        "number of elements overflows"},
-      {"bytes overflow",
-       file_of(one(R"({"dtype":"F32","shape":[4611686018427387904],"data_offsets":[0,0]})"), 0),
+      {"bytes overflow", file_of(one(R"({"dtype":"F32","shape":[4611686018427387904],"data_offsets":[0,0]})"), 0),
        "number of bytes overflows"},
-      {"half a byte", file_of(one(R"({"dtype":"F4","shape":[3],"data_offsets":[0,1]})"), 1),
-       "does not fill whole bytes"},
+      {"half a byte", file_of(one(R"({"dtype":"F4","shape":[3],"data_offsets":[0,1]})"), 1), "does not fill whole bytes"},
       {"overlap", file_of("{\"w\":" + f32x2 + "," + second + "[4,8]}}", 8), "tensor 'v' overlaps tensor 'w'"},
       {"the same place twice",
-       file_of("{" + second + "[0,4]},\"w\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4),
-       "overlaps tensor"},
-      {"hole", file_of("{\"w\":" + f32x2 + "," + second + "[12,16]}}", 16),
-       "bytes 8 to 12 of the data, before tensor 'v'"},
-      {"hole at the start", file_of(one(R"({"dtype":"U8","shape":[4],"data_offsets":[4,8]})"), 8),
-       "bytes 0 to 4"},
+       file_of("{" + second + "[0,4]},\"w\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4), "overlaps tensor"},
+      {"hole", file_of("{\"w\":" + f32x2 + "," + second + "[12,16]}}", 16), "bytes 8 to 12 of the data, before tensor 'v'"},
+      {"hole at the start", file_of(one(R"({"dtype":"U8","shape":[4],"data_offsets":[4,8]})"), 8), "bytes 0 to 4"},
       {"trailing bytes", file_of(one(f32x2), 11), "3 bytes follow the last tensor"},
   };
 }
@@ -259,8 +235,7 @@ TEST_F(SafetensorsOnDisk, OffsetsBeyond4GiBWork) {
   constexpr uint64_t kHole = uint64_t{5} << 30;
   const std::string end = std::to_string(kHole), end4 = std::to_string(kHole + 4);
   const std::string header = "{\"big\":{\"dtype\":\"U8\",\"shape\":[" + end + "],\"data_offsets\":[0," + end +
-                             "]},\"w\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[" + end + "," +
-                             end4 + "]}}";
+                             "]},\"w\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[" + end + "," + end4 + "]}}";
   const Bytes start = file_of(header, 0);
   const std::string path = folder_.file("big");
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT, 0600);

@@ -24,8 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // The failure of the write; LOOKUPFFN_OK where it works.
-std::pair<lookupffn_status, std::string> write(const std::string& path,
-                                               const std::vector<TensorSource>& tensors,
+std::pair<lookupffn_status, std::string> write(const std::string& path, const std::vector<TensorSource>& tensors,
                                                const std::map<std::string, std::string>& metadata = {}) {
   try {
     write_safetensors(path, tensors, metadata);
@@ -45,10 +44,7 @@ class SafetensorsWriter : public testing::Test {
   const float float_[4] = {0.5f, -1, 2, 3};
   const int32_t int_[2] = {-7, 9};
   const std::vector<TensorSource> tensors_ = {
-      {"half",
-       ElementType::kF16,
-       {3},
-       half_},  // first and of odd size: the others must be aligned all the same
+      {"half", ElementType::kF16, {3}, half_},  // first and of odd size: the others must be aligned all the same
       {"float", ElementType::kF32, {2, 2}, float_},
       {"bfloat", ElementType::kBF16, {1, 3}, half_},
       {"int", ElementType::kI32, {2}, int_},
@@ -122,8 +118,7 @@ TEST_F(SafetensorsWriter, HonoursTheUmask) {
 TEST_F(SafetensorsWriter, PlacesThatCannotBeWrittenAreIoErrors) {
   const auto missing = write(folder_.file("no/such/out"), tensors_);
   EXPECT_EQ(missing.first, LOOKUPFFN_IO_ERROR);
-  EXPECT_NE(missing.second.find(folder_.file("no/such/out") + ": cannot create it: No such file"),
-            std::string::npos)
+  EXPECT_NE(missing.second.find(folder_.file("no/such/out") + ": cannot create it: No such file"), std::string::npos)
       << missing.second;
   const auto folder = write(folder_.path(), tensors_);
   EXPECT_EQ(folder.first, LOOKUPFFN_IO_ERROR);
@@ -156,8 +151,7 @@ TEST_F(SafetensorsWriter, AWriteThatFailsHalfWayLeavesTheOldFileAndNoOther) {
   ::setrlimit(RLIMIT_FSIZE, &before);
   std::signal(SIGXFSZ, handler);
   EXPECT_EQ(result.first, LOOKUPFFN_IO_ERROR);
-  EXPECT_NE(result.second.find(path + ": cannot write it: File too large"), std::string::npos)
-      << result.second;
+  EXPECT_NE(result.second.find(path + ": cannot write it: File too large"), std::string::npos) << result.second;
   EXPECT_EQ(files_in(folder_.path()), 1u);
   EXPECT_NE(SafetensorsFile(path).find("float"), nullptr);
 }
@@ -165,8 +159,7 @@ TEST_F(SafetensorsWriter, AWriteThatFailsHalfWayLeavesTheOldFileAndNoOther) {
 TEST_F(SafetensorsWriter, ArgumentsThatMakeNoFileAreRefused) {
   const std::string path = folder_.file("out");
   EXPECT_EQ(write(path, {tensors_[0], tensors_[0]}).first, LOOKUPFFN_INVALID_ARGUMENT);
-  EXPECT_EQ(write(path, {{"__metadata__", ElementType::kF32, {1}, float_}}).first,
-            LOOKUPFFN_INVALID_ARGUMENT);
+  EXPECT_EQ(write(path, {{"__metadata__", ElementType::kF32, {1}, float_}}).first, LOOKUPFFN_INVALID_ARGUMENT);
   EXPECT_EQ(write(path, {{"\xff", ElementType::kF32, {1}, float_}}).first, LOOKUPFFN_INVALID_ARGUMENT);
   EXPECT_EQ(write(path, {}, {{"k", "\xff"}}).first, LOOKUPFFN_INVALID_ARGUMENT);
   EXPECT_EQ(write(path, {{"w", ElementType::kOther, {1}, float_}}).first, LOOKUPFFN_INVALID_ARGUMENT);

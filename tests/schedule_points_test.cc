@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "atomic_file.h"
+#include "compiler_family.h"
 #include "generator_command.h"
 #include "kernel_library.h"
-#include "compiler_family.h"
 #include "lookupffn/lookupffn.h"
 #include "machine.h"
 #include "schedule_record.h"
@@ -28,17 +28,14 @@ namespace lookupffn {
 namespace {
 
 // Names of GeneratorParams from a generator's source, between two texts.
-std::set<std::string> generator_parameters(const std::string& kernel, const std::string& from,
-                                           const std::string& to) {
-  const std::string source =
-      read_file(std::string(LOOKUPFFN_GENERATOR_SOURCES) + "/" + kernel + "_generator.cc");
+std::set<std::string> generator_parameters(const std::string& kernel, const std::string& from, const std::string& to) {
+  const std::string source = read_file(std::string(LOOKUPFFN_GENERATOR_SOURCES) + "/" + kernel + "_generator.cc");
   const size_t begin = source.find(from), end = source.find(to, begin);
   EXPECT_NE(end, std::string::npos) << kernel;
   const std::string part = source.substr(begin, end - begin);
   const std::regex declaration("GeneratorParam<[^;]*?\\{\"(\\w+)\"");
   std::set<std::string> names;
-  for (std::sregex_iterator at(part.begin(), part.end(), declaration), last; at != last; ++at)
-    names.insert((*at)[1]);
+  for (std::sregex_iterator at(part.begin(), part.end(), declaration), last; at != last; ++at) names.insert((*at)[1]);
   return names;
 }
 
@@ -50,8 +47,7 @@ TEST(ScheduleSpaces, HaveTheGeneratorsParameters) {
     for (const auto& parameter : space.parameters()) in_space.insert(parameter.name);
     for (const auto& pair : generator_problem(spec)) in_problem.insert(pair.first);
     EXPECT_EQ(in_space, generator_parameters(spec.kernel, "---- the schedule", "Input<")) << spec.kernel;
-    EXPECT_EQ(in_problem, generator_parameters(spec.kernel, "---- the problem", "---- the schedule"))
-        << spec.kernel;
+    EXPECT_EQ(in_problem, generator_parameters(spec.kernel, "---- the problem", "---- the schedule")) << spec.kernel;
   }
 }
 
@@ -139,8 +135,7 @@ std::vector<std::vector<float>> outputs(const Model& model, const Case& with, co
   options.isa = with.isa.c_str();
   options.kernels = LOOKUPFFN_SPECIALISED_KERNELS;
   lookupffn_layer* layer = nullptr;
-  EXPECT_EQ(lookupffn_layer_pack(model.handle, nullptr, &options, &layer), LOOKUPFFN_OK)
-      << lookupffn_last_message();
+  EXPECT_EQ(lookupffn_layer_pack(model.handle, nullptr, &options, &layer), LOOKUPFFN_OK) << lookupffn_last_message();
   lookupffn_layer_info info;
   EXPECT_EQ(lookupffn_layer_describe(layer, &info), LOOKUPFFN_OK);
   EXPECT_NE(std::string(info.kernels).find(provenance), std::string::npos) << info.kernels;
@@ -150,8 +145,8 @@ std::vector<std::vector<float>> outputs(const Model& model, const Case& with, co
   for (const size_t tokens : kTokenCounts) {
     std::vector<float> x(tokens * model.shape.d_in), y(tokens * model.shape.d_out);
     for (float& value : x) value = normal(random);
-    EXPECT_EQ(lookupffn_forward(layer, nullptr, x.data(), ptrdiff_t(model.shape.d_in), y.data(),
-                                ptrdiff_t(model.shape.d_out), tokens, 0),
+    EXPECT_EQ(lookupffn_forward(layer, nullptr, x.data(), ptrdiff_t(model.shape.d_in), y.data(), ptrdiff_t(model.shape.d_out),
+                                tokens, 0),
               LOOKUPFFN_OK)
         << lookupffn_last_message();
     results.push_back(y);
@@ -187,8 +182,7 @@ void expect_the_defaults_bits(const Case& with, int samples) {
     const KernelLibraryResult result = build_kernel_library(request);
     EXPECT_EQ(result.tuned, schedules_dirs.size() > 1 ? request.specs.size() : 0);
     EXPECT_TRUE(result.notes.empty()) << result.notes[0];
-    EXPECT_EQ(lookupffn_load_kernels(request.directory.c_str(), nullptr), LOOKUPFFN_OK)
-        << lookupffn_last_message();
+    EXPECT_EQ(lookupffn_load_kernels(request.directory.c_str(), nullptr), LOOKUPFFN_OK) << lookupffn_last_message();
     return outputs(model, with, provenance);
   };
   // The spaces alone, so that shipped records do not decide.
@@ -230,27 +224,28 @@ class SchedulePoints : public testing::TestWithParam<Case> {};
 
 TEST_P(SchedulePoints, ADrawnOneGivesTheDefaultsBits) { expect_the_defaults_bits(GetParam(), 1); }
 
-INSTANTIATE_TEST_SUITE_P(Models, SchedulePoints,
-                         testing::ValuesIn(on_every_isa({{"", "bh4_d64_t40_b4", "f32", "f32"}})), name_of);
+INSTANTIATE_TEST_SUITE_P(Models, SchedulePoints, testing::ValuesIn(on_every_isa({{"", "bh4_d64_t40_b4", "f32", "f32"}})),
+                         name_of);
 
 class SchedulePointsSlow : public SchedulePoints {};
 
 TEST_P(SchedulePointsSlow, DrawnOnesGiveTheDefaultsBits) { expect_the_defaults_bits(GetParam(), 3); }
 
-INSTANTIATE_TEST_SUITE_P(Models, SchedulePointsSlow,
-                         testing::ValuesIn(on_every_isa({{"", "bh4_d256_t64_b8_repeat2", "f32", "f32"},
-                                                         {"", "bh4_d192_t24_b7", "f32", "f32"},
-                                                         {"", "dense_d512_t16_b8", "f32", "f32"},
-                                                         // Sums of so few terms that LLVM unrolls them whole.
-                                                         {"", "dense_d8_t1_b1", "f32", "f32"},
-                                                         {"", "bh4_d32_t6_b5_bf16_block1", "f32", "f32"},
-                                                         // On AMX and byte dot products, where the ISA has them.
-                                                         {"", "bh4_d256_t64_b8_repeat2", "i8", "bf16x3"},
-                                                         {"", "dense_d512_t16_b8", "i8", "bf16"},
-                                                         // Rows of groups of columns: an odd number of tiles, byte dot products.
-                                                         {"", "bh4_d192_t24_b7", "i4", "f32"},
-                                                         {"", "dense_d512_t16_b8", "i4", "f32"}})),
-                         name_of);
+INSTANTIATE_TEST_SUITE_P(
+    Models, SchedulePointsSlow,
+    testing::ValuesIn(on_every_isa({{"", "bh4_d256_t64_b8_repeat2", "f32", "f32"},
+                                    {"", "bh4_d192_t24_b7", "f32", "f32"},
+                                    {"", "dense_d512_t16_b8", "f32", "f32"},
+                                    // Sums of so few terms that LLVM unrolls them whole.
+                                    {"", "dense_d8_t1_b1", "f32", "f32"},
+                                    {"", "bh4_d32_t6_b5_bf16_block1", "f32", "f32"},
+                                    // On AMX and byte dot products, where the ISA has them.
+                                    {"", "bh4_d256_t64_b8_repeat2", "i8", "bf16x3"},
+                                    {"", "dense_d512_t16_b8", "i8", "bf16"},
+                                    // Rows of groups of columns: an odd number of tiles, byte dot products.
+                                    {"", "bh4_d192_t24_b7", "i4", "f32"},
+                                    {"", "dense_d512_t16_b8", "i4", "f32"}})),
+    name_of);
 
 }  // namespace
 }  // namespace lookupffn

@@ -19,22 +19,20 @@ namespace fs = std::filesystem;
 class Records : public testing::Test {
  protected:
   Records() {
-    fs::copy_file(std::string(LOOKUPFFN_SCHEDULES) + "/gather.space.json",
-                  schedules.file("gather.space.json"));
+    fs::copy_file(std::string(LOOKUPFFN_SCHEDULES) + "/gather.space.json", schedules.file("gather.space.json"));
     machine.cpu = "Test CPU 9000 (family 6, model 1)";
     machine.threads = 2;
     record.spec = spec;
     record.threads = 2;
     record.tokens = 64;
-    record.schedule = {{"d_tile", "128"},      {"vector_bytes", "64"},   {"tables_pass", "4"},
-                       {"unroll_tables", "2"}, {"prefetch_tables", "0"}, {"whole_rows", "false"}, {"parallel", "tokens"}};
+    record.schedule = {{"d_tile", "128"},        {"vector_bytes", "64"},  {"tables_pass", "4"},  {"unroll_tables", "2"},
+                       {"prefetch_tables", "0"}, {"whole_rows", "false"}, {"parallel", "tokens"}};
     record.default_us_per_token = {2.5, 2.25, 2.75};
     record.tuned_us_per_token = {2, 1.75, 2.125};
     record.gain = 1.25;
     record.gain_low = 1.125;
     record.gain_high = 1.5;
-    record.provenance = {"2024-05-17T09:30:00Z", machine.cpu, "L2 2048 KiB", "14.0.0",
-                         "0123456789abcdef",     "0.1.0"};
+    record.provenance = {"2024-05-17T09:30:00Z", machine.cpu, "L2 2048 KiB", "14.0.0", "0123456789abcdef", "0.1.0"};
   }
 
   ScheduleSpace space() const { return ScheduleSpace::load(schedules.path(), "gather"); }
@@ -64,7 +62,8 @@ class Records : public testing::Test {
   ScratchFolder schedules;
   Machine machine;
   ScheduleRecord record;
-  const KernelSpec spec = layer_kernels(ScheduleSpaces({LOOKUPFFN_SCHEDULES}), parse_layer_shape("d_in=512 tables=128"), "avx512", "f32", "f32")[5];  // gather, small
+  const KernelSpec spec = layer_kernels(ScheduleSpaces({LOOKUPFFN_SCHEDULES}), parse_layer_shape("d_in=512 tables=128"),
+                                        "avx512", "f32", "f32")[5];  // gather, small
 };
 
 TEST_F(Records, SaveAndLoad) {
@@ -201,8 +200,7 @@ TEST_F(Records, OtherCpuIsUsedWithAWord) {
   EXPECT_EQ(chosen.schedule, record.schedule);
   EXPECT_NE(chosen.provenance.find("(tuned on Other CPU)"), std::string::npos) << chosen.provenance;
   ASSERT_EQ(chosen.notes.size(), 1u);
-  EXPECT_NE(chosen.notes[0].find("was tuned on Other CPU with 2 threads, not on this CPU: it is used"),
-            std::string::npos)
+  EXPECT_NE(chosen.notes[0].find("was tuned on Other CPU with 2 threads, not on this CPU: it is used"), std::string::npos)
       << chosen.notes[0];
 }
 

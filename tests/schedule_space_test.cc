@@ -5,9 +5,9 @@
 #include <set>
 #include <stdexcept>
 
+#include "compiler_family.h"
 #include "isa_target.h"
 #include "isas.h"
-#include "compiler_family.h"
 #include "weight_types.h"
 
 namespace lookupffn {
@@ -102,9 +102,7 @@ TEST(ScheduleSpace, NothingLegalIsAnError) {
 TEST(ScheduleSpace, HashChangesWithMeaningOnly) {
   const std::string hash = ScheduleSpace::parse(kSpace, "a").content_hash();
   EXPECT_EQ(hash.size(), 16u);
-  EXPECT_EQ(
-      ScheduleSpace::parse(with(kSpace, "\"doc\": \"t\"", "\"doc\": \"better words\""), "b").content_hash(),
-      hash);
+  EXPECT_EQ(ScheduleSpace::parse(with(kSpace, "\"doc\": \"t\"", "\"doc\": \"better words\""), "b").content_hash(), hash);
   EXPECT_EQ(ScheduleSpace::parse(with(kSpace, "no unrolling there", "other"), "b").content_hash(), hash);
   EXPECT_EQ(ScheduleSpace::parse(with(kSpace, "\"tile\": 8", "\"tile\": 4"), "b").content_hash(), hash);
   EXPECT_NE(ScheduleSpace::parse(with(kSpace, "[1, 2, 4]", "[1, 2, 4, 8]"), "b").content_hash(), hash);
@@ -118,21 +116,15 @@ TEST(ScheduleSpace, ErrorsNameFileAndFault) {
   EXPECT_NE(error_of(with(kSpace, "\"schema\": 1", "\"schema\": 2")).find("schema 2"), std::string::npos);
   EXPECT_NE(error_of(with(kSpace, "[1, 2, 4]", "[]")).find("'unroll' has no values"), std::string::npos);
   EXPECT_NE(error_of(with(kSpace, "[1, 2, 4]", "[1, 2, 2]")).find("a value twice"), std::string::npos);
-  EXPECT_NE(error_of(with(kSpace, "\"order\", \"doc\"", "\"tile\", \"doc\"")).find("'tile' is there twice"),
+  EXPECT_NE(error_of(with(kSpace, "\"order\", \"doc\"", "\"tile\", \"doc\"")).find("'tile' is there twice"), std::string::npos);
+  EXPECT_NE(error_of(with(kSpace, "tile / 2", "quarter / 2")).find("'quarter', which is not known"), std::string::npos);
+  EXPECT_NE(error_of(with(kSpace, "\"unroll\": 4}", "\"unroll\": 3}")).find("'unroll' cannot be 3"), std::string::npos);
+  EXPECT_NE(error_of(with(kSpace, "\"when\": \"true\"", "\"when\": \"tile == 1\"")).find("'tile', which is not"),
             std::string::npos);
-  EXPECT_NE(error_of(with(kSpace, "tile / 2", "quarter / 2")).find("'quarter', which is not known"),
-            std::string::npos);
-  EXPECT_NE(error_of(with(kSpace, "\"unroll\": 4}", "\"unroll\": 3}")).find("'unroll' cannot be 3"),
-            std::string::npos);
-  EXPECT_NE(
-      error_of(with(kSpace, "\"when\": \"true\"", "\"when\": \"tile == 1\"")).find("'tile', which is not"),
-      std::string::npos);
-  EXPECT_NE(error_of(with(kSpace, "\"when\": \"true\"", "\"when\": \"1\"")).find("\"when\": \"true\""),
-            std::string::npos);
+  EXPECT_NE(error_of(with(kSpace, "\"when\": \"true\"", "\"when\": \"1\"")).find("\"when\": \"true\""), std::string::npos);
 }
 
-std::vector<KernelSpec> shipped(const std::string& shape, const std::string& isa,
-                                const std::string& table_type = "f32") {
+std::vector<KernelSpec> shipped(const std::string& shape, const std::string& isa, const std::string& table_type = "f32") {
   return layer_kernels(ScheduleSpaces({LOOKUPFFN_SCHEDULES}), parse_layer_shape(shape), isa, table_type, "f32");
 }
 
@@ -146,12 +138,10 @@ TEST(ShippedSpaces, HaveEnoughToTune) {
 
 TEST(ShippedSpaces, EveryShapeHasADefault) {
   for (const char* shape :
-       {"d_in=512 tables=128", "d_in=768 tables=128", "d_in=1 tables=1 bits=1 block=1",
-        "d_in=100 tables=5 bits=10", "d_in=8192 d_out=8192 tables=4096 bits=16 block=8192",
-        "d_in=8192 d_out=1 tables=4096 bits=16 block=1", "d_in=512 tables=64 projection=dense",
-        "d_in=1 d_out=8191 tables=3 bits=1 projection=dense",
-        "d_in=8191 d_out=17 tables=4093 bits=16 projection=dense",
-        "d_in=192 d_out=48 tables=24 bits=7 block=32"}) {
+       {"d_in=512 tables=128", "d_in=768 tables=128", "d_in=1 tables=1 bits=1 block=1", "d_in=100 tables=5 bits=10",
+        "d_in=8192 d_out=8192 tables=4096 bits=16 block=8192", "d_in=8192 d_out=1 tables=4096 bits=16 block=1",
+        "d_in=512 tables=64 projection=dense", "d_in=1 d_out=8191 tables=3 bits=1 projection=dense",
+        "d_in=8191 d_out=17 tables=4093 bits=16 projection=dense", "d_in=192 d_out=48 tables=24 bits=7 block=32"}) {
     for (const IsaRow& row : kIsas) {
       const std::string isa = row.name;
       for (const std::string& type : weight_type_names(WeightRole::kTables)) {
@@ -168,7 +158,8 @@ TEST(ShippedSpaces, EveryShapeHasADefault) {
 // Small blocks have fewer vectors, not narrower ones.
 TEST(ShippedSpaces, DefaultsKeepTheWidestVectors) {
   const ScheduleSpace space = ScheduleSpace::load(LOOKUPFFN_SCHEDULES, "hash");
-  for (const KernelSpec& spec : layer_kernels(ScheduleSpaces({LOOKUPFFN_SCHEDULES}), parse_layer_shape("d_in=64 tables=8 bits=4 block=16"), "avx512", "f32", "f32")) {
+  for (const KernelSpec& spec : layer_kernels(ScheduleSpaces({LOOKUPFFN_SCHEDULES}),
+                                              parse_layer_shape("d_in=64 tables=8 bits=4 block=16"), "avx512", "f32", "f32")) {
     if (spec.kernel == "hash") {
       EXPECT_EQ(space.default_schedule(spec).at("vector_bytes"), "64") << describe(spec);
     }
@@ -178,7 +169,7 @@ TEST(ShippedSpaces, DefaultsKeepTheWidestVectors) {
 TEST(ShippedSpaces, DefaultsAreWrittenOutForTheUsualShapes) {
   // Where the nearest legal schedule had to stand in, a default would be luck.
   for (const IsaRow& row : kIsas) {
-      const std::string isa = row.name;
+    const std::string isa = row.name;
     for (const KernelSpec& spec : shipped("d_in=512 tables=128", isa)) {
       const ScheduleSpace space = ScheduleSpace::load(LOOKUPFFN_SCHEDULES, spec.kernel);
       const int bytes = isa_target(isa).vector_bytes;
@@ -195,10 +186,9 @@ TEST(LayerShape, ReadsAndRefuses) {
             parse_layer_shape("d_in=768 tables=100 bits=7 block=16"));
   EXPECT_EQ(parse_layer_shape("d_in=64 tables=2 projection=dense").block, 0);
   for (const char* bad :
-       {"", "d_in=512", "d_in=0 tables=1", "d_in=8193 tables=1", "d_in=512 tables=1 bits=17",
-        "d_in=512 tables=1 block=48", "d_in=512 tables=1 block=1024", "d_in=512 tables=x",
-        "d_in=512 tables=1 rows=2", "d_in=512 tables=1 projection=fft", "d_in 512", "d_in=4 d_in=4 tables=1",
-        "d_in=64 tables=2 projection=dense block=8"}) {
+       {"", "d_in=512", "d_in=0 tables=1", "d_in=8193 tables=1", "d_in=512 tables=1 bits=17", "d_in=512 tables=1 block=48",
+        "d_in=512 tables=1 block=1024", "d_in=512 tables=x", "d_in=512 tables=1 rows=2", "d_in=512 tables=1 projection=fft",
+        "d_in 512", "d_in=4 d_in=4 tables=1", "d_in=64 tables=2 projection=dense block=8"}) {
     EXPECT_THROW(parse_layer_shape(bad), std::runtime_error) << bad;
   }
 }

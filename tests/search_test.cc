@@ -1,6 +1,4 @@
 // The search finds good points of known surfaces, and the recorded sweeps' best.
-#include "search/search_strategy.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -11,6 +9,7 @@
 
 #include "search/cost_model.h"
 #include "search/replay.h"
+#include "search/search_strategy.h"
 #include "trial/trial_log.h"
 
 namespace lookupffn {
@@ -42,18 +41,16 @@ std::vector<Schedule> gather_like_points() {
 // Smooth in most parameters, with a cliff where registers spill, an interaction, and roughness of 6%.
 double gather_like_cost(const Schedule& point, bool passes_pay) {
   const auto of = [&](const char* name) { return std::stod(point.at(name)); };
-  const double tile = of("d_tile"), vector = of("vector_bytes"), pass = of("tables_pass"),
-               unroll = of("unroll_tables"), prefetch = of("prefetch_tables");
-  double cost = 1 + 0.2 * std::pow(64 / vector - 1, 1.2) +
-                0.06 * std::pow(std::log2(tile / (passes_pay ? 256 : 128)), 2);
+  const double tile = of("d_tile"), vector = of("vector_bytes"), pass = of("tables_pass"), unroll = of("unroll_tables"),
+               prefetch = of("prefetch_tables");
+  double cost = 1 + 0.2 * std::pow(64 / vector - 1, 1.2) + 0.06 * std::pow(std::log2(tile / (passes_pay ? 256 : 128)), 2);
   if (tile * 4 / vector + unroll > 28) cost *= 1.4;
   if (passes_pay) cost *= pass == 0 ? 1.5 : 1 + 0.12 * std::abs(std::log2(pass / 4));
   if (!passes_pay) cost *= pass == 0 ? 1 : 1 + 0.05 * std::log2(pass + 1);
   cost *= 1 + 0.04 * std::abs(std::log2(unroll) - 1) + (unroll * tile > 1024 ? 0.3 : 0);
   cost *= prefetch == 0 ? 1.1 : 1 + 0.03 * std::abs(std::log2(prefetch / 2));
   const unsigned rough =
-      static_cast<unsigned>(tile * 31 + vector * 7 + pass * 131 + unroll * 17 + prefetch * 1009) *
-      2654435761u;
+      static_cast<unsigned>(tile * 31 + vector * 7 + pass * 131 + unroll * 17 + prefetch * 1009) * 2654435761u;
   return cost * (1 + 0.06 * ((rough >> 8) % 1000) / 1000.0);
 }
 
@@ -108,8 +105,7 @@ TEST(Search, EveryPointIsProposedOnce) {
       for (const size_t point : batch) {
         EXPECT_TRUE(seen.insert(point).second) << name << " repeats " << point;
         // Some fail; the search goes on.
-        search->observe(point,
-                        point % 5 == 0 ? std::nullopt : std::optional<double>(1.0 + double(point % 11)));
+        search->observe(point, point % 5 == 0 ? std::nullopt : std::optional<double>(1.0 + double(point % 11)));
       }
     }
     EXPECT_EQ(seen.size(), space.size()) << name;
@@ -174,8 +170,7 @@ TEST(Search, RecordedSweepsAreSearchedWell) {
       for (const ReplayResult& result : replay(read_trial_log(entry.path().string()), options)) {
         ++sweeps;
         EXPECT_GE(result.points, 200u) << entry.path() << " is no sweep";
-        EXPECT_LE(result.median_excess(), 0.03)
-            << entry.path() << ": " << result.kernel << (from_default ? "" : " blind");
+        EXPECT_LE(result.median_excess(), 0.03) << entry.path() << ": " << result.kernel << (from_default ? "" : " blind");
       }
     }
   }

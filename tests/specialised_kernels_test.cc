@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "layer_check.h"
-#include "lookupffn/lookupffn.hpp"
 #include "layer_weights.h"
+#include "lookupffn/lookupffn.hpp"
+#include "lookupffn_layer.h"
+#include "model.h"
 #include "reference/golden.h"
 #include "reference/layer.h"
 #include "sanitized.h"
@@ -17,8 +19,6 @@
 #include "test_huge_kernels.h"
 #include "test_kernels.h"
 #include "test_shapes.h"
-#include "model.h"
-#include "lookupffn_layer.h"
 
 namespace lookupffn {
 namespace {
@@ -53,7 +53,8 @@ TEST_P(SpecialisedShapes, AgreeWithTheReference) {
 TEST_P(SpecialisedShapes, AddUpRowsThatNeedNoRounding) {
   ASSERT_EQ(test_kernels_register(), LOOKUPFFN_OK) << lookupffn_last_message();
   for (const lookupffn_type type : checks::table_types()) {
-    const LayerCase layer(checks::with_exact_tables(reference::random_layer(checks::shape_from(GetParam()), 503), type), 503, 130);
+    const LayerCase layer(checks::with_exact_tables(reference::random_layer(checks::shape_from(GetParam()), 503), type), 503,
+                          130);
     for (const std::string& isa : checks::runnable_isas()) {
       layer.check({isa, LOOKUPFFN_SPECIALISED_KERNELS, type, LOOKUPFFN_F32}, {1, 9, 130}, true);
     }

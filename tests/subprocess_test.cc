@@ -73,8 +73,8 @@ TEST(Subprocess, TimeLimitKillsTheWholeGroup) {
   ProcessOptions options;
   options.time_limit_seconds = 0.3;
   options.working_directory = directory.path();
-  const ProcessResult result = run_process(
-      {"sh", "-c", "trap '' TERM INT; sleep 100 & echo $! > grandchild; echo started; wait"}, options);
+  const ProcessResult result =
+      run_process({"sh", "-c", "trap '' TERM INT; sleep 100 & echo $! > grandchild; echo started; wait"}, options);
   EXPECT_EQ(result.end, End::kTimedOut);
   EXPECT_GE(result.seconds, 0.3);
   EXPECT_LT(result.seconds, 10);
@@ -152,8 +152,7 @@ TEST(Subprocess, ChildDiesWithItsParent) {
   pid_t child = 0;
   for (int attempt = 0; attempt < 500 && child == 0; ++attempt) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    if (access((directory.file("child")).c_str(), F_OK) == 0)
-      child = std::atoi(read_file(directory.file("child")).c_str());
+    if (access((directory.file("child")).c_str(), F_OK) == 0) child = std::atoi(read_file(directory.file("child")).c_str());
   }
   ASSERT_GT(child, 0);
   ASSERT_EQ(kill(child, 0), 0);

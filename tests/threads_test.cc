@@ -1,4 +1,6 @@
 // Our pool: every task once, whatever the counts, from many callers, nested; and the default number of threads.
+#include "threads.h"
+
 #include <gtest/gtest.h>
 #include <sched.h>
 
@@ -9,7 +11,6 @@
 #include <vector>
 
 #include "lookupffn/lookupffn.hpp"
-#include "threads.h"
 
 namespace lookupffn {
 namespace {
@@ -48,9 +49,8 @@ TEST(ThreadPool, WakesAfterSleep) {
 TEST(ThreadPool, NestedRunsRun) {
   const Threads threads(3);
   std::atomic<size_t> runs{0};
-  threads.get()->run(6, [&](size_t) {
-    threads.get()->run(5, [&](size_t) { threads.get()->run(2, [&](size_t) { ++runs; }); });
-  });
+  threads.get()->run(6,
+                     [&](size_t) { threads.get()->run(5, [&](size_t) { threads.get()->run(2, [&](size_t) { ++runs; }); }); });
   EXPECT_EQ(runs, 60u);
 }
 

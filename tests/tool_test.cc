@@ -143,7 +143,8 @@ TEST(Tool, Verify) {
   EXPECT_EQ(json.at("ok"), true);
   EXPECT_EQ(json.at("judged").at("tokens"), json.at("tokens"));
   EXPECT_GT(json.at("judged").at("values"), 0);
-  const nlohmann::json bf16 = json_of({"verify", kBh4 + ".model.safetensors", kBh4 + ".io.safetensors", "--json", "--projection-type", "bf16"});
+  const nlohmann::json bf16 =
+      json_of({"verify", kBh4 + ".model.safetensors", kBh4 + ".io.safetensors", "--json", "--projection-type", "bf16"});
   EXPECT_EQ(bf16.at("ok"), true);
   EXPECT_EQ(bf16.at("code").at("wrong"), 0);
   EXPECT_EQ(bf16.at("file").at("code").at("wrong"), 0);
@@ -279,7 +280,8 @@ TEST(Tool, RunRefusesAnInputOfTheWrongType) {
 
 TEST(Tool, Build) {
   const ScratchFolder folder;
-  expect_error({"build", "/nonexistent/m.safetensors", "--isa", "avx2", "--out", folder.file("k")}, {"/nonexistent/m.safetensors"});
+  expect_error({"build", "/nonexistent/m.safetensors", "--isa", "avx2", "--out", folder.file("k")},
+               {"/nonexistent/m.safetensors"});
   expect_error({"build", "--shape", "d_in=5", "--isa", "avx2", "--out", folder.file("k")}, {"tables"});
   expect_error({"build", "--isa", "avx2", "--out", folder.file("k")}, {"--shape"});
   expect_error({"build", kModel, "--isa", "sse5", "--out", folder.file("k")}, {"sse5"});

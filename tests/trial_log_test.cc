@@ -136,8 +136,7 @@ TEST_F(TrialLogTest, AForeignLogIsRefusedWithTheReason) {
   { TrialLog log(path_, header(), false); }
   EXPECT_EQ(refusal(path_, header(), true), "");
   const std::string machine = refusal(path_, header("B CPU"), true);
-  EXPECT_NE(machine.find("was made for machine 'A CPU', this run's is 'B CPU'"), std::string::npos)
-      << machine;
+  EXPECT_NE(machine.find("was made for machine 'A CPU', this run's is 'B CPU'"), std::string::npos) << machine;
   const std::string version = refusal(path_, header("A CPU", "2"), true);
   EXPECT_NE(version.find("version '1'"), std::string::npos) << version;
   const std::string shape = refusal(path_, header("A CPU", "1", "d_in=768"), true);

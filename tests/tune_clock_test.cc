@@ -35,11 +35,10 @@ class TuneClockJumps : public testing::Test {
 
   // Tunes for `budget` seconds and expects that it takes about that long.
   void tune(const std::string& clock, int budget, const std::vector<std::string>& more) const {
-    std::vector<std::string> argv = {
-        LOOKUPFFN_TOOL,  "tune",  "--workload", "d_in=32 tables=4 bits=3 block=16",
-        "--isa",         "sse41", "--tokens",   "8",
-        "--sample-time", "0.1",   "--log",      log_,
-        "--out",         out_,    "--budget",   std::to_string(budget) + "s"};
+    std::vector<std::string> argv = {LOOKUPFFN_TOOL,  "tune",  "--workload", "d_in=32 tables=4 bits=3 block=16",
+                                     "--isa",         "sse41", "--tokens",   "8",
+                                     "--sample-time", "0.1",   "--log",      log_,
+                                     "--out",         out_,    "--budget",   std::to_string(budget) + "s"};
     argv.insert(argv.end(), more.begin(), more.end());
     ProcessOptions options;
     options.time_limit_seconds = 120;
@@ -92,8 +91,7 @@ class TuneClockJumps : public testing::Test {
   }
 
   ScratchFolder folder_;
-  std::string linker_ = folder_.file("linker"), log_ = folder_.file("tune.jsonl"),
-              out_ = folder_.file("schedules");
+  std::string linker_ = folder_.file("linker"), log_ = folder_.file("tune.jsonl"), out_ = folder_.file("schedules");
 };
 
 TEST_F(TuneClockJumps, TheDateIsSet) {

@@ -12,10 +12,7 @@ namespace lookupffn {
 namespace {
 
 KernelSpec gather(const std::string& isa = "avx512", const std::string& batch_class = "small") {
-  return {"gather",
-          isa,
-          batch_class,
-          {{"bits", "8"}, {"d_out", "512"}, {"table_type", "f32"}, {"tables", "128"}}};
+  return {"gather", isa, batch_class, {{"bits", "8"}, {"d_out", "512"}, {"table_type", "f32"}, {"tables", "128"}}};
 }
 
 TEST(Progress, OneLineSaysItAll) {

@@ -36,9 +36,8 @@ class TuneTiny : public testing::Test {
   }
 
   std::vector<std::string> command(const std::vector<std::string>& more) const {
-    std::vector<std::string> argv = {kTool,   "tune",  "--workload",    workload_,
-                                     "--isa", "sse41", "--sample-time", "0.005",
-                                     "--log", log_,    "--out",         out_};
+    std::vector<std::string> argv = {kTool,           "tune",  "--workload", workload_, "--isa", "sse41",
+                                     "--sample-time", "0.005", "--log",      log_,      "--out", out_};
     argv.insert(argv.end(), more.begin(), more.end());
     return argv;
   }
@@ -51,9 +50,7 @@ class TuneTiny : public testing::Test {
     return options;
   }
 
-  ProcessResult tune(const std::vector<std::string>& more) const {
-    return run_process(command(more), options());
-  }
+  ProcessResult tune(const std::vector<std::string>& more) const { return run_process(command(more), options()); }
 
   // Starts it and does not wait: to be killed.
   pid_t start(const std::vector<std::string>& more) const {
@@ -76,8 +73,7 @@ class TuneTiny : public testing::Test {
     std::vector<std::string> found;
     for (const auto& entry : fs::directory_iterator("/proc")) {
       const std::string name = entry.path().filename().string();
-      if (name.find_first_not_of("0123456789") != std::string::npos || name == std::to_string(getpid()))
-        continue;
+      if (name.find_first_not_of("0123456789") != std::string::npos || name == std::to_string(getpid())) continue;
       std::ifstream file(entry.path() / "cmdline", std::ios::binary);
       const std::string line((std::istreambuf_iterator<char>(file)), {});
       if (line.find(folder_.path()) != std::string::npos) found.push_back(line);
@@ -92,10 +88,15 @@ class TuneTiny : public testing::Test {
     write_file_atomically(
         path,
         "#!/bin/sh\n"
-        "n=$(cat '" + count + "' 2>/dev/null || echo 0)\n"
-        "echo $((n + 1)) >'" + count + "'\n"
-        "while getopts g:f:n:o:e: option; do case $option in f) f=$OPTARG;; o) o=$OPTARG;; esac; done 2>/dev/null\n"
-        "bad() { echo \"int ${f}_argv(void **a) { $1 }\" | cc -x c -c - -o \"$o/$f.o\"; exit; }\n" + body);
+        "n=$(cat '" +
+            count +
+            "' 2>/dev/null || echo 0)\n"
+            "echo $((n + 1)) >'" +
+            count +
+            "'\n"
+            "while getopts g:f:n:o:e: option; do case $option in f) f=$OPTARG;; o) o=$OPTARG;; esac; done 2>/dev/null\n"
+            "bad() { echo \"int ${f}_argv(void **a) { $1 }\" | cc -x c -c - -o \"$o/$f.o\"; exit; }\n" +
+            body);
     fs::permissions(path, fs::perms::owner_all);
     return path;
   }
@@ -183,16 +184,15 @@ TEST_F(TuneTiny, RecordsSayWhatCodeWasMeasured) {
                         "  case $word in d_tile=16) word=d_tile=32;; d_tile=*) word=d_tile=16;; esac\n"
                         "  arguments+=(\"$word\")\n"
                         "done\n"
-                        "exec '" + kGenerator + "' \"${arguments[@]}\"\n");
+                        "exec '" +
+                            kGenerator + "' \"${arguments[@]}\"\n");
   fs::permissions(changed, fs::perms::owner_all);
 
-  const struct {
-    std::string generator, code;
-  } cases[] = {{kGenerator, "same"}, {changed, "other"}};
+  const struct { std::string generator, code; } cases[] = {{kGenerator, "same"}, {changed, "other"}};
   for (const auto& c : cases) {
     const ProcessResult built =
-        run_process({kTool, "build", "--shape", workload_, "--isa", "sse41", "--out", folder_.file("library"), "--schedules", out_,
-                     "--schedules", spaces, "--generator", c.generator},
+        run_process({kTool, "build", "--shape", workload_, "--isa", "sse41", "--out", folder_.file("library"), "--schedules",
+                     out_, "--schedules", spaces, "--generator", c.generator},
                     options());
     ASSERT_TRUE(built.ok()) << built.err;
     EXPECT_EQ(built.err.find("was tuned on other code (generator or compiler changed since): tune again") != std::string::npos,
@@ -207,7 +207,7 @@ TEST_F(TuneTiny, RecordsSayWhatCodeWasMeasured) {
     }
     EXPECT_EQ(tuned, 1u);
 
-    std::vector<std::string> list = {kTool,         "schedules", "--isa", "sse41",       "--schedules", out_,
+    std::vector<std::string> list = {kTool,         "schedules", "--isa",  "sse41",       "--schedules", out_,
                                      "--schedules", spaces,      "--json", "--generator", c.generator};
     const auto code_of_record = [&] {
       const ProcessResult listed = run_process(list, options());
@@ -268,8 +268,7 @@ TEST_F(TuneTiny, KilledAndResumed) {
       kept = now;
     }
     // The guards need a moment, however loaded the machine is.
-    for (int i = 0; i < 300 && !processes().empty(); ++i)
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    for (int i = 0; i < 300 && !processes().empty(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(50));
     EXPECT_EQ(processes(), std::vector<std::string>());
   }
   const ProcessResult result = tune(arguments);
@@ -323,7 +322,8 @@ TEST_F(TuneTiny, CandidatesThatFailAreTrials) {
 TEST_F(TuneTiny, WhatBeatsTheDefaultHasARecord) {
   if (find_program("objcopy").empty()) GTEST_SKIP() << "there is no objcopy (apt install binutils)";
   const std::string wrapper = generator(
-      "'" + kGenerator + "' \"$@\" || exit 1\n"
+      "'" + kGenerator +
+      "' \"$@\" || exit 1\n"
       "[ $n = 0 ] || exit 0\n"
       "objcopy --redefine-sym ${f}_argv=${f}_fast \"$o/$f.o\" \"$o/$f.fast.o\" &&\n"
       "echo \"int ${f}_fast(void **); int ${f}_argv(void **a) {\n"
@@ -386,8 +386,7 @@ TEST_F(TuneTiny, ClearErrors) {
       {{"--trials", "1", "--isa", "z80"}, "z80"},
   };
   for (const auto& c : cases) {
-    std::vector<std::string> argv = {kTool,   "tune", "--workload", "d_in=32 tables=4 bits=3 block=16",
-                                     "--isa", "sse41"};
+    std::vector<std::string> argv = {kTool, "tune", "--workload", "d_in=32 tables=4 bits=3 block=16", "--isa", "sse41"};
     for (size_t i = 0; i + 1 < c.arguments.size(); i += 2) {
       const auto there = std::find(argv.begin(), argv.end(), c.arguments[i]);
       if (there != argv.end()) {

@@ -13,11 +13,11 @@
 #include <string>
 #include <vector>
 
+#include "compiler_family.h"
 #include "generation_progress.h"
 #include "installation.h"
 #include "kernel_library.h"
 #include "kernel_table.h"
-#include "compiler_family.h"
 #include "machine.h"
 #include "model_shapes.h"
 #include "option_checks.h"
@@ -79,9 +79,7 @@ void build(const BuildOptions& options) {
   request.jobs = options.jobs > 0 ? options.jobs : this_machine().threads;
   request.cancelled = &interrupted;
   const auto progress = std::make_shared<GenerationProgress>(stdout);
-  request.progress = [progress](size_t done, size_t total, const std::string& what) {
-    (*progress)(done, total, what);
-  };
+  request.progress = [progress](size_t done, size_t total, const std::string& what) { (*progress)(done, total, what); };
 
   struct sigaction action = {};
   action.sa_handler = interrupt;
@@ -97,15 +95,14 @@ void build(const BuildOptions& options) {
   }
   for (const std::string& note : result.notes) std::fprintf(stderr, "note: %s\n", note.c_str());
   std::printf("%s: kernel library '%s', %zu kernels (%zu tuned, %zu with default schedules), %.1f MiB\n",
-              options.directory.c_str(), request.name.c_str(), result.kernels, result.tuned,
-              result.kernels - result.tuned, double(result.archive_bytes) / (1 << 20));
+              options.directory.c_str(), request.name.c_str(), result.kernels, result.tuned, result.kernels - result.tuned,
+              double(result.archive_bytes) / (1 << 20));
 }
 
 }  // namespace
 
 void add_build_command(CLI::App& app) {
-  CLI::App* command =
-      app.add_subcommand("build", "Make a specialised kernel library for a model or for shapes");
+  CLI::App* command = app.add_subcommand("build", "Make a specialised kernel library for a model or for shapes");
   command->description(
       "Generates Halide kernels for all layers of a model, or for given shapes, and makes a directory with "
       "a\n"
@@ -116,26 +113,22 @@ void add_build_command(CLI::App& app) {
   const auto options = std::make_shared<BuildOptions>();
   command->add_option("MODEL", options->model, "safetensors file: kernels for all of its layers");
   command
-      ->add_option(
-          "--shape", options->shapes,
-          "a layer's shape instead of a model, as \"d_in=512 d_out=512 tables=128 bits=8 projection=bh4 "
-          "block=64\"; may be repeated")
+      ->add_option("--shape", options->shapes,
+                   "a layer's shape instead of a model, as \"d_in=512 d_out=512 tables=128 bits=8 projection=bh4 "
+                   "block=64\"; may be repeated")
       ->allow_extra_args(false);
   command->add_option("--isa", options->isas, "ISAs, separated by commas; also native and all")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->required();
-  command->add_option("--out", options->directory, "directory for the result; an earlier result is replaced")
-      ->required();
-  command->add_option("--name", options->name,
-                      "the library's name, a C identifier; default: from the model's")
+  command->add_option("--out", options->directory, "directory for the result; an earlier result is replaced")->required();
+  command->add_option("--name", options->name, "the library's name, a C identifier; default: from the model's")
       ->check(not_empty());
   command->add_option("--table-type", options->table_types, "table types, separated by commas; default f32")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->check(CLI::IsMember(weight_type_names(WeightRole::kTables)));
-  command
-      ->add_option("--projection-type", options->projection_types, "projection types, likewise; default f32")
+  command->add_option("--projection-type", options->projection_types, "projection types, likewise; default f32")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->check(CLI::IsMember(weight_type_names(WeightRole::kProjections)));
@@ -143,14 +136,11 @@ void add_build_command(CLI::App& app) {
       ->add_option("--schedules", options->schedules,
                    "directory with tuned schedules, looked at before lookupffn's own; may be repeated")
       ->allow_extra_args(false);
-  command->add_option("--generator", options->generator,
-                      "the generator program, where it is not found by itself")
+  command->add_option("--generator", options->generator, "the generator program, where it is not found by itself")
       ->check(not_empty());
-  command
-      ->add_option("--jobs", options->jobs, "kernels generated at a time; default: the CPUs that may be used")
+  command->add_option("--jobs", options->jobs, "kernels generated at a time; default: the CPUs that may be used")
       ->check(whole_number(1, 1024));
-  command
-      ->add_option("--sanitizer", options->sanitizer, "instrument the kernels: address, undefined or thread")
+  command->add_option("--sanitizer", options->sanitizer, "instrument the kernels: address, undefined or thread")
       ->check(CLI::IsMember({"address", "undefined", "thread"}));
   command->callback([options] { build(*options); });
 }

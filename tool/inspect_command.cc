@@ -9,8 +9,8 @@
 #include "compiler_family.h"
 #include "json_fields.h"
 #include "layer_options.h"
-#include "model.h"
 #include "lookupffn/lookupffn.hpp"
+#include "model.h"
 #include "shape_fields.h"
 
 namespace lookupffn {
@@ -47,8 +47,11 @@ nlohmann::json describe_layer(const Shape& shape, const LayerOptions& options) {
                           {"projection", projection_name(shape.projection)},
                           {"table_bytes", work.retriever.footprint_bytes},
                           {"projection_bytes", work.addresser.footprint_bytes},
-                          {"per_token", {{"hash_flops", work.addresser.flops}, {"gather_flops", work.retriever.flops},
-                                         {"flops", flops}, {"table_bytes", work.retriever.row_bytes}}}};
+                          {"per_token",
+                           {{"hash_flops", work.addresser.flops},
+                            {"gather_flops", work.retriever.flops},
+                            {"flops", flops},
+                            {"table_bytes", work.retriever.row_bytes}}}};
   for (const ShapeField& field : kShapeFields) {
     if (shape.*field.c_value != 0) layer[field.name] = shape.*field.c_value;
   }
@@ -64,10 +67,17 @@ nlohmann::json describe_layer(const Shape& shape, const LayerOptions& options) {
 
 nlohmann::json describe_packed(const Layer& layer) {
   const LayerInfo info = layer.info();
-  return {{"isa", info.isa}, {"specialised", info.specialised != 0}, {"fallback", info.fallback}, {"kernels", info.kernels},
-          {"table_type", type_name(info.table_type)}, {"projection_type", type_name(info.projection_type)},
-          {"table_bytes", info.table_bytes}, {"projection_bytes", info.projection_bytes},
-          {"packed_bytes", info.packed_bytes}, {"huge_page_bytes", info.huge_page_bytes}, {"pack_seconds", info.pack_seconds},
+  return {{"isa", info.isa},
+          {"specialised", info.specialised != 0},
+          {"fallback", info.fallback},
+          {"kernels", info.kernels},
+          {"table_type", type_name(info.table_type)},
+          {"projection_type", type_name(info.projection_type)},
+          {"table_bytes", info.table_bytes},
+          {"projection_bytes", info.projection_bytes},
+          {"packed_bytes", info.packed_bytes},
+          {"huge_page_bytes", info.huge_page_bytes},
+          {"pack_seconds", info.pack_seconds},
           {"process_resident_bytes", process_bytes("VmRSS")}};
 }
 
@@ -76,22 +86,26 @@ void print_layer(const nlohmann::json& layer) {
   std::printf("layer %s\n", quote_name(layer["prefix"].get<std::string>()).c_str());
   std::string text = "family " + layer["family"].get<std::string>() + ", projection " + layer["projection"].get<std::string>();
   for (const ShapeField& field : kShapeFields) {
-    if (layer.contains(field.name)) text += std::string(", ") + field.name + " " + std::to_string(layer[field.name].get<size_t>());
+    if (layer.contains(field.name))
+      text += std::string(", ") + field.name + " " + std::to_string(layer[field.name].get<size_t>());
   }
   std::printf("  %s", text.c_str());
   for (const char* name : {"decay", "layer_norm_eps"}) {
     if (layer.contains(name)) std::printf(", %s %g", name, number(layer[name]));
   }
   std::printf("\n  tables %s", megabytes(number(layer["table_bytes"])).c_str());
-  if (number(layer["projection_bytes"]) > 0) std::printf(", projection %s", megabytes(number(layer["projection_bytes"])).c_str());
+  if (number(layer["projection_bytes"]) > 0)
+    std::printf(", projection %s", megabytes(number(layer["projection_bytes"])).c_str());
   const nlohmann::json& token = layer["per_token"];
   std::printf("\n  %s: %.3f Mflop (hash %.3f, gather %.3f), reads %s of tables\n", layer.contains("d_in") ? "a token" : "an id",
               number(token["flops"]) / 1e6, number(token["hash_flops"]) / 1e6, number(token["gather_flops"]) / 1e6,
               megabytes(number(token["table_bytes"])).c_str());
   if (layer.contains("dense_ffn")) {
-    std::printf("  the dense FFN of this width (%zu hidden): %.3f Mflop a token, %s of weights in f32; this layer does %.1f %% of its flops\n",
-                layer["dense_ffn"]["d_hidden"].get<size_t>(), number(layer["dense_ffn"]["flops"]) / 1e6,
-                megabytes(number(layer["dense_ffn"]["weight_bytes"])).c_str(), 100 * number(layer["flops_of_dense"]));
+    std::printf(
+        "  the dense FFN of this width (%zu hidden): %.3f Mflop a token, %s of weights in f32; this layer does %.1f %% of its "
+        "flops\n",
+        layer["dense_ffn"]["d_hidden"].get<size_t>(), number(layer["dense_ffn"]["flops"]) / 1e6,
+        megabytes(number(layer["dense_ffn"]["weight_bytes"])).c_str(), 100 * number(layer["flops_of_dense"]));
   }
   if (!layer.contains("packed")) return;
   const nlohmann::json& packed = layer["packed"];
@@ -123,7 +137,8 @@ void inspect(const Options& options) {
 }  // namespace
 
 void add_inspect_command(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("inspect", "Show a model's layers: shapes, bytes, what a token costs beside the dense FFN");
+  CLI::App* command =
+      app.add_subcommand("inspect", "Show a model's layers: shapes, bytes, what a token costs beside the dense FFN");
   auto options = std::make_shared<Options>();
   command->add_option("model", options->model, "Model file (safetensors)")->required();
   command->add_flag("--packed", options->packed, "Pack each layer too, and tell time, bytes and kernels");

@@ -21,8 +21,12 @@ void print_table() {
 void print_json() {
   nlohmann::json list = nlohmann::json::array();
   for (const IsaInfo& isa : isas()) {
-    list.push_back({{"name", isa.name}, {"description", isa.description}, {"built_in", isa.built_in != 0},
-                    {"runnable", isa.runnable != 0}, {"missing", isa.missing}, {"active", isa.active != 0}});
+    list.push_back({{"name", isa.name},
+                    {"description", isa.description},
+                    {"built_in", isa.built_in != 0},
+                    {"runnable", isa.runnable != 0},
+                    {"missing", isa.missing},
+                    {"active", isa.active != 0}});
   }
   std::printf("%s\n", json_text(list).c_str());
 }

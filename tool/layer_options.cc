@@ -6,26 +6,32 @@
 namespace lookupffn {
 
 void LayerOptions::add_to(CLI::App& command) {
-  command.add_option("--prefix", prefix, "Prefix of the layer's tensors, such as layer.0.FFN.; not needed where the file holds one layer");
+  command.add_option("--prefix", prefix,
+                     "Prefix of the layer's tensors, such as layer.0.FFN.; not needed where the file holds one layer");
   command.add_option("--isa", isa, "ISA to run on (see lookupffn isas); default: the active one")->check(isa_name());
-  command.add_option("--kernels", kernels, "generic, specialised, or any: specialised where there are some")
+  command
+      .add_option("--kernels", kernels, "generic, specialised, or any: specialised where there are some")
       // "portable" is what generic kernels were called up to version 0.1.
       ->transform([](const std::string& name) { return name == "portable" ? std::string("generic") : name; })
-      ->check(CLI::IsMember({"any", "generic", "specialised"}))->capture_default_str();
+      ->check(CLI::IsMember({"any", "generic", "specialised"}))
+      ->capture_default_str();
   command.add_option("--library", library, "Directory of a kernel library made by lookupffn build")->check(not_empty());
   command.add_option("--table-type", table_type, "How tables are stored (see lookupffn types)")
-      ->check(CLI::IsMember(weight_type_names(WeightRole::kTables)))->capture_default_str();
+      ->check(CLI::IsMember(weight_type_names(WeightRole::kTables)))
+      ->capture_default_str();
   command.add_option("--projection-type", projection_type, "How projection weights are stored (see lookupffn types)")
-      ->check(CLI::IsMember(weight_type_names(WeightRole::kProjections)))->capture_default_str();
+      ->check(CLI::IsMember(weight_type_names(WeightRole::kProjections)))
+      ->capture_default_str();
   command.add_option("--threads", threads, "Threads to run on; 0: as many as this process may use")
-      ->check(whole_number(0, 4096))->capture_default_str();
+      ->check(whole_number(0, 4096))
+      ->capture_default_str();
 }
 
 Layer LayerOptions::pack(const Model& model, const std::string& layer_prefix) const {
   if (!library.empty()) load_kernels(library);
   PackOptions options{};
   options.isa = isa.empty() ? nullptr : isa.c_str();
-  options.kernels = kernels == "generic"      ? LOOKUPFFN_GENERIC_KERNELS
+  options.kernels = kernels == "generic"       ? LOOKUPFFN_GENERIC_KERNELS
                     : kernels == "specialised" ? LOOKUPFFN_SPECIALISED_KERNELS
                                                : LOOKUPFFN_ANY_KERNELS;
   options.table_type = weight_type_of(table_type, WeightRole::kTables).type;

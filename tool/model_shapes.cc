@@ -48,14 +48,12 @@ std::vector<std::string> resolve_isas(const std::vector<std::string>& names) {
     if (name == "all") {
       for (const lookupffn_isa_info& info : built) add_once(&isas, std::string(info.name));
     } else if (name == "native") {
-      const auto widest =
-          std::find_if(built.rbegin(), built.rend(), [](const auto& info) { return info.runnable; });
+      const auto widest = std::find_if(built.rbegin(), built.rend(), [](const auto& info) { return info.runnable; });
       if (widest == built.rend()) throw std::runtime_error("this machine runs none of the ISAs " + list);
       add_once(&isas, std::string(widest->name));
     } else {
       if (std::none_of(built.begin(), built.end(), [&](const auto& info) { return name == info.name; })) {
-        throw std::runtime_error("ISA '" + name + "' is not built in; there are " + list +
-                                 ", native and all");
+        throw std::runtime_error("ISA '" + name + "' is not built in; there are " + list + ", native and all");
       }
       add_once(&isas, name);
     }

@@ -11,9 +11,9 @@
 
 #include "layer_options.h"
 #include "lookupffn/lookupffn.hpp"
+#include "reference/token_rows.h"
 #include "safetensors.h"
 #include "safetensors_writer.h"
-#include "reference/token_rows.h"
 
 namespace lookupffn {
 namespace {

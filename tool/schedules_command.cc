@@ -98,18 +98,17 @@ nlohmann::json to_json(const Entry& entry) {
 
 void print(const Entry& entry, const std::string& directory) {
   if (!entry.record || entry.record->schema != kScheduleRecordSchema) {
-    std::printf("  %s\n    not used: %s\n",
-                std::filesystem::path(entry.path).lexically_relative(directory).c_str(), entry.fault.c_str());
+    std::printf("  %s\n    not used: %s\n", std::filesystem::path(entry.path).lexically_relative(directory).c_str(),
+                entry.fault.c_str());
     return;
   }
   const ScheduleRecord& record = *entry.record;
   const double age = age_days(record.provenance.date);
   char when[64] = "of unknown age";
   if (age >= 0) std::snprintf(when, sizeof when, "%.0f days old", age);
-  std::printf("  %s\n    gain %.2fx (%.2f to %.2f), %s, %d thread%s, %s%s\n    %s%s\n",
-              describe(record.spec).c_str(), record.gain, record.gain_low, record.gain_high, when,
-              record.threads, record.threads == 1 ? "" : "s", record.provenance.cpu.c_str(),
-              entry.this_cpu ? " (this CPU)" : " (another CPU)",
+  std::printf("  %s\n    gain %.2fx (%.2f to %.2f), %s, %d thread%s, %s%s\n    %s%s\n", describe(record.spec).c_str(),
+              record.gain, record.gain_low, record.gain_high, when, record.threads, record.threads == 1 ? "" : "s",
+              record.provenance.cpu.c_str(), entry.this_cpu ? " (this CPU)" : " (another CPU)",
               entry.fault.empty() ? "matches: used where kernels of this problem are built" : "not used: it ",
               entry.fault.c_str());
   if (entry.fault.empty()) std::printf("    code: %s\n", code_sentence(entry.code).c_str());
@@ -190,8 +189,7 @@ void list(const SchedulesOptions& options) {
 }  // namespace
 
 void add_schedules_command(CLI::App& app) {
-  CLI::App* command =
-      app.add_subcommand("schedules", "List tuned schedules: how good, how old, whether they match");
+  CLI::App* command = app.add_subcommand("schedules", "List tuned schedules: how good, how old, whether they match");
   command->description(
       "Lists the schedule records that `lookupffn build` chooses from: kernel, problem, gain over the "
       "default\n"

@@ -19,8 +19,8 @@
 #include "trial/find_tune_tools.h"
 #include "trial/trial_log.h"
 #include "tune.h"
-#include "workload.h"
 #include "weight_types.h"
+#include "workload.h"
 
 namespace lookupffn {
 namespace {
@@ -50,8 +50,7 @@ double parse_duration(const std::string& text) {
 std::string default_log(const std::string& subject, const std::string& isa) {
   std::string name = std::filesystem::path(subject).stem().string();
   std::replace_if(
-      name.begin(), name.end(), [](unsigned char c) { return !std::isalnum(c) && c != '_' && c != '-'; },
-      '_');
+      name.begin(), name.end(), [](unsigned char c) { return !std::isalnum(c) && c != '_' && c != '-'; }, '_');
   return "tune-" + name + "-" + isa + ".jsonl";
 }
 
@@ -73,9 +72,8 @@ void run_replay(const Arguments& arguments) {
         "%s: %zu points, %s tries %zu (%.1f%%): best found is %.2f%% above the sweep's best "
         "(median of %zu seeds; best %.2f%%, worst %.2f%%)\n",
         result.kernel.c_str(), result.points, options.strategy.c_str(), result.trials,
-        100.0 * static_cast<double>(result.trials) / static_cast<double>(result.points),
-        100 * result.median_excess(), result.excess.size(), 100 * result.excess.front(),
-        100 * result.excess.back());
+        100.0 * static_cast<double>(result.trials) / static_cast<double>(result.points), 100 * result.median_excess(),
+        result.excess.size(), 100 * result.excess.front(), 100 * result.excess.back());
   }
 }
 
@@ -85,19 +83,17 @@ void run_tune(Arguments& arguments) {
     throw std::runtime_error("say what to tune: a model file, or --workload (one of the two)");
   }
   options.subject = arguments.model.empty() ? arguments.workload : arguments.model;
-  options.shapes = arguments.model.empty() ? std::vector<LayerShape>{find_workload(arguments.workload)}
-                                           : model_shapes(arguments.model);
+  options.shapes =
+      arguments.model.empty() ? std::vector<LayerShape>{find_workload(arguments.workload)} : model_shapes(arguments.model);
   if (arguments.isa.empty()) {
-    if (!options.runner.empty())
-      throw std::runtime_error("with --runner, say with --isa what the target runs");
+    if (!options.runner.empty()) throw std::runtime_error("with --runner, say with --isa what the target runs");
     arguments.isa = "native";
   }
   const std::vector<std::string> isas = resolve_isas({arguments.isa});
   if (isas.size() != 1) throw std::runtime_error("--isa " + arguments.isa + ": tune one ISA at a time");
   options.isa = isas[0];
   if (!arguments.budget.empty()) options.budget_seconds = parse_duration(arguments.budget);
-  if (arguments.budget.empty() && options.trials == 0 && options.strategy != "exhaustive")
-    options.budget_seconds = 600;
+  if (arguments.budget.empty() && options.trials == 0 && options.strategy != "exhaustive") options.budget_seconds = 600;
   if (options.jobs < 1) options.jobs = std::max(1, this_machine().threads);
   if (options.log.empty()) options.log = default_log(options.subject, options.isa);
   options.schedules_dirs = find_schedules(arguments.schedules);
@@ -111,8 +107,7 @@ void run_tune(Arguments& arguments) {
 }  // namespace
 
 void add_tune_command(CLI::App& app) {
-  CLI::App* command =
-      app.add_subcommand("tune", "Find schedules for this machine, or for another behind --runner");
+  CLI::App* command = app.add_subcommand("tune", "Find schedules for this machine, or for another behind --runner");
   command->description(
       "Searches the schedule spaces for the kernels of a model's layers, or of a workload, on the machine "
       "that\n"
@@ -126,19 +121,17 @@ void add_tune_command(CLI::App& app) {
   options.jobs = 0;
   std::string names;
   for (const Workload& workload : workloads()) names += (names.empty() ? "" : ", ") + workload.name;
-  CLI::Option* model =
-      command->add_option("MODEL", arguments->model, "safetensors file: tunes the kernels of its layers");
-  CLI::Option* workload =
-      command
-          ->add_option("--workload", arguments->workload,
-                       "instead of a model: " + names + ", or a shape as \"d_in=512 tables=128 ...\"")
-          ->check(not_empty());
-  command->add_option("--isa", arguments->isa, "instruction set to tune for (this machine's widest)")
-      ->check(not_empty());
+  CLI::Option* model = command->add_option("MODEL", arguments->model, "safetensors file: tunes the kernels of its layers");
+  CLI::Option* workload = command
+                              ->add_option("--workload", arguments->workload,
+                                           "instead of a model: " + names + ", or a shape as \"d_in=512 tables=128 ...\"")
+                              ->check(not_empty());
+  command->add_option("--isa", arguments->isa, "instruction set to tune for (this machine's widest)")->check(not_empty());
   command
-      ->add_option("--tokens", options.tokens,
-                   "tokens a call, separated by commas; of each batch class of a kernel's schedule space (such as one, small, large) "
-                   "the largest is measured")
+      ->add_option(
+          "--tokens", options.tokens,
+          "tokens a call, separated by commas; of each batch class of a kernel's schedule space (such as one, small, large) "
+          "the largest is measured")
       ->delimiter(',')
       ->check(whole_number(1, kMostTokens))
       ->capture_default_str();
@@ -159,8 +152,7 @@ void add_tune_command(CLI::App& app) {
   command->add_option("--threads", options.threads, "threads that the kernels run on")
       ->check(whole_number(1, 1024))
       ->capture_default_str();
-  command->add_option("--budget", arguments->budget,
-                      "time for the whole call: 90s, 10m, 1h (10m where --trials is not given)")
+  command->add_option("--budget", arguments->budget, "time for the whole call: 90s, 10m, 1h (10m where --trials is not given)")
       ->check(not_empty());
   command->add_option("--trials", options.trials, "trials a kernel, those of a resumed log included")
       ->check(whole_number(1, 1'000'000));
@@ -175,27 +167,23 @@ void add_tune_command(CLI::App& app) {
       ->check(CLI::IsMember({"model", "random", "exhaustive"}))
       ->capture_default_str();
   command
-      ->add_option(
-          "--runner", options.runner,
-          "how to run a program on the target: \"qemu-x86_64\" or another wrapper, which gets the "
-          "program's path and arguments; \"ssh HOST\", or \"remote: COMMAND\" for what takes a shell "
-          "command as ssh does: the program is sent through its standard input")
+      ->add_option("--runner", options.runner,
+                   "how to run a program on the target: \"qemu-x86_64\" or another wrapper, which gets the "
+                   "program's path and arguments; \"ssh HOST\", or \"remote: COMMAND\" for what takes a shell "
+                   "command as ssh does: the program is sent through its standard input")
       ->check(not_empty());
   CLI::Option* log = command->add_option("--log", options.log, "the log, JSON lines (tune-NAME-ISA.jsonl)");
   log->check(not_empty());
   CLI::Option* resume = command->add_flag("--resume", options.resume, "go on with the log's run");
   command->add_option("--out", options.out, "schedules directory for records, which go to OUT/tuned/ISA/")
       ->capture_default_str();
-  command->add_option("--schedules", arguments->schedules,
-                      "more directories with schedule spaces and records");
-  command->add_option("--generator", arguments->generator, "the generator program lookupffn_generators")
-      ->check(not_empty());
+  command->add_option("--schedules", arguments->schedules, "more directories with schedule spaces and records");
+  command->add_option("--generator", arguments->generator, "the generator program lookupffn_generators")->check(not_empty());
   command->add_option("--sample-time", options.sample_seconds, "seconds that timing one trial may take")
       ->check(real_number(0.001, 60))
       ->capture_default_str();
   CLI::Option* replay = command->add_option(
-      "--replay", arguments->replay,
-      "run the strategy against this recorded sweep (.jsonl or .jsonl.gz) with no measuring");
+      "--replay", arguments->replay, "run the strategy against this recorded sweep (.jsonl or .jsonl.gz) with no measuring");
   replay->check(not_empty());
   for (CLI::Option* measuring : {model, workload, log, resume}) replay->excludes(measuring);
   command->add_option("--runs", arguments->runs, "with --replay: seeds, from --seed on")

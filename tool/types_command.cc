@@ -20,8 +20,11 @@ void print_table() {
 void print_json() {
   nlohmann::json list = nlohmann::json::array();
   for (const TypeInfo& type : types()) {
-    list.push_back({{"name", type.name}, {"description", type.description}, {"bits", type.bits},
-                    {"for_tables", type.for_tables != 0}, {"for_projections", type.for_projections != 0}});
+    list.push_back({{"name", type.name},
+                    {"description", type.description},
+                    {"bits", type.bits},
+                    {"for_tables", type.for_tables != 0},
+                    {"for_projections", type.for_projections != 0}});
   }
   std::printf("%s\n", json_text(list).c_str());
 }

@@ -25,10 +25,14 @@ struct Options {
 };
 
 nlohmann::json json_of(const reference::Verdict& verdict) {
-  return {{"judged", {{"tokens", verdict.tokens}, {"tokens_not_finite", verdict.not_finite_tokens}, {"values", verdict.values}}},
-          {"code", {{"compared", verdict.codes}, {"wrong", verdict.wrong_codes}, {"undecided", verdict.undecided_codes}}},
-          {"score", {{"largest_error", verdict.score_error}, {"of_tolerance", verdict.score_of_tolerance}}},
-          {"y", {{"largest_error", verdict.y_error}, {"of_tolerance", verdict.y_of_tolerance}, {"finite_where_x_is_not", verdict.finite_y}}}};
+  return {
+      {"judged", {{"tokens", verdict.tokens}, {"tokens_not_finite", verdict.not_finite_tokens}, {"values", verdict.values}}},
+      {"code", {{"compared", verdict.codes}, {"wrong", verdict.wrong_codes}, {"undecided", verdict.undecided_codes}}},
+      {"score", {{"largest_error", verdict.score_error}, {"of_tolerance", verdict.score_of_tolerance}}},
+      {"y",
+       {{"largest_error", verdict.y_error},
+        {"of_tolerance", verdict.y_of_tolerance},
+        {"finite_where_x_is_not", verdict.finite_y}}}};
 }
 
 void print(const char* title, const reference::Verdict& verdict) {
@@ -49,10 +53,17 @@ void print(const char* title, const reference::Verdict& verdict) {
 nlohmann::json json_of(const reference::Verification& found, const std::string& prefix, const Layer& layer, size_t threads) {
   const LayerInfo info = layer.info();
   nlohmann::json json = json_of(found.layer);
-  json.update({{"prefix", prefix}, {"tokens", found.layer.tokens + found.layer.not_finite_tokens}, {"ok", found.passed()},
-               {"contradictions", found.contradictions}, {"isa", info.isa}, {"specialised", info.specialised != 0},
-               {"fallback", info.fallback}, {"kernels", info.kernels}, {"table_type", type_name(info.table_type)},
-               {"projection_type", type_name(info.projection_type)}, {"threads", threads}});
+  json.update({{"prefix", prefix},
+               {"tokens", found.layer.tokens + found.layer.not_finite_tokens},
+               {"ok", found.passed()},
+               {"contradictions", found.contradictions},
+               {"isa", info.isa},
+               {"specialised", info.specialised != 0},
+               {"fallback", info.fallback},
+               {"kernels", info.kernels},
+               {"table_type", type_name(info.table_type)},
+               {"projection_type", type_name(info.projection_type)},
+               {"threads", threads}});
   if (found.rounded) {
     json["file"] = json_of(found.file);
     json["codes_changed_by_rounding"] = found.codes_changed_by_rounding;
@@ -70,7 +81,8 @@ void print(const reference::Verification& found, const std::string& prefix, cons
   } else {
     print("", found.layer);
   }
-  if (found.contradictions > 0) std::printf("The file contradicts itself: %zu of its codes or scores are not those of its z\n", found.contradictions);
+  if (found.contradictions > 0)
+    std::printf("The file contradicts itself: %zu of its codes or scores are not those of its z\n", found.contradictions);
   std::printf("%s\n", found.passed() ? "ok" : "OUT OF TOLERANCE");
 }
 
@@ -118,11 +130,14 @@ void verify(const Options& options) {
 void add_verify_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("verify", "Run the inputs of a file through layers and compare with what it expects");
   command->footer(
-      "IO holds inputs and expected results as the training code computes them. It may be left out: then MODEL holds them too.\n"
+      "IO holds inputs and expected results as the training code computes them. It may be left out: then MODEL holds them "
+      "too.\n"
       "Of a LookupFFN layer they are x [tokens, d_in], code and score [tokens, tables], y [tokens, d_out] and, if it likes,\n"
-      "z [tokens, tables, bits], with the layer's prefix where a file is of several layers; docs/families.md has those of other\n"
+      "z [tokens, tables, bits], with the layer's prefix where a file is of several layers; docs/families.md has those of "
+      "other\n"
       "families. Codes must agree wherever |z| > 2e-5, score and y within 1e-4 of the row's rms plus 1e-6; with a smaller\n"
-      "table type y may differ by what rounding the rows costs besides. A layer with bf16 projection weights is compared with the\n"
+      "table type y may differ by what rounding the rows costs besides. A layer with bf16 projection weights is compared with "
+      "the\n"
       "formulas and the rounded weights, and the file with the formulas. Where x is not finite, y must not be. Without\n"
       "--prefix, all layers are verified of which the file has expected results. Exit status 0: something was judged of each,\n"
       "and all of it is within.");

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <stdexcept>
 
-
 namespace lookupffn {
 namespace {
 
@@ -35,8 +34,7 @@ void guard(std::vector<T>& values) {
 template <class T>
 std::vector<T> unguarded(const std::vector<T>& values) {
   for (size_t i = 0; i < kGuard; ++i) {
-    if (values[i] != static_cast<T>(kGuardValue) ||
-        values[values.size() - 1 - i] != static_cast<T>(kGuardValue)) {
+    if (values[i] != static_cast<T>(kGuardValue) || values[values.size() - 1 - i] != static_cast<T>(kGuardValue)) {
       throw std::runtime_error("wrote outside its output");
     }
   }

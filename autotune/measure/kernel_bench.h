@@ -40,8 +40,7 @@ class KernelBench {
   // Registers both libraries and packs the model. Throws too where the layer does not take a library's
   // kernel.
   KernelBench(const MeasureOptions& options, reference::Stage stage, const lookupffn_model* model,
-              const lookupffn_kernel_library& incumbent, const lookupffn_kernel_library& candidate,
-              lookupffn_threads* threads);
+              const lookupffn_kernel_library& incumbent, const lookupffn_kernel_library& candidate, lookupffn_threads* threads);
 
   // Runs the measured kernel's stage over `tokens` tokens of the input, which stays the caller's, from `first` on. Throws too
   // where something beside its results was written.

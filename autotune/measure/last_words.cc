@@ -59,8 +59,7 @@ void install_last_words(double time_limit_seconds) {
   }
   itimerval timer = {};
   timer.it_value.tv_sec = static_cast<time_t>(time_limit_seconds);
-  timer.it_value.tv_usec =
-      static_cast<suseconds_t>((time_limit_seconds - static_cast<double>(timer.it_value.tv_sec)) * 1e6);
+  timer.it_value.tv_usec = static_cast<suseconds_t>((time_limit_seconds - static_cast<double>(timer.it_value.tv_sec)) * 1e6);
   if (time_limit_seconds > 0) setitimer(ITIMER_REAL, &timer, nullptr);
 }
 

@@ -78,9 +78,7 @@ MeasureOptions parse_options(int argc, char** argv) {
     pairs.erase(it);
     return value;
   };
-  const auto number = [&](const char* name) {
-    return static_cast<size_t>(std::strtoull(take(name).c_str(), nullptr, 10));
-  };
+  const auto number = [&](const char* name) { return static_cast<size_t>(std::strtoull(take(name).c_str(), nullptr, 10)); };
   MeasureOptions options;
   options.family = take("family");
   options.kernel = take("kernel");
@@ -124,8 +122,8 @@ void keep(std::vector<T>* values, size_t tokens, size_t all) {
 }
 
 // The candidate's results of a call, of which some are judged: how many tokens a call has decides the kernel.
-void check_reference(const MeasureOptions& options, reference::Stage stage, const reference::Twin& twin, const reference::Input& ring,
-                     const lookupffn_shape& shape, KernelBench& bench) {
+void check_reference(const MeasureOptions& options, reference::Stage stage, const reference::Twin& twin,
+                     const reference::Input& ring, const lookupffn_shape& shape, KernelBench& bench) {
   const size_t tokens = std::min(options.tokens, kJudged);
   reference::Results given = bench.run(kCandidate, ring, 0, options.tokens);
   keep(&given.code, tokens, options.tokens);
@@ -133,12 +131,14 @@ void check_reference(const MeasureOptions& options, reference::Stage stage, cons
   keep(&given.y, tokens, options.tokens);
   const reference::Verdict verdict = twin.judge(stage, reference::first_of(ring, shape, tokens), given);
   if (verdict.wrong_codes > 0) {
-    throw Incorrect(std::to_string(verdict.wrong_codes) + " of " + std::to_string(verdict.codes) + " codes are not the reference's");
+    throw Incorrect(std::to_string(verdict.wrong_codes) + " of " + std::to_string(verdict.codes) +
+                    " codes are not the reference's");
   }
   if (!(verdict.score_of_tolerance <= 1)) {
     throw Incorrect("a score is " + std::to_string(verdict.score_of_tolerance) + " times its tolerance off");
   }
-  if (!(verdict.y_of_tolerance <= 1)) throw Incorrect("y is " + std::to_string(verdict.y_of_tolerance) + " times its tolerance off");
+  if (!(verdict.y_of_tolerance <= 1))
+    throw Incorrect("y is " + std::to_string(verdict.y_of_tolerance) + " times its tolerance off");
   if (!verdict.passed()) throw Incorrect("its results cannot be judged");
 }
 
@@ -184,8 +184,7 @@ std::string measure(const MeasureOptions& options) {
     for (int i = 0; i < 3; ++i) ns.push_back(bench.time(contender, input, 1));
     return median(ns);
   };
-  const double one_call =
-      std::max({100.0, call_ns(kIncumbent), call_ns(kCandidate) / 4});  // the hopeless cost little time
+  const double one_call = std::max({100.0, call_ns(kIncumbent), call_ns(kCandidate) / 4});  // the hopeless cost little time
   const size_t calls = std::clamp<size_t>(static_cast<size_t>(1.2e6 / one_call), 1, 20000);
   SamplingOptions sampling;
   sampling.most_samples = options.most_samples;
@@ -200,8 +199,7 @@ std::string measure(const MeasureOptions& options) {
         return bench.time(contender, input, calls);
       },
       sampling, [&] { return now_seconds() - start; });
-  if (pairs.candidate.size() < 3)
-    throw std::runtime_error("the clock of this machine gives no plausible times");
+  if (pairs.candidate.size() < 3) throw std::runtime_error("the clock of this machine gives no plausible times");
   const Machine machine = this_machine();
   const double scale = 1e-3 / static_cast<double>(calls * options.tokens);
   for (auto* samples : {&pairs.incumbent, &pairs.candidate}) {

@@ -64,9 +64,7 @@ SamplePairs sample_in_turn(const std::function<double(int which)>& sample, const
       }
     }
     const bool enough = taken >= most || (taken >= kFirstLook && spent() > seconds);
-    if (enough &&
-        (most > options.most_samples || !(median(pairs.candidate) < options.good * median(pairs.incumbent))))
-      break;
+    if (enough && (most > options.most_samples || !(median(pairs.candidate) < options.good * median(pairs.incumbent)))) break;
     if (enough) {
       most = 3 * options.most_samples;
       seconds = 3 * options.seconds;

@@ -52,16 +52,14 @@ bool GaussianProcess::try_fit(const Unknowns& unknowns, const std::vector<double
   fit->weights = fit->factor.solve(residual);
   const Eigen::MatrixXd l = fit->factor.matrixL();
   // The variance of the residual is part of the likelihood: it is what tells a good prior from a bad one.
-  fit->likelihood =
-      -0.5 * residual.dot(fit->weights) - l.diagonal().array().log().sum() - n * std::log(fit->scale);
+  fit->likelihood = -0.5 * residual.dot(fit->weights) - l.diagonal().array().log().sum() - n * std::log(fit->scale);
   // Weak beliefs of our own: most parameters matter a little, and the estimate is worth something.
   for (double r : unknowns.relevance) fit->likelihood -= 0.5 * std::pow(std::log(r) / 1.5, 2);
   fit->likelihood -= std::pow(unknowns.belief - 0.7, 2);
   return std::isfinite(fit->likelihood);
 }
 
-void GaussianProcess::fit(const std::vector<size_t>& points, const std::vector<double>& targets,
-                          bool search) {
+void GaussianProcess::fit(const std::vector<size_t>& points, const std::vector<double>& targets, bool search) {
   points_ = points;
   Fit best;
   if (!try_fit(fit_.unknowns, targets, &best)) {

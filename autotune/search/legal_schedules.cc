@@ -57,8 +57,7 @@ LegalSchedules::LegalSchedules(std::vector<Schedule> points) : points_(std::move
   }
   for (Parameter& parameter : parameters_) {
     std::sort(parameter.values.begin(), parameter.values.end());
-    parameter.values.erase(std::unique(parameter.values.begin(), parameter.values.end()),
-                           parameter.values.end());
+    parameter.values.erase(std::unique(parameter.values.begin(), parameter.values.end()), parameter.values.end());
     if (parameter.values.size() > kMostValues) {
       throw std::invalid_argument("parameter '" + parameter.name + "' has more than " + std::to_string(kMostValues) +
                                   " values");

@@ -42,9 +42,7 @@ class LegalSchedules {
     std::vector<double> distance;  // [values, values]
   };
 
-  size_t coordinate(size_t point, size_t parameter) const {
-    return coordinates_[point * parameters_.size() + parameter];
-  }
+  size_t coordinate(size_t point, size_t parameter) const { return coordinates_[point * parameters_.size() + parameter]; }
 
   std::vector<Schedule> points_;
   std::vector<Parameter> parameters_;

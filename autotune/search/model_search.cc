@@ -39,8 +39,7 @@ ModelSearch::ModelSearch(const LegalSchedules& space, const SearchHints& hints, 
 
 void ModelSearch::observe(size_t point, std::optional<double> cost) {
   const bool ok = cost && *cost > 0 && std::isfinite(*cost);
-  const bool better = ok && (observed_.empty() || !cost_[best_observed()] ||
-                             std::log(*cost) < *cost_[best_observed()] - 1e-3);
+  const bool better = ok && (observed_.empty() || !cost_[best_observed()] || std::log(*cost) < *cost_[best_observed()] - 1e-3);
   since_improvement_ = better ? 0 : since_improvement_ + 1;
   used_[point] = true;
   proposed_.erase(std::remove(proposed_.begin(), proposed_.end(), point), proposed_.end());
@@ -61,8 +60,7 @@ size_t ModelSearch::best_observed() const {
 std::vector<double> ModelSearch::targets() const {
   const double best = cost_[best_observed()].value_or(0);
   std::vector<double> targets;
-  for (const auto& cost : cost_)
-    targets.push_back(std::min(cost.value_or(best + kWorstLog), best + kWorstLog));
+  for (const auto& cost : cost_) targets.push_back(std::min(cost.value_or(best + kWorstLog), best + kWorstLog));
   return targets;
 }
 
@@ -76,8 +74,7 @@ std::vector<size_t> ModelSearch::unused_pool() {
   std::vector<size_t> order(observed_.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    return cost_[a].value_or(std::numeric_limits<double>::max()) <
-           cost_[b].value_or(std::numeric_limits<double>::max());
+    return cost_[a].value_or(std::numeric_limits<double>::max()) < cost_[b].value_or(std::numeric_limits<double>::max());
   });
   order.resize(std::min<size_t>(order.size(), 5));
   std::vector<size_t> pool(open.begin(), open.begin() + kLargestPool);
@@ -98,8 +95,7 @@ std::optional<size_t> ModelSearch::first_points() {
     const size_t start = hints_.starts[next_start_++];
     if (!used_[start]) return start;
   }
-  if (observed_.size() + proposed_.size() >= std::max(kFirstPoints, hints_.starts.size() + 3))
-    return std::nullopt;
+  if (observed_.size() + proposed_.size() >= std::max(kFirstPoints, hints_.starts.size() + 3)) return std::nullopt;
   ++first_count_;
   if (first_count_ % 3 != 0 && !hints_.estimated_cost.empty()) {
     // The best estimate, among points that differ from those tried: equal estimates come in swarms.
@@ -113,8 +109,8 @@ std::optional<size_t> ModelSearch::first_points() {
       };
       for (size_t other : observed_) compare(other);
       for (size_t other : proposed_) compare(other);
-      const double score = std::log(hints_.estimated_cost[point]) - 0.5 * nearest +
-                           0.02 * std::uniform_real_distribution<double>()(random_);
+      const double score =
+          std::log(hints_.estimated_cost[point]) - 0.5 * nearest + 0.02 * std::uniform_real_distribution<double>()(random_);
       if (!best || score < best_score) {
         best = point;
         best_score = score;
@@ -161,8 +157,7 @@ std::optional<size_t> ModelSearch::expected_improvement(const std::vector<size_t
   if (points.size() > kLargestFit) {  // the best half and the latest half
     std::vector<size_t> order(points.size());
     std::iota(order.begin(), order.end(), size_t{0});
-    std::sort(order.begin(), order.end() - kLargestFit / 2,
-              [&](size_t a, size_t b) { return values[a] < values[b]; });
+    std::sort(order.begin(), order.end() - kLargestFit / 2, [&](size_t a, size_t b) { return values[a] < values[b]; });
     std::vector<size_t> kept(order.begin(), order.begin() + kLargestFit / 2);
     kept.insert(kept.end(), order.end() - kLargestFit / 2, order.end());
     std::vector<size_t> kept_points;

@@ -41,8 +41,7 @@ std::vector<ReplayResult> replay(const LogContent& log, const ReplayOptions& opt
     Sweep& sweep = sweeps[{trial.spec, trial.tokens}];
     if (trial.proposed_by == "default") sweep.start = trial.schedule;
     sweep.points.push_back(trial.schedule);
-    sweep.costs.push_back(trial.status == TrialStatus::kOk ? std::optional<double>(trial.cost)
-                                                           : std::nullopt);
+    sweep.costs.push_back(trial.status == TrialStatus::kOk ? std::optional<double>(trial.cost) : std::nullopt);
   }
   std::vector<ReplayResult> results;
   for (const auto& [kernel, sweep] : sweeps) {
@@ -58,8 +57,7 @@ std::vector<ReplayResult> replay(const LogContent& log, const ReplayOptions& opt
     ReplayResult result;
     result.kernel = label;
     result.points = space.size();
-    result.trials =
-        std::min(space.size(), options.trials > 0 ? options.trials : std::max<size_t>(1, space.size() / 20));
+    result.trials = std::min(space.size(), options.trials > 0 ? options.trials : std::max<size_t>(1, space.size() / 20));
     for (size_t run = 0; run < std::max<size_t>(1, options.runs); ++run) {
       const auto strategy = make_search_strategy(options.strategy, space, hints, options.seed + run);
       double found = std::numeric_limits<double>::infinity();
@@ -78,8 +76,7 @@ std::vector<ReplayResult> replay(const LogContent& log, const ReplayOptions& opt
     std::sort(result.excess.begin(), result.excess.end());
     results.push_back(std::move(result));
   }
-  if (results.empty())
-    throw std::runtime_error("the log holds no trial that was measured: there is nothing to replay");
+  if (results.empty()) throw std::runtime_error("the log holds no trial that was measured: there is nothing to replay");
   return results;
 }
 

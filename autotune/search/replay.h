@@ -23,8 +23,7 @@ struct ReplayOptions {
 struct ReplayResult {
   std::string kernel;
   size_t points = 0, trials = 0;
-  std::vector<double>
-      excess;  // of each run, ascending: the best cost found over the best of the sweep, minus 1
+  std::vector<double> excess;  // of each run, ascending: the best cost found over the best of the sweep, minus 1
   double median_excess() const { return excess[excess.size() / 2]; }
 };
 

@@ -12,8 +12,7 @@ std::unique_ptr<SearchStrategy> make_search_strategy(const std::string& name, co
   if (name == "model") return std::make_unique<ModelSearch>(space, hints, seed);
   if (name == "random") return std::make_unique<ListSearch>(shuffled_points(space, seed), space.size());
   if (name == "exhaustive") return std::make_unique<ListSearch>(all_points(space), space.size());
-  throw std::invalid_argument("there is no search strategy '" + name +
-                              "': it is model, random or exhaustive");
+  throw std::invalid_argument("there is no search strategy '" + name + "': it is model, random or exhaustive");
 }
 
 }  // namespace lookupffn

@@ -62,8 +62,7 @@ std::vector<size_t> transferred_points(const LegalSchedules& space, const Kernel
     const double unlike = unlikeness(spec, schedule.spec);
     if (std::isfinite(unlike)) order.emplace_back(unlike, &schedule);
   }
-  std::stable_sort(order.begin(), order.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<size_t> points;
   for (const auto& [unlike, schedule] : order) {
     if (points.size() == count) break;

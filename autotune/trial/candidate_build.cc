@@ -38,9 +38,9 @@ fs::path temporary_folder() {
 void TuneTools::check() const {
   const auto need = [](const std::string& path, const char* what) {
     if (path.empty() || access(path.c_str(), R_OK) != 0) {
-      throw std::runtime_error(
-          std::string("cannot tune: ") + what + " is not there (" + (path.empty() ? "unknown place" : path) +
-          "); build lookupffn where Halide is installed (apt install libhalide14-0-dev)");
+      throw std::runtime_error(std::string("cannot tune: ") + what + " is not there (" +
+                               (path.empty() ? "unknown place" : path) +
+                               "); build lookupffn where Halide is installed (apt install libhalide14-0-dev)");
     }
   };
   need(generator, "the generator program");
@@ -48,8 +48,7 @@ void TuneTools::check() const {
   need(runtime_archive, "the static runtime library");
   for (const std::string& program : {c_compiler, linker}) {
     if (find_program(program).empty()) {
-      throw std::runtime_error("cannot tune: there is no '" + program +
-                               "'; install a C++ compiler (apt install g++)");
+      throw std::runtime_error("cannot tune: there is no '" + program + "'; install a C++ compiler (apt install g++)");
     }
   }
 }
@@ -64,9 +63,7 @@ CandidateBuild::CandidateBuild(const TuneTools& tools)
   write_file_atomically(directory_ + "/lookupffn/lookupffn.h", lookupffn_header_text());
 }
 
-std::string CandidateBuild::next_name(const char* what) {
-  return std::string(what) + std::to_string(next_++);
-}
+std::string CandidateBuild::next_name(const char* what) { return std::string(what) + std::to_string(next_++); }
 
 BuiltKernel CandidateBuild::generate(const KernelSpec& spec, const Schedule& schedule, double time_limit) {
   BuiltKernel kernel;
@@ -143,9 +140,8 @@ void CandidateBuild::check_directory() const {
   std::error_code error;
   const fs::space_info space = fs::space(directory_, error);
   if (!error && space.available < kLeastSpace) {
-    throw std::runtime_error(
-        "the disk with " + fs::path(directory_).parent_path().string() +
-        " is full: free some space or name another folder with TMPDIR, and continue with --resume");
+    throw std::runtime_error("the disk with " + fs::path(directory_).parent_path().string() +
+                             " is full: free some space or name another folder with TMPDIR, and continue with --resume");
   }
 }
 

@@ -55,8 +55,8 @@ class CandidateBuild {
 
   // Both may be the same kernel. `companions` are kernels that layers need beside either. The
   // executable is the caller's to remove (discard).
-  BuiltPair link(const BuiltKernel& incumbent, const BuiltKernel& candidate,
-                 const std::vector<BuiltKernel>& companions, double time_limit);
+  BuiltPair link(const BuiltKernel& incumbent, const BuiltKernel& candidate, const std::vector<BuiltKernel>& companions,
+                 double time_limit);
 
   // Throws std::runtime_error where the directory is gone or its disk full: then a failed build says nothing about
   // its candidate.

@@ -30,10 +30,9 @@ TuneTools find_tune_tools(const std::string& generator) {
   const fs::path libraries = prefix / LOOKUPFFN_LIBRARY_FOLDER;
   TuneTools tools;
   tools.generator = generator;
-  tools.measure_archive =
-      first_there({libraries / "lookupffn/liblookupffn_measure.a", LOOKUPFFN_BUILD_MEASURE});
-  tools.runtime_archive = first_there(
-      {libraries / "liblookupffn.a", libraries / "lookupffn/liblookupffn.a", LOOKUPFFN_BUILD_RUNTIME});
+  tools.measure_archive = first_there({libraries / "lookupffn/liblookupffn_measure.a", LOOKUPFFN_BUILD_MEASURE});
+  tools.runtime_archive =
+      first_there({libraries / "liblookupffn.a", libraries / "lookupffn/liblookupffn.a", LOOKUPFFN_BUILD_RUNTIME});
   tools.c_compiler = variable_or("CC", "cc");
   tools.linker = variable_or("CXX", "c++");
   return tools;

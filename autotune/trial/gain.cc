@@ -5,8 +5,7 @@
 
 namespace lookupffn {
 
-MeasuredGain measured_gain(const std::vector<double>& default_samples,
-                           const std::vector<double>& other_samples) {
+MeasuredGain measured_gain(const std::vector<double>& default_samples, const std::vector<double>& other_samples) {
   std::vector<double> ratios;
   for (size_t i = 0; i < std::min(default_samples.size(), other_samples.size()); ++i) {
     ratios.push_back(default_samples[i] / other_samples[i]);

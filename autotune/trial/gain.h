@@ -12,8 +12,7 @@ struct MeasuredGain {
 };
 
 // As many of each, taken in turn, at least one pair.
-MeasuredGain measured_gain(const std::vector<double>& default_samples,
-                           const std::vector<double>& other_samples);
+MeasuredGain measured_gain(const std::vector<double>& default_samples, const std::vector<double>& other_samples);
 
 }  // namespace lookupffn
 #endif

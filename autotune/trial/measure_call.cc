@@ -20,19 +20,19 @@ std::vector<std::string> measure_arguments(const MeasureRequest& request) {
   std::vector<std::string> arguments;
   for (const auto& [name, value] : shape_pairs(layer.shape)) arguments.push_back(name + "=" + value);
   arguments.insert(arguments.end(), {
-      "kernel=" + request.spec.kernel,
-      "isa=" + request.spec.isa,
-      "table_type=" + layer.table_type,
-      "projection_type=" + layer.projection_type,
-      "tokens=" + std::to_string(request.tokens),
-      "threads=" + std::to_string(request.threads),
-      "seed=" + std::to_string(request.seed),
-      "samples=" + std::to_string(request.samples),
-      "seconds=" + decimal(request.seconds),
-      "good=" + decimal(request.good),
-      "time_limit=" + decimal(request.time_limit),
-      std::string("end_early=") + (request.may_end_early ? "1" : "0"),
-  });
+                                        "kernel=" + request.spec.kernel,
+                                        "isa=" + request.spec.isa,
+                                        "table_type=" + layer.table_type,
+                                        "projection_type=" + layer.projection_type,
+                                        "tokens=" + std::to_string(request.tokens),
+                                        "threads=" + std::to_string(request.threads),
+                                        "seed=" + std::to_string(request.seed),
+                                        "samples=" + std::to_string(request.samples),
+                                        "seconds=" + decimal(request.seconds),
+                                        "good=" + decimal(request.good),
+                                        "time_limit=" + decimal(request.time_limit),
+                                        std::string("end_early=") + (request.may_end_early ? "1" : "0"),
+                                    });
   return arguments;
 }
 
@@ -51,8 +51,7 @@ Measurement parse_measurement(const std::string& output) {
       measurement.cpu = object.value("cpu", "");
       measurement.caches = object.value("caches", "");
       const auto plausible = [](double us) { return std::isfinite(us) && us > 0; };
-      const bool sound = !measurement.candidate.empty() &&
-                         measurement.candidate.size() == measurement.incumbent.size() &&
+      const bool sound = !measurement.candidate.empty() && measurement.candidate.size() == measurement.incumbent.size() &&
                          std::all_of(measurement.candidate.begin(), measurement.candidate.end(), plausible) &&
                          std::all_of(measurement.incumbent.begin(), measurement.incumbent.end(), plausible);
       if (sound) measurement.status = Measurement::Status::kOk;

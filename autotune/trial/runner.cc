@@ -17,8 +17,8 @@ const std::string kRemote = "remote:";
 
 // Takes the size of the executable that comes first on the standard input: what follows is not its.
 std::string remote_script(size_t bytes, const std::vector<std::string>& arguments) {
-  std::string script = "f=$(mktemp \"${TMPDIR:-/tmp}/lookupffn_measure.XXXXXX\") && head -c " +
-                       std::to_string(bytes) + " >\"$f\" && chmod 700 \"$f\" && \"$f\"";
+  std::string script = "f=$(mktemp \"${TMPDIR:-/tmp}/lookupffn_measure.XXXXXX\") && head -c " + std::to_string(bytes) +
+                       " >\"$f\" && chmod 700 \"$f\" && \"$f\"";
   for (const std::string& argument : arguments) script += " '" + argument + "'";  // they hold no quotes
   return script + "; s=$?; rm -f \"$f\"; exit $s";
 }
@@ -27,8 +27,8 @@ std::string last_line(const std::string& text) {
   const size_t end = text.find_last_not_of(" \t\r\n");
   if (end == std::string::npos) return "";
   const size_t start = text.rfind('\n', end);
-  std::string line = text.substr(start == std::string::npos ? 0 : start + 1,
-                                 end - (start == std::string::npos ? 0 : start + 1) + 1);
+  std::string line =
+      text.substr(start == std::string::npos ? 0 : start + 1, end - (start == std::string::npos ? 0 : start + 1) + 1);
   if (line.size() > 160) line = line.substr(0, 160) + "...";
   for (char& c : line) {
     if (!std::isprint(static_cast<unsigned char>(c))) c = '?';
@@ -99,8 +99,8 @@ Measurement Runner::run(const std::string& executable, const MeasureRequest& req
     seconds += process.seconds;
     measurement = parse_measurement(process.out);
     measurement.seconds = seconds;
-    const bool silent = measurement.status == Measurement::Status::kNothing ||
-                        measurement.status == Measurement::Status::kStarted;
+    const bool silent =
+        measurement.status == Measurement::Status::kNothing || measurement.status == Measurement::Status::kStarted;
     if (!silent) return measurement;
     std::string said = last_line(process.err);
     if (said.empty()) said = last_line(process.out);
@@ -111,8 +111,8 @@ Measurement Runner::run(const std::string& executable, const MeasureRequest& req
         measurement.reason = "did not end within its time limit";
         return measurement;
       }
-      measurement.reason = "the runner did not end within " +
-                           std::to_string(static_cast<int>(options.time_limit_seconds)) + " s";
+      measurement.reason =
+          "the runner did not end within " + std::to_string(static_cast<int>(options.time_limit_seconds)) + " s";
       if (attempt > 0) break;  // every try costs the whole time limit
       continue;
     }

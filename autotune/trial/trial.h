@@ -21,8 +21,8 @@ enum class TrialStatus {
   kIncorrect,  // the results are not the reference's, or their bits not the default schedule's
 };
 
-constexpr TrialStatus kTrialStatuses[] = {TrialStatus::kOk, TrialStatus::kCompile, TrialStatus::kTimeout,
-                                          TrialStatus::kCrash, TrialStatus::kIncorrect};
+constexpr TrialStatus kTrialStatuses[] = {TrialStatus::kOk, TrialStatus::kCompile, TrialStatus::kTimeout, TrialStatus::kCrash,
+                                          TrialStatus::kIncorrect};
 
 const char* status_name(TrialStatus status);  // "ok", "compile", "timeout", "crash", "incorrect"
 // Throws std::runtime_error for another name.
@@ -37,7 +37,7 @@ struct Trial {
 
   // Where the status is ok: medians, both measured in turn in one process.
   double us_per_token = 0, incumbent_us_per_token = 0;
-  double cost = 0;  // the default schedule's is 1: what trials are compared by, free of the machine's drift
+  double cost = 0;              // the default schedule's is 1: what trials are compared by, free of the machine's drift
   std::vector<double> samples;  // us a token
   bool ended_early = false;     // few samples, as it was clearly slower
 

@@ -160,8 +160,7 @@ TrialLog::TrialLog(const std::string& path, const nlohmann::json& header, bool r
   if (file_ < 0) fail(path, system_reason());
   try {
     if (flock(file_, LOCK_EX | LOCK_NB) != 0) {
-      if (errno == EWOULDBLOCK)
-        fail(path, "another tuner is writing to it; wait for it, or name another with --log");
+      if (errno == EWOULDBLOCK) fail(path, "another tuner is writing to it; wait for it, or name another with --log");
       fail(path, system_reason());
     }
     struct stat status {};
@@ -186,8 +185,7 @@ TrialLog::TrialLog(const std::string& path, const nlohmann::json& header, bool r
         const std::string difference = identity_difference(content_.header, parse_json(json_line(header)));
         if (!difference.empty()) fail(path, difference + "; name another with --log");
       }
-      if (content_.whole_bytes < text.size() &&
-          ftruncate(file_, static_cast<off_t>(content_.whole_bytes)) != 0) {
+      if (content_.whole_bytes < text.size() && ftruncate(file_, static_cast<off_t>(content_.whole_bytes)) != 0) {
         fail(path, system_reason());
       }
     }
@@ -222,8 +220,7 @@ void TrialLog::append(const nlohmann::json& line) {
     if (n <= 0) {
       const std::string reason = system_reason();
       // Take back the part that fitted, so that the next line starts at a line's start.
-      if (ftruncate(file_, status.st_size) != 0)
-        fail(path_, reason + " (and a torn line could not be removed)");
+      if (ftruncate(file_, status.st_size) != 0) fail(path_, reason + " (and a torn line could not be removed)");
       fail(path_, reason);
     }
     done += static_cast<size_t>(n);

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "search/cost_model.h"
 #include "kernel_outcome.h"
+#include "search/cost_model.h"
 #include "trial.h"
 
 namespace lookupffn {

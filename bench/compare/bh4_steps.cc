@@ -2,8 +2,8 @@
 
 #include <math.h>
 
-void layer_norm_tile(const float* __restrict x, const float* __restrict gamma, const float* __restrict beta,
-                     float eps, float* __restrict h, int tokens, int d, int padded) {
+void layer_norm_tile(const float* __restrict x, const float* __restrict gamma, const float* __restrict beta, float eps,
+                     float* __restrict h, int tokens, int d, int padded) {
   for (int n = 0; n < tokens; ++n, x += d, h += padded) {
     float mean = 0, variance = 0;
     for (int i = 0; i < d; ++i) mean += x[i];
@@ -31,9 +31,9 @@ void hadamard_across_blocks(float* v, int tokens, int padded, int block) {
   }
 }
 
-void code_and_score_tile(const float* __restrict v, const float* __restrict h, const float* __restrict bias,
-                         float decay, int tokens, int padded, int outputs, int bits, int32_t* __restrict code,
-                         float* __restrict score, int stride) {
+void code_and_score_tile(const float* __restrict v, const float* __restrict h, const float* __restrict bias, float decay,
+                         int tokens, int padded, int outputs, int bits, int32_t* __restrict code, float* __restrict score,
+                         int stride) {
   enum { kChunk = 64 };  // a multiple of `bits` of it at a time
   const int chunk = kChunk / bits * bits;
   float size[kChunk], factor[kChunk];

@@ -6,8 +6,7 @@
 #include <stdint.h>
 
 // h [tokens, padded] = LayerNorm of x [tokens, d], zero-padded.
-void layer_norm_tile(const float* x, const float* gamma, const float* beta, float eps, float* h, int tokens,
-                     int d, int padded);
+void layer_norm_tile(const float* x, const float* gamma, const float* beta, float eps, float* h, int tokens, int d, int padded);
 
 // The Hadamard transform across blocks: v[n, b, :] over b, for v [tokens, padded / block, block].
 void hadamard_across_blocks(float* v, int tokens, int padded, int block);
@@ -15,7 +14,7 @@ void hadamard_across_blocks(float* v, int tokens, int padded, int block);
 // z = decay * v + (1 - decay) * h + bias, for the first `outputs` of a repeat; then codes and scores of
 // tables of `bits` outputs each. v, h [tokens, padded]; code and score point at the repeat's first table,
 // `stride` tables from one token to the next.
-void code_and_score_tile(const float* v, const float* h, const float* bias, float decay, int tokens,
-                         int padded, int outputs, int bits, int32_t* code, float* score, int stride);
+void code_and_score_tile(const float* v, const float* h, const float* bias, float decay, int tokens, int padded, int outputs,
+                         int bits, int32_t* code, float* score, int stride);
 
 #endif

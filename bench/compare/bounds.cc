@@ -20,8 +20,8 @@ std::string rounded(double value) {
 Bounds::Bounds(const Setting& setting, size_t tokens) : setting_(setting), tokens_(tokens) {
   for (Arithmetic arithmetic : runnable_arithmetic()) {
     const size_t threads = setting.threads;
-    peaks_[lookupffn::bench::name_of(arithmetic)] = std::make_unique<Meter>(
-        [arithmetic, threads] { return sample_peak_gflops(arithmetic, threads, kMilliseconds); });
+    peaks_[lookupffn::bench::name_of(arithmetic)] =
+        std::make_unique<Meter>([arithmetic, threads] { return sample_peak_gflops(arithmetic, threads, kMilliseconds); });
   }
 }
 
@@ -33,8 +33,7 @@ void Bounds::add_rows(lookupffn_type type) {
   rows.reads = std::make_unique<RowReads>(workload.tables, workload.rows(), size_t(double(workload.d) * bytes_of(type)),
                                           ring.code.data(), ring.tokens);
   // The faster of two tries decides which order of each family goes on to the rounds.
-  const double a_token =
-      workload.row_bytes_a_token(type) / 15e9;  // a guess, for the number of calls
+  const double a_token = workload.row_bytes_a_token(type) / 15e9;  // a guess, for the number of calls
   const size_t calls = std::max<size_t>(1, static_cast<size_t>(kMilliseconds * 1e-3 / (a_token * tokens_)));
   std::unique_ptr<RowReads::Plan> best[2];
   double best_seconds[2] = {1e9, 1e9};
@@ -82,9 +81,8 @@ std::vector<Meter*> Bounds::meters() {
 }
 
 const Bounds::RowLoop& Bounds::Rows::fastest() const {
-  return *std::min_element(loops.begin(), loops.end(), [](const RowLoop& a, const RowLoop& b) {
-    return a.meter->median() < b.meter->median();
-  });
+  return *std::min_element(loops.begin(), loops.end(),
+                           [](const RowLoop& a, const RowLoop& b) { return a.meter->median() < b.meter->median(); });
 }
 
 double Bounds::peak(const std::string& arithmetic) const {
@@ -134,9 +132,9 @@ std::vector<std::string> Bounds::describe() const {
     const double bytes = static_cast<double>(workload.tables * workload.d) * bytes_of(type);
     for (const RowLoop& loop : rows.loops) {
       const double us = loop.meter->median();
-      lines.push_back(std::string("row reads, ") + name_of(type) + ", " +
-                      rounded(bytes * workload.rows() / (1 << 20)) + " MiB of tables: " + rounded(us) +
-                      " us/token, " + rounded(bytes / us * 1e-3) + " GB/s; " + loop.plan->order().name());
+      lines.push_back(std::string("row reads, ") + name_of(type) + ", " + rounded(bytes * workload.rows() / (1 << 20)) +
+                      " MiB of tables: " + rounded(us) + " us/token, " + rounded(bytes / us * 1e-3) + " GB/s; " +
+                      loop.plan->order().name());
     }
   }
   for (const auto& [bytes, weights] : weights_) {

@@ -19,9 +19,7 @@ std::vector<float> floats_of(const torch::Tensor& tensor) {
 
 class Torch : public Contender {
  public:
-  explicit Torch(const Setting& setting) : setting_(setting) {
-    at::set_num_threads(static_cast<int>(setting.threads));
-  }
+  explicit Torch(const Setting& setting) : setting_(setting) { at::set_num_threads(static_cast<int>(setting.threads)); }
   std::vector<float> y(size_t) const override { return floats_of(y_); }
   std::string isa() const override { return "own choice"; }
   std::string schedule() const override { return "libtorch " TORCH_VERSION; }
@@ -82,9 +80,8 @@ class EmbeddingBag : public Torch {
     constexpr int64_t kSum = 0;
     const c10::InferenceMode no_gradients;
     const int64_t from = signed_of(first) * bag_, count = signed_of(tokens) * bag_;
-    y_ = std::get<0>(at::embedding_bag(table_, index_.narrow(0, from, count),
-                                       offsets_.narrow(0, 0, signed_of(tokens)), false, kSum, false,
-                                       weight_.narrow(0, from, count)));
+    y_ = std::get<0>(at::embedding_bag(table_, index_.narrow(0, from, count), offsets_.narrow(0, 0, signed_of(tokens)), false,
+                                       kSum, false, weight_.narrow(0, from, count)));
   }
 
  private:
@@ -102,9 +99,7 @@ ContenderKind libtorch_contender() {
           false,
           "f32",
           "",
-          [](const Setting& setting, Types) -> std::unique_ptr<Contender> {
-            return std::make_unique<DenseTorch>(setting);
-          }};
+          [](const Setting& setting, Types) -> std::unique_ptr<Contender> { return std::make_unique<DenseTorch>(setting); }};
 }
 
 ContenderKind embedding_bag_contender() {
@@ -115,9 +110,7 @@ ContenderKind embedding_bag_contender() {
           false,
           "f32",
           "",
-          [](const Setting& setting, Types) -> std::unique_ptr<Contender> {
-            return std::make_unique<EmbeddingBag>(setting);
-          }};
+          [](const Setting& setting, Types) -> std::unique_ptr<Contender> { return std::make_unique<EmbeddingBag>(setting); }};
 }
 
 }  // namespace lookupffn::bench

@@ -30,8 +30,7 @@ class Libxsmm : public Contender {
   }
 
   void run(Part, size_t first, size_t tokens) override {
-    const int tiles = static_cast<int>((tokens + kTile - 1) / kTile),
-              threads = static_cast<int>(setting_.threads);
+    const int tiles = static_cast<int>((tokens + kTile - 1) / kTile), threads = static_cast<int>(setting_.threads);
 #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
     for (int tile = 0; tile < tiles; ++tile) {
       const size_t from = tile * kTile, count = std::min<size_t>(kTile, tokens - from);
@@ -75,9 +74,8 @@ class Libxsmm : public Contender {
     const auto block = static_cast<libxsmm_blasint>(workload().block);
     const auto padded = static_cast<libxsmm_blasint>(workload().padded());
     const float one = 1, zero = 0;
-    const libxsmm_smmfunction made =
-        libxsmm_smmdispatch(block, static_cast<libxsmm_blasint>(tokens), block, &block, &padded, &padded,
-                            &one, &zero, nullptr, nullptr);
+    const libxsmm_smmfunction made = libxsmm_smmdispatch(block, static_cast<libxsmm_blasint>(tokens), block, &block, &padded,
+                                                         &padded, &one, &zero, nullptr, nullptr);
     if (made == nullptr) throw std::runtime_error("libxsmm generates no kernel for this CPU");
     return made;
   }
@@ -89,8 +87,8 @@ class Libxsmm : public Contender {
     const int n = static_cast<int>(tokens), width = static_cast<int>(p);
     const libxsmm_smmfunction multiply = tokens == kTile ? whole_ : tail_;
     float* h = &scratch_[thread * 3 * kTile * p];
-    layer_norm_tile(&setting_.ring.x[ring_token * d], layer.gamma.data(), layer.beta.data(), kLayerNormEps, h,
-                    n, static_cast<int>(d), width);
+    layer_norm_tile(&setting_.ring.x[ring_token * d], layer.gamma.data(), layer.beta.data(), kLayerNormEps, h, n,
+                    static_cast<int>(d), width);
     for (size_t r = 0; r < workload().repeats(); ++r) {
       const float* source = h;
       float* destination = h + kTile * p;
@@ -100,8 +98,7 @@ class Libxsmm : public Contender {
             for (size_t k = 0; k < tokens; ++k) std::fill_n(destination + k * p + b * block, block, 0.0f);
             continue;
           }
-          multiply(&weight_[((r * 4 + s) * p + b * block) * block], source + b * block,
-                   destination + b * block);
+          multiply(&weight_[((r * 4 + s) * p + b * block) * block], source + b * block, destination + b * block);
         }
         hadamard_across_blocks(destination, n, width, static_cast<int>(block));
         source = destination;
@@ -110,8 +107,7 @@ class Libxsmm : public Contender {
       const size_t used = std::min(p, outputs - r * p);
       code_and_score_tile(source, h, &layer.projection_bias[r * p], kDecay, n, width, static_cast<int>(used),
                           static_cast<int>(bits), &code_[token * workload().tables + r * p / bits],
-                          &score_[token * workload().tables + r * p / bits],
-                          static_cast<int>(workload().tables));
+                          &score_[token * workload().tables + r * p / bits], static_cast<int>(workload().tables));
     }
   }
 
@@ -131,9 +127,7 @@ ContenderKind libxsmm_contender() {
           false,
           "f32",
           native_build_missing(),
-          [](const Setting& setting, Types) -> std::unique_ptr<Contender> {
-            return std::make_unique<Libxsmm>(setting);
-          }};
+          [](const Setting& setting, Types) -> std::unique_ptr<Contender> { return std::make_unique<Libxsmm>(setting); }};
 }
 
 }  // namespace lookupffn::bench

@@ -35,8 +35,8 @@ class Ours : public Contender {
     } else if (part == Part::kHash) {
       check(lookupffn_hash(layer_.get(), threads_.get(), x, d(), code_.data(), score_.data(), tokens));
     } else {
-      check(lookupffn_gather(layer_.get(), threads_.get(), &ring.code[first * tables()],
-                             &ring.score[first * tables()], y_.data(), d(), tokens));
+      check(lookupffn_gather(layer_.get(), threads_.get(), &ring.code[first * tables()], &ring.score[first * tables()],
+                             y_.data(), d(), tokens));
     }
   }
 
@@ -68,16 +68,15 @@ class Ours : public Contender {
 }  // namespace
 
 ContenderKind lookupffn_contender() {
-  return {"lookupffn",
-          "this library",
-          Computes::kLookupFfn,
-          {Part::kAll, Part::kHash, Part::kGather},
-          true,
-          "",
-          "",
-          [](const Setting& setting, Types types) -> std::unique_ptr<Contender> {
-            return std::make_unique<Ours>(setting, types);
-          }};
+  return {
+      "lookupffn",
+      "this library",
+      Computes::kLookupFfn,
+      {Part::kAll, Part::kHash, Part::kGather},
+      true,
+      "",
+      "",
+      [](const Setting& setting, Types types) -> std::unique_ptr<Contender> { return std::make_unique<Ours>(setting, types); }};
 }
 
 }  // namespace lookupffn::bench

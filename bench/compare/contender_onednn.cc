@@ -54,8 +54,8 @@ class OneDnn : public Contender {
   void run(Part, size_t first, size_t /*tokens*/) override {
     const size_t offset = first * setting_.ffn.d;
     // oneDNN takes no pointer to const; it does not write to its source.
-    void* x = is_bf16() ? static_cast<void*>(const_cast<uint16_t*>(&x_bf16_[offset]))
-                        : const_cast<float*>(&setting_.ring.x[offset]);
+    void* x =
+        is_bf16() ? static_cast<void*>(const_cast<uint16_t*>(&x_bf16_[offset])) : const_cast<float*>(&setting_.ring.x[offset]);
     execute(first_, x, up_.data());
     execute(second_, up_.data(), y_.data());
     stream_.wait();
@@ -76,8 +76,8 @@ class OneDnn : public Contender {
   std::string isa() const override { return implementation_.substr(implementation_.find(':') + 1); }
   std::string schedule() const override {
     const dnnl_version_t* v = dnnl_version();
-    return "oneDNN " + std::to_string(v->major) + "." + std::to_string(v->minor) + "." +
-           std::to_string(v->patch) + ", " + implementation_;
+    return "oneDNN " + std::to_string(v->major) + "." + std::to_string(v->minor) + "." + std::to_string(v->patch) + ", " +
+           implementation_;
   }
 
  private:
@@ -89,8 +89,8 @@ class OneDnn : public Contender {
 
   bool is_bf16() const { return type_ == memory::data_type::bf16; }
 
-  Step make_step(memory::dim tokens, memory::dim in, memory::dim out, const std::vector<float>& w,
-                 const std::vector<float>& b, const dnnl::primitive_attr& attributes) {
+  Step make_step(memory::dim tokens, memory::dim in, memory::dim out, const std::vector<float>& w, const std::vector<float>& b,
+                 const dnnl::primitive_attr& attributes) {
     using tag = memory::format_tag;
     const auto f32 = memory::data_type::f32;
     const memory::desc source({tokens, in}, type_, tag::ab), destination({tokens, out}, type_, tag::ab);

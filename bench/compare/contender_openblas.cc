@@ -27,18 +27,14 @@ class OpenBlas : public Contender {
     for (size_t n = 0; n < tokens; ++n) add_bias(&y_[n * ffn.d], ffn.b2.data(), static_cast<int>(ffn.d));
   }
 
-  std::vector<float> y(size_t tokens) const override {
-    return {y_.begin(), y_.begin() + tokens * setting_.ffn.d};
-  }
+  std::vector<float> y(size_t tokens) const override { return {y_.begin(), y_.begin() + tokens * setting_.ffn.d}; }
   std::string isa() const override { return openblas_get_corename(); }
   std::string schedule() const override { return openblas_get_config(); }
 
  private:
   // out [tokens, rows] = x [tokens, columns] w[rows, columns]^T
-  static void product(const float* x, const std::vector<float>& w, float* out, size_t tokens, size_t columns,
-                      size_t rows) {
-    const auto n = static_cast<blasint>(tokens), k = static_cast<blasint>(columns),
-               m = static_cast<blasint>(rows);
+  static void product(const float* x, const std::vector<float>& w, float* out, size_t tokens, size_t columns, size_t rows) {
+    const auto n = static_cast<blasint>(tokens), k = static_cast<blasint>(columns), m = static_cast<blasint>(rows);
     if (tokens == 1) {
       cblas_sgemv(CblasRowMajor, CblasNoTrans, m, k, 1, w.data(), k, x, 1, 0, out, 1);
     } else {
@@ -60,9 +56,7 @@ ContenderKind openblas_contender() {
           false,
           "f32",
           native_build_missing(),
-          [](const Setting& setting, Types) -> std::unique_ptr<Contender> {
-            return std::make_unique<OpenBlas>(setting);
-          }};
+          [](const Setting& setting, Types) -> std::unique_ptr<Contender> { return std::make_unique<OpenBlas>(setting); }};
 }
 
 }  // namespace lookupffn::bench

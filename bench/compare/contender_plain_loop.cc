@@ -62,9 +62,7 @@ ContenderKind plain_loop_contender() {
           false,
           "f32",
           native_build_missing(),
-          [](const Setting& setting, Types) -> std::unique_ptr<Contender> {
-            return std::make_unique<PlainLoop>(setting);
-          }};
+          [](const Setting& setting, Types) -> std::unique_ptr<Contender> { return std::make_unique<PlainLoop>(setting); }};
 }
 
 }  // namespace lookupffn::bench

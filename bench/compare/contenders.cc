@@ -4,8 +4,7 @@
 namespace lookupffn::bench {
 namespace {
 
-[[maybe_unused]] ContenderKind left_out(const char* name, const char* about, Computes computes,
-                                        const char* package) {
+[[maybe_unused]] ContenderKind left_out(const char* name, const char* about, Computes computes, const char* package) {
   ContenderKind kind{};
   kind.name = name;
   kind.about = about;
@@ -28,8 +27,7 @@ std::vector<ContenderKind> contender_kinds() {
 #ifdef LOOKUPFFN_BENCH_OPENMP
       plain_loop_contender(),
 #else
-      left_out("plain_loop", "whole layer, plain C++", Computes::kLookupFfn,
-               "OpenMP for this compiler (libomp-dev)"),
+      left_out("plain_loop", "whole layer, plain C++", Computes::kLookupFfn, "OpenMP for this compiler (libomp-dev)"),
 #endif
 #ifdef LOOKUPFFN_BENCH_TORCH
       libtorch_contender(),   embedding_bag_contender(),

@@ -68,8 +68,7 @@ struct Entrant {
   std::unique_ptr<Contender> contender;
 };
 
-std::vector<Entrant> make_entrants(const std::vector<ContenderKind>& kinds, const Options& options,
-                                   const Setting& setting) {
+std::vector<Entrant> make_entrants(const std::vector<ContenderKind>& kinds, const Options& options, const Setting& setting) {
   std::vector<Entrant> entrants;
   for (const ContenderKind& kind : kinds) {
     if (kind.name == "libxsmm" && setting.layer.workload.projection != LOOKUPFFN_BH4) continue;
@@ -79,7 +78,8 @@ std::vector<Entrant> make_entrants(const std::vector<ContenderKind>& kinds, cons
     }
     for (const std::string& projection : options.projection_types) {
       for (const std::string& table : options.table_types) {
-        const Types types = {weight_type_of(table, WeightRole::kTables).type, weight_type_of(projection, WeightRole::kProjections).type};
+        const Types types = {weight_type_of(table, WeightRole::kTables).type,
+                             weight_type_of(projection, WeightRole::kProjections).type};
         entrants.push_back({&kind, types, kind.make(setting, types)});
       }
     }
@@ -89,8 +89,7 @@ std::vector<Entrant> make_entrants(const std::vector<ContenderKind>& kinds, cons
 
 double flops_of(const ContenderKind& kind, Part part, const Workload& workload) {
   if (kind.computes == Computes::kDenseFfn) return workload.dense_ffn().flops;
-  return (part != Part::kGather ? workload.hash_flops() : 0) +
-         (part != Part::kHash ? workload.gather_flops() : 0);
+  return (part != Part::kGather ? workload.hash_flops() : 0) + (part != Part::kHash ? workload.gather_flops() : 0);
 }
 
 Bounds::Needs needs_of(const Entrant& entrant, Part part, const Workload& workload) {
@@ -130,8 +129,7 @@ struct Entry {
   std::unique_ptr<Meter> meter;
 };
 
-std::vector<Result> compare_at(size_t tokens, const Options& options, const Setting& setting,
-                               std::vector<Entrant>& entrants) {
+std::vector<Result> compare_at(size_t tokens, const Options& options, const Setting& setting, std::vector<Entrant>& entrants) {
   const Workload& workload = setting.layer.workload;
   Bounds bounds(setting, tokens);
   std::vector<Entry> entries;
@@ -149,9 +147,8 @@ std::vector<Result> compare_at(size_t tokens, const Options& options, const Sett
       Entry entry = {&entrant, part, needs_of(entrant, part, workload), nullptr};
       if (entry.needs.weights > 0) bounds.add_weights(entry.needs.weights);
       if (entry.needs.rows) bounds.add_rows(entry.needs.row_type);
-      entry.meter = std::make_unique<Meter>(
-          time_calls([&contender, part, tokens](size_t first) { contender.run(part, first, tokens); }, tokens,
-                     setting.ring.tokens));
+      entry.meter = std::make_unique<Meter>(time_calls(
+          [&contender, part, tokens](size_t first) { contender.run(part, first, tokens); }, tokens, setting.ring.tokens));
       entries.push_back(std::move(entry));
     }
   }
@@ -209,8 +206,7 @@ void compare(const Options& options) {
   const TokenRing ring = make_token_ring(layer, largest);
   const Setting setting = {layer, ffn, ring, options.threads, largest, options.isa};
   std::vector<Entrant> entrants = make_entrants(kinds, options, setting);
-  if (entrants.empty())
-    throw std::invalid_argument("none of the contenders asked for computes this workload");
+  if (entrants.empty()) throw std::invalid_argument("none of the contenders asked for computes this workload");
 
   std::cout << workload.name << ", " << options.codes << " codes, " << options.threads
             << (options.threads == 1 ? " thread" : " threads") << ", " << options.samples
@@ -218,10 +214,9 @@ void compare(const Options& options) {
   for (const Entrant& entrant : entrants) {
     if (!entrant.kind->takes_types) continue;
     const Contender& ours = *entrant.contender;
-    std::cout << entrant.kind->name << ", " << name_of(entrant.types.table) << " tables, "
-              << name_of(entrant.types.projection) << " projection: " << ours.isa() << ", " << options.threads
-              << (options.threads == 1 ? " thread, " : " threads, ") << ours.variant() << ", "
-              << ours.schedule() << "\n";
+    std::cout << entrant.kind->name << ", " << name_of(entrant.types.table) << " tables, " << name_of(entrant.types.projection)
+              << " projection: " << ours.isa() << ", " << options.threads << (options.threads == 1 ? " thread, " : " threads, ")
+              << ours.variant() << ", " << ours.schedule() << "\n";
     if (!ours.note().empty()) std::cout << "  fallback: " << ours.note() << "\n";
   }
   std::cout << "\n";
@@ -261,16 +256,12 @@ int run(int argc, char** argv) {
   app.add_option("--projection-type", options.projection_types, "Ours: a list of f32, bf16x3, bf16")
       ->capture_default_str()
       ->delimiter(',');
-  app.add_option("--isa", options.isa, "Ours: the ISA (lookupffn isas lists them); default: the active one")
+  app.add_option("--isa", options.isa, "Ours: the ISA (lookupffn isas lists them); default: the active one")->check(not_empty);
+  app.add_option("--library", options.library, "Ours: folder of a kernel library that `lookupffn build` made")
       ->check(not_empty);
-  app.add_option("--library", options.library,
-                 "Ours: folder of a kernel library that `lookupffn build` made")
-      ->check(not_empty);
-  app.add_option("--contender", options.contenders,
-                 "A list, default all that are built in, of:" + contender_names)
+  app.add_option("--contender", options.contenders, "A list, default all that are built in, of:" + contender_names)
       ->delimiter(',');
-  app.add_option("--codes", options.codes, "random, or skewed: spread like the trained byte model's")
-      ->capture_default_str();
+  app.add_option("--codes", options.codes, "random, or skewed: spread like the trained byte model's")->capture_default_str();
   app.add_option("--samples", options.samples, "Samples of each, taken in turn")
       ->capture_default_str()
       ->check(samples, samples.range());

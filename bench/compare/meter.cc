@@ -59,8 +59,7 @@ void sample_in_turn(const std::vector<Meter*>& meters, size_t rounds, size_t thr
   }
 }
 
-std::function<double()> time_calls(std::function<void(size_t first)> call, size_t tokens,
-                                   size_t ring_tokens) {
+std::function<double()> time_calls(std::function<void(size_t first)> call, size_t tokens, size_t ring_tokens) {
   auto next = std::make_shared<size_t>(0);
   const auto step = [call, next, tokens, ring_tokens] {
     if (*next + tokens > ring_tokens) *next = 0;

@@ -17,8 +17,7 @@ std::string native_build_missing() {
   }
   if (here.empty()) return "it is built for the build machine's CPU, and this CPU's features cannot be read";
   for (std::string word; built_on >> word;) {
-    if (here.count(word) == 0)
-      return "it is built for a CPU with " + word + ", which this one lacks: build it here";
+    if (here.count(word) == 0) return "it is built for a CPU with " + word + ", which this one lacks: build it here";
   }
   return "";
 }

@@ -19,8 +19,8 @@ void pin_and_restart(size_t threads, char** argv) {
   }
   const auto count = static_cast<size_t>(CPU_COUNT(&allowed));
   if (threads > count) {
-    throw std::runtime_error("--threads " + std::to_string(threads) + ": this process may use " +
-                             std::to_string(count) + (count == 1 ? " CPU" : " CPUs"));
+    throw std::runtime_error("--threads " + std::to_string(threads) + ": this process may use " + std::to_string(count) +
+                             (count == 1 ? " CPU" : " CPUs"));
   }
   size_t taken = 0;
   for (int cpu = 0; cpu < CPU_SETSIZE && taken < threads; ++cpu) {

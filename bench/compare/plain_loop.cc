@@ -84,8 +84,8 @@ int plain_scratch(const PlainLayer* layer) {
   return 3 * layer->padded + (outputs > repeated ? outputs : repeated);
 }
 
-void plain_forward(const PlainLayer* layer, const float* x, float* y, int tokens,
-                   [[maybe_unused]] int threads, float* scratch) {
+void plain_forward(const PlainLayer* layer, const float* x, float* y, int tokens, [[maybe_unused]] int threads,
+                   float* scratch) {
 #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
   for (int n = 0; n < tokens; ++n) {
     int thread = 0;

@@ -15,7 +15,6 @@ struct PlainLayer {
 // x [tokens, d] to y [tokens, d], tokens in parallel (OpenMP). scratch: floats, plain_scratch() for each
 // thread.
 int plain_scratch(const PlainLayer* layer);
-void plain_forward(const PlainLayer* layer, const float* x, float* y, int tokens, int threads,
-                   float* scratch);
+void plain_forward(const PlainLayer* layer, const float* x, float* y, int tokens, int threads, float* scratch);
 
 #endif

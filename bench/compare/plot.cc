@@ -9,8 +9,7 @@
 namespace lookupffn::bench {
 namespace {
 
-constexpr int kWidth = 860, kLeft = 200, kRight = 110, kBar = 20, kGap = 6, kTop = 92, kPanelGap = 46,
-              kAxis = 50;
+constexpr int kWidth = 860, kLeft = 200, kRight = 110, kBar = 20, kGap = 6, kTop = 92, kPanelGap = 46, kAxis = 50;
 const char* const kOursColour = "#1f6feb";
 const char* const kPeerColour = "#a0a7b0";
 const char* const kBoundColour = "#d1242f";
@@ -38,29 +37,25 @@ std::string number(double value) {
 
 class Drawing {
  public:
-  void text(double x, double y, const std::string& words, int size, const char* colour, const char* anchor,
-            bool bold = false) {
+  void text(double x, double y, const std::string& words, int size, const char* colour, const char* anchor, bool bold = false) {
     char head[200];
-    std::snprintf(
-        head, sizeof head,
-        "<text x=\"%.1f\" y=\"%.1f\" font-size=\"%d\" fill=\"%s\" text-anchor=\"%s\" font-weight=\"%s\">", x,
-        y, size, colour, anchor, bold ? "bold" : "normal");
+    std::snprintf(head, sizeof head,
+                  "<text x=\"%.1f\" y=\"%.1f\" font-size=\"%d\" fill=\"%s\" text-anchor=\"%s\" font-weight=\"%s\">", x, y, size,
+                  colour, anchor, bold ? "bold" : "normal");
     body_ += head + escaped(words) + "</text>\n";
   }
   void bar(double x, double y, double width, double height, const char* colour) {
     char line[160];
-    std::snprintf(line, sizeof line,
-                  "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"%s\"/>\n", x, y, width,
+    std::snprintf(line, sizeof line, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"%s\"/>\n", x, y, width,
                   height, colour);
     body_ += line;
   }
   std::string finish(double height) const {
     char head[300];
-    std::snprintf(
-        head, sizeof head,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%.0f\" viewBox=\"0 0 %d %.0f\" "
-        "font-family=\"DejaVu Sans, Helvetica, Arial, sans-serif\">\n",
-        kWidth, height, kWidth, height);
+    std::snprintf(head, sizeof head,
+                  "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%.0f\" viewBox=\"0 0 %d %.0f\" "
+                  "font-family=\"DejaVu Sans, Helvetica, Arial, sans-serif\">\n",
+                  kWidth, height, kWidth, height);
     return head + std::string("<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n") + body_ + "</svg>\n";
   }
 
@@ -84,8 +79,7 @@ std::string plot_of(const std::vector<Result>& results) {
   std::set<size_t> tokens;
   for (const Result& result : shown) {
     slowest = std::max(slowest, result.us_per_token);
-    fastest = std::min(fastest,
-                       result.bound > 0 ? std::min(result.bound, result.us_per_token) : result.us_per_token);
+    fastest = std::min(fastest, result.bound > 0 ? std::min(result.bound, result.us_per_token) : result.us_per_token);
     tokens.insert(result.tokens);
   }
   const double low = std::pow(10, std::floor(std::log10(fastest * 0.9))), high = slowest * 1.05;
@@ -95,15 +89,13 @@ std::string plot_of(const std::vector<Result>& results) {
   const double bottom = kTop + bars * (kBar + kGap) + panels * kPanelGap - 10;
 
   const Result& any = shown[0];
-  drawing.text(16, 30,
-               "Time a token, " + any.workload + ", " + std::to_string(any.threads) +
-                   (any.threads == 1 ? " thread" : " threads"),
-               20, "#111", "start", true);
   drawing.text(
-      16, 52,
-      any.codes +
-          " codes; microseconds, logarithmic, shorter is better; in brackets: how many times our first",
-      13, "#444", "start");
+      16, 30,
+      "Time a token, " + any.workload + ", " + std::to_string(any.threads) + (any.threads == 1 ? " thread" : " threads"), 20,
+      "#111", "start", true);
+  drawing.text(16, 52,
+               any.codes + " codes; microseconds, logarithmic, shorter is better; in brackets: how many times our first", 13,
+               "#444", "start");
   drawing.bar(16, 63, 12, 12, kOursColour);
   drawing.text(34, 74, "this library", 13, "#111", "start");
   drawing.bar(130, 63, 12, 12, kPeerColour);
@@ -116,8 +108,7 @@ std::string plot_of(const std::vector<Result>& results) {
       const double us = decade * step;
       if (us > high) break;
       drawing.bar(place(us), kTop, 1, bottom - kTop, step == 1 ? "#c8ccd2" : "#eceef1");
-      drawing.text(place(us), bottom + 16, us < 1 ? number(us) : std::to_string(std::lround(us)), 11, "#444",
-                   "middle");
+      drawing.text(place(us), bottom + 16, us < 1 ? number(us) : std::to_string(std::lround(us)), 11, "#444", "middle");
     }
   }
   drawing.text(kLeft + span / 2, bottom + 36, "microseconds a token", 13, "#444", "middle");
@@ -128,8 +119,8 @@ std::string plot_of(const std::vector<Result>& results) {
     for (const Result& result : shown) {
       if (ours == nullptr && result.tokens == count && result.contender == "lookupffn") ours = &result;
     }
-    drawing.text(16, y + 22, std::to_string(count) + (count == 1 ? " token a call" : " tokens a call"), 15,
-                 "#111", "start", true);
+    drawing.text(16, y + 22, std::to_string(count) + (count == 1 ? " token a call" : " tokens a call"), 15, "#111", "start",
+                 true);
     y += 32;
     for (const Result& result : shown) {
       if (result.tokens != count) continue;
@@ -139,8 +130,7 @@ std::string plot_of(const std::vector<Result>& results) {
       drawing.bar(kLeft, y, end - kLeft, kBar, is_ours ? kOursColour : kPeerColour);
       if (result.bound > 0) drawing.bar(place(result.bound) - 1.5, y - 2, 3, kBar + 4, kBoundColour);
       std::string words = number(result.us_per_token);
-      if (ours != nullptr && &result != ours)
-        words += " (" + number(result.us_per_token / ours->us_per_token) + "x)";
+      if (ours != nullptr && &result != ours) words += " (" + number(result.us_per_token / ours->us_per_token) + "x)";
       const double clear = result.bound > 0 ? std::max(end, place(result.bound) + 2) : end;
       drawing.text(clear + 6, y + kBar - 5, words, 12, "#111", "start");
       y += kBar + kGap;

@@ -44,8 +44,8 @@ std::string json_of(const std::vector<Result>& results) {
 std::string table_of(const std::vector<Result>& results) {
   std::string text;
   char line[256];
-  std::snprintf(line, sizeof line, "%7s  %-26s %10s %7s %8s %8s %8s %7s\n", "tokens", "contender", "us/token",
-                "spread", "to ours", "GFLOP/s", "GB/s", "bound");
+  std::snprintf(line, sizeof line, "%7s  %-26s %10s %7s %8s %8s %8s %7s\n", "tokens", "contender", "us/token", "spread",
+                "to ours", "GFLOP/s", "GB/s", "bound");
   text += line;
   for (const Result& result : results) {
     const Result* ours = nullptr;
@@ -53,15 +53,12 @@ std::string table_of(const std::vector<Result>& results) {
       if (ours == nullptr && other.contender == "lookupffn" && other.part == result.part) ours = &other;
     }
     char ratio[16] = "-", fraction[16] = "-";
-    if (ours != nullptr)
-      std::snprintf(ratio, sizeof ratio, "%.2fx", result.us_per_token / ours->us_per_token);
+    if (ours != nullptr) std::snprintf(ratio, sizeof ratio, "%.2fx", result.us_per_token / ours->us_per_token);
     if (result.bound > 0) std::snprintf(fraction, sizeof fraction, "%.0f%%", 100 * result.bound_fraction());
-    std::snprintf(line, sizeof line, "%7zu  %-26s %10.3f %6.1f%% %8s %8.1f %8.1f %7s%s\n", result.tokens,
-                  result.label().c_str(), result.us_per_token, 100 * result.spread, ratio, result.gflops,
-                  result.gbytes_per_s, fraction,
-                  result.beats_bound()
-                      ? "  faster than its bound, so the bound is wrong: measure again on a quiet machine"
-                      : "");
+    std::snprintf(
+        line, sizeof line, "%7zu  %-26s %10.3f %6.1f%% %8s %8.1f %8.1f %7s%s\n", result.tokens, result.label().c_str(),
+        result.us_per_token, 100 * result.spread, ratio, result.gflops, result.gbytes_per_s, fraction,
+        result.beats_bound() ? "  faster than its bound, so the bound is wrong: measure again on a quiet machine" : "");
     text += line;
   }
   return text;

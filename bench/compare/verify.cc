@@ -29,22 +29,21 @@ bool undecided(const NaiveHash& hash) {
   return std::any_of(hash.z.begin(), hash.z.end(), [](double z) { return std::fabs(z) <= 2e-5; });
 }
 
-void compare(const std::string& what, size_t token, const float* got, const std::vector<double>& expected,
-             double tolerance) {
+void compare(const std::string& what, size_t token, const float* got, const std::vector<double>& expected, double tolerance) {
   // An infinite tolerance would allow anything.
-  if (!std::isfinite(tolerance)) throw std::runtime_error(what + " of token " + std::to_string(token) + ": what is expected is not finite");
+  if (!std::isfinite(tolerance))
+    throw std::runtime_error(what + " of token " + std::to_string(token) + ": what is expected is not finite");
   for (size_t i = 0; i < expected.size(); ++i) {
     if (std::fabs(got[i] - expected[i]) <= tolerance) continue;  // false for NaN
     std::ostringstream message;
-    message << what << " of token " << token << " is wrong: [" << i << "] is " << got[i] << ", not "
-            << expected[i] << " (tolerance " << tolerance << ")";
+    message << what << " of token " << token << " is wrong: [" << i << "] is " << got[i] << ", not " << expected[i]
+            << " (tolerance " << tolerance << ")";
     throw std::runtime_error(message.str());
   }
 }
 
 // What the table type may add to the error of y: half a step of its numbers.
-double table_error(const SyntheticLayer& layer, const int32_t* code, const double* score,
-                   lookupffn_type type) {
+double table_error(const SyntheticLayer& layer, const int32_t* code, const double* score, lookupffn_type type) {
   if (weight_type(type).rounding == 0) return 0;
   const Workload& workload = layer.workload;
   double error = 0;
@@ -57,15 +56,14 @@ double table_error(const SyntheticLayer& layer, const int32_t* code, const doubl
   return error;
 }
 
-void check_y(const std::string& what, const Setting& setting, Types types, size_t token, const float* y,
-             const int32_t* code, const std::vector<double>& score) {
+void check_y(const std::string& what, const Setting& setting, Types types, size_t token, const float* y, const int32_t* code,
+             const std::vector<double>& score) {
   const std::vector<double> expected = naive_gather(setting.layer, code, score.data());
-  compare(what, token, y, expected,
-          1e-4 * rms(expected) + 1e-6 + table_error(setting.layer, code, score.data(), types.table));
+  compare(what, token, y, expected, 1e-4 * rms(expected) + 1e-6 + table_error(setting.layer, code, score.data(), types.table));
 }
 
-void check_hash(const Setting& setting, Types types, size_t token, const NaiveHash& expected,
-                const int32_t* code, const float* score) {
+void check_hash(const Setting& setting, Types types, size_t token, const NaiveHash& expected, const int32_t* code,
+                const float* score) {
   const Workload& workload = setting.layer.workload;
   const bool f32 = types.projection == LOOKUPFFN_F32;
   const double near_zero = f32 ? 2e-5 : 0.05 * rms(expected.z);
@@ -76,8 +74,7 @@ void check_hash(const Setting& setting, Types types, size_t token, const NaiveHa
       const double z = expected.z[t * workload.bits + j];
       if (std::fabs(z) <= near_zero) continue;
       std::ostringstream message;
-      message << "hash of token " << token << " is wrong: bit " << j << " of table " << t
-              << "'s code, where z is " << z;
+      message << "hash of token " << token << " is wrong: bit " << j << " of table " << t << "'s code, where z is " << z;
       throw std::runtime_error(message.str());
     }
   }
@@ -87,18 +84,15 @@ void check_hash(const Setting& setting, Types types, size_t token, const NaiveHa
 
 }  // namespace
 
-void verify_contender(const ContenderKind& kind, Contender& contender, const Setting& setting, Types types,
-                      size_t tokens) {
+void verify_contender(const ContenderKind& kind, Contender& contender, const Setting& setting, Types types, size_t tokens) {
   const size_t d = setting.layer.workload.d, tables = setting.layer.workload.tables;
   const std::set<size_t> checked = tokens_to_check(tokens);
-  const auto has = [&kind](Part part) {
-    return std::find(kind.parts.begin(), kind.parts.end(), part) != kind.parts.end();
-  };
+  const auto has = [&kind](Part part) { return std::find(kind.parts.begin(), kind.parts.end(), part) != kind.parts.end(); };
   if (has(Part::kHash)) {
     contender.run(Part::kHash, 0, tokens);
     for (size_t n : checked) {
-      check_hash(setting, types, n, naive_hash(setting.layer, &setting.ring.x[n * d]),
-                 contender.code() + n * tables, contender.score() + n * tables);
+      check_hash(setting, types, n, naive_hash(setting.layer, &setting.ring.x[n * d]), contender.code() + n * tables,
+                 contender.score() + n * tables);
     }
   }
   if (has(Part::kAll)) {
@@ -132,8 +126,7 @@ void verify_contender(const ContenderKind& kind, Contender& contender, const Set
     const std::vector<float> y = contender.y(tokens);
     for (size_t n : checked) {
       const float* score = &setting.ring.score[n * tables];
-      check_y("gathered y", setting, types, n, &y[n * d], &setting.ring.code[n * tables],
-              {score, score + tables});
+      check_y("gathered y", setting, types, n, &y[n * d], &setting.ring.code[n * tables], {score, score + tables});
     }
   }
 }

@@ -14,9 +14,7 @@
 
 namespace lookupffn::bench {
 
-const char* name_of(Part part) {
-  return part == Part::kAll ? "all" : part == Part::kHash ? "hash" : "gather";
-}
+const char* name_of(Part part) { return part == Part::kAll ? "all" : part == Part::kHash ? "hash" : "gather"; }
 
 const std::vector<Workload>& workloads() {
   static const std::vector<Workload> all = [] {
@@ -24,7 +22,8 @@ const std::vector<Workload>& workloads() {
     for (const auto& [name, shape] : lookupffn::workloads()) {
       if (shape.family != LayerShape().family) continue;
       list.push_back({name, shape, size_t(shape.d_in), size_t(shape.tables), size_t(shape.bits),
-                      shape.projection == projection_name(LOOKUPFFN_BH4) ? LOOKUPFFN_BH4 : LOOKUPFFN_DENSE, size_t(shape.block)});
+                      shape.projection == projection_name(LOOKUPFFN_BH4) ? LOOKUPFFN_BH4 : LOOKUPFFN_DENSE,
+                      size_t(shape.block)});
     }
     return list;
   }();

@@ -1,5 +1,5 @@
-// Embedding bags beside libtorch's embedding_bag, a plain loop, and the fastest read of the same rows. All of a line are sampled
-// in turn, so its ratios hold; usage: lookupffn_compare_bags [rows] [d_out] [ids a bag] [threads].
+// Embedding bags beside libtorch's embedding_bag, a plain loop, and the fastest read of the same rows. All of a line are
+// sampled in turn, so its ratios hold; usage: lookupffn_compare_bags [rows] [d_out] [ids a bag] [threads].
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -86,9 +86,10 @@ void run(const Options& options) {
   std::memcpy(const_cast<char*>(copy.data()), table, floats * sizeof(float));
   const float* const huge = reinterpret_cast<const float*>(copy.data());
   if (native_build_missing().empty() && options.threads == 1) {
-    contenders.push_back({"plain loop", row_bytes, [=](const int64_t* ids, size_t count, const int64_t* offsets, size_t bags, float* y) {
-                            plain_bag(huge, options.d_out, ids, count, offsets, bags, y);
-                          }});
+    contenders.push_back(
+        {"plain loop", row_bytes, [=](const int64_t* ids, size_t count, const int64_t* offsets, size_t bags, float* y) {
+           plain_bag(huge, options.d_out, ids, count, offsets, bags, y);
+         }});
   }
 #ifdef LOOKUPFFN_BENCH_TORCH
   at::set_num_threads(int(options.threads));
@@ -125,7 +126,8 @@ void run(const Options& options) {
     }
     const RowReads reads(1, options.rows, (row_bytes + 63) / 64 * 64, ring.codes.data(), ring.codes.size());
     std::vector<RowReads::Plan> plans;
-    for (const size_t ahead : {0, 4, 8, 16}) plans.push_back(reads.plan({1, (row_bytes + 63) / 64 * 64, ahead, false}, bags * options.ids, options.threads));
+    for (const size_t ahead : {0, 4, 8, 16})
+      plans.push_back(reads.plan({1, (row_bytes + 63) / 64 * 64, ahead, false}, bags * options.ids, options.threads));
     const size_t calls = std::max<size_t>(1, 20000 / (bags * options.ids));
     for (RowReads::Plan& plan : plans) {
       meters.emplace_back([&plan, calls, &options] { return 1e6 * plan.sample(calls) * double(options.ids); });
@@ -135,14 +137,16 @@ void run(const Options& options) {
     sample_in_turn(all, 21, options.threads);
     double bound = 1e30;
     for (size_t k = contenders.size(); k < meters.size(); ++k) bound = std::min(bound, meters[k].median());
-    std::printf("%zu bags of %zu ids a call, table [%zu, %zu], %zu threads, ISA %s\n", bags, options.ids, options.rows, options.d_out,
-                options.threads, active_isa());
+    std::printf("%zu bags of %zu ids a call, table [%zu, %zu], %zu threads, ISA %s\n", bags, options.ids, options.rows,
+                options.d_out, options.threads, active_isa());
     for (size_t k = 0; k < contenders.size(); ++k) {
       const double us = meters[k].median();
-      std::printf("  %-28s %8.3f us a bag, spread %4.1f %%, %6.1f GB/s of rows, f32 rows' bound is %.2f of it\n", contenders[k].name.c_str(),
-                  us, 100 * meters[k].spread(), double(contenders[k].row_bytes * options.ids) / us / 1e3, bound / us);
+      std::printf("  %-28s %8.3f us a bag, spread %4.1f %%, %6.1f GB/s of rows, f32 rows' bound is %.2f of it\n",
+                  contenders[k].name.c_str(), us, 100 * meters[k].spread(),
+                  double(contenders[k].row_bytes * options.ids) / us / 1e3, bound / us);
     }
-    std::printf("  %-28s %8.3f us a bag, %6.1f GB/s\n", "reading f32 rows", bound, double(row_bytes * options.ids) / bound / 1e3);
+    std::printf("  %-28s %8.3f us a bag, %6.1f GB/s\n", "reading f32 rows", bound,
+                double(row_bytes * options.ids) / bound / 1e3);
   }
 }
 

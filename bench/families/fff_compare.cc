@@ -44,16 +44,13 @@ TokenRing make_ring(size_t largest_call) {
 }
 
 // Codes, scores and y of the first ring tokens, against the naive twin.
-void verify_ours(const ModelLayer& source, const Layer& layer, const Threads& threads, const TokenRing& ring,
-                 size_t tokens) {
-  const auto twin =
-      reference::reference_family(source.shape().family).twin(source, LOOKUPFFN_F32, LOOKUPFFN_F32);
+void verify_ours(const ModelLayer& source, const Layer& layer, const Threads& threads, const TokenRing& ring, size_t tokens) {
+  const auto twin = reference::reference_family(source.shape().family).twin(source, LOOKUPFFN_F32, LOOKUPFFN_F32);
   reference::Input input;
   input.tokens = tokens;
   input.x.assign(ring.x.begin(), ring.x.begin() + ptrdiff_t(tokens * kWidth));
   for (const reference::Stage stage : {reference::Stage::kHash, reference::Stage::kForward}) {
-    if (!twin->judge(stage, input, reference::run_stage(stage, *layer.get(), *threads.get(), input))
-             .passed()) {
+    if (!twin->judge(stage, input, reference::run_stage(stage, *layer.get(), *threads.get(), input)).passed()) {
       throw std::runtime_error("ours is wrong");
     }
   }
@@ -92,22 +89,18 @@ void compare(const Options& options) {
   for (const auto& peer : peers) peer->set_tokens(options.tokens.front());
 
   const LayerInfo info = layer.info();
-  std::cout << "ours: " << info.isa << ", " << options.threads << (options.threads == 1 ? " thread, " : " threads, ") << info.kernels << "\n"
+  std::cout << "ours: " << info.isa << ", " << options.threads << (options.threads == 1 ? " thread, " : " threads, ")
+            << info.kernels << "\n"
             << "peers: " << peers.front()->schedule() << "; " << peers.back()->schedule() << "\n"
-            << "dense 768-3072-768 and one tree of 4095 nodes, " << options.samples
-            << " samples in turn, medians\n\n";
+            << "dense 768-3072-768 and one tree of 4095 nodes, " << options.samples << " samples in turn, medians\n\n";
   std::vector<float> y(largest * kWidth);
   for (const size_t tokens : options.tokens) {
     std::vector<Row> rows;
-    rows.push_back({"fff",
-                    [&](size_t first) { layer.forward(threads, &ring.x[first * kWidth], y.data(), tokens); },
-                    nullptr});
+    rows.push_back({"fff", [&](size_t first) { layer.forward(threads, &ring.x[first * kWidth], y.data(), tokens); }, nullptr});
     for (size_t k = 0; k < peers.size(); ++k) {
       peers[k]->set_tokens(tokens);
       verify_contender(kinds[k], *peers[k], setting, {}, tokens);
-      rows.push_back({kinds[k].name,
-                      [&peers, k, tokens](size_t first) { peers[k]->run(Part::kAll, first, tokens); },
-                      nullptr});
+      rows.push_back({kinds[k].name, [&peers, k, tokens](size_t first) { peers[k]->run(Part::kAll, first, tokens); }, nullptr});
     }
     std::vector<Meter*> meters;
     for (Row& row : rows) {
@@ -117,9 +110,8 @@ void compare(const Options& options) {
     sample_in_turn(meters, options.samples, options.threads);
     const double ours = rows.front().meter->median();
     for (const Row& row : rows) {
-      std::printf("%5zu tokens  %-12s %9.3f us a token  spread %4.1f %%  %6.1f x ours\n", tokens,
-                  row.name.c_str(), row.meter->median(), 100 * row.meter->spread(),
-                  row.meter->median() / ours);
+      std::printf("%5zu tokens  %-12s %9.3f us a token  spread %4.1f %%  %6.1f x ours\n", tokens, row.name.c_str(),
+                  row.meter->median(), 100 * row.meter->spread(), row.meter->median() / ours);
     }
   }
 }
@@ -140,8 +132,7 @@ int run(int argc, char** argv) {
   app.add_option("--samples", options.samples, "Samples of each, taken in turn")
       ->capture_default_str()
       ->check(CLI::Range(1, 100'000));
-  app.add_option("--library", options.library,
-                 "Ours: folder of a kernel library that `lookupffn build` made");
+  app.add_option("--library", options.library, "Ours: folder of a kernel library that `lookupffn build` made");
   app.add_option("--isa", options.isa, "Ours: the ISA; default: the active one");
   try {
     app.parse(argc, argv);

@@ -36,8 +36,7 @@ class Bench {
  public:
   explicit Bench(const Workload& workload)
       : layer_(make_synthetic_layer(workload, Codes::kRandom)), ring_(make_token_ring(layer_, kLargestCall)) {
-    if (lookupffn_threads_create(1, &threads_) != LOOKUPFFN_OK)
-      throw std::runtime_error(lookupffn_last_message());
+    if (lookupffn_threads_create(1, &threads_) != LOOKUPFFN_OK) throw std::runtime_error(lookupffn_last_message());
     y_.resize(kLargestCall * workload.d);
     code_.resize(kLargestCall * workload.tables);
     score_.resize(code_.size());
@@ -76,8 +75,7 @@ class Bench {
     const float* x = &ring_.x[first * d];
     if (part == Part::kAll) return lookupffn_forward(packed_, threads_, x, d, y_.data(), d, tokens, 0);
     if (part == Part::kHash) return lookupffn_hash(packed_, threads_, x, d, code_.data(), score_.data(), tokens);
-    return lookupffn_gather(packed_, threads_, &ring_.code[first * tables], &ring_.score[first * tables],
-                            y_.data(), d, tokens);
+    return lookupffn_gather(packed_, threads_, &ring_.code[first * tables], &ring_.score[first * tables], y_.data(), d, tokens);
   }
 
  private:
@@ -129,8 +127,8 @@ void register_cases() {
           if (type.type != LOOKUPFFN_F32 && part == Part::kHash) continue;
           const Case one = {&workload, part, isa.name, &type};
           const std::string name = workload.name + "/" + name_of(part) + "/" + isa.name + "/" + type.name;
-          auto* registered = benchmark::RegisterBenchmark(
-              name.c_str(), [one](benchmark::State& state) { run_case(state, one); });
+          auto* registered =
+              benchmark::RegisterBenchmark(name.c_str(), [one](benchmark::State& state) { run_case(state, one); });
           registered->ArgName("tokens")->UseRealTime()->Unit(benchmark::kMicrosecond);
           for (size_t tokens : kTokens) registered->Arg(static_cast<int64_t>(tokens));
         }

@@ -39,8 +39,7 @@ namespace {
 __attribute__((target("sse4.1"))) void burst_sse41(size_t iterations) {
   const __m128 a = _mm_set1_ps(0.5f), b = a;
   __m128 s0 = a, s1 = a, s2 = a, s3 = a, s4 = a, s5 = a, s6 = a, s7 = a, product;
-#define STEP(s) \
-  asm volatile("movaps %2, %1\n\tmulps %3, %1\n\taddps %1, %0" : "+x"(s), "=&x"(product) : "x"(a), "x"(b));
+#define STEP(s) asm volatile("movaps %2, %1\n\tmulps %3, %1\n\taddps %1, %0" : "+x"(s), "=&x"(product) : "x"(a), "x"(b));
   for (size_t i = 0; i < iterations; ++i) {
     FOR_EACH_OF_8(STEP)
   }

@@ -109,8 +109,7 @@ HugeBuffer::HugeBuffer(size_t bytes) : bytes_((bytes + kHugePage - 1) / kHugePag
 HugeBuffer::~HugeBuffer() { free(data_); }
 
 std::string ReadOrder::name() const {
-  std::string text =
-      tables_a_pass == 0 ? "token-major" : "table-major, " + std::to_string(tables_a_pass) + " a pass";
+  std::string text = tables_a_pass == 0 ? "token-major" : "table-major, " + std::to_string(tables_a_pass) + " a pass";
   text += ", " + std::to_string(slice_bytes) + "-byte slices";
   if (rows_ahead > 0) text += ", prefetch " + std::to_string(rows_ahead) + " rows ahead";
   if (split_columns) text += ", threads share columns";

@@ -19,8 +19,7 @@ Batch read_batch(const TensorFile& file, const std::string& path, const std::str
   for (const auto* bytes : {&batch.ids, &batch.labels}) {
     for (const int32_t byte : *bytes) {
       if (byte < 0 || byte >= static_cast<int32_t>(kVocabulary)) {
-        throw std::runtime_error(path + ": batch " + number + " holds " + std::to_string(byte) +
-                                 ", which is not a byte");
+        throw std::runtime_error(path + ": batch " + number + " holds " + std::to_string(byte) + ", which is not a byte");
       }
     }
   }
@@ -66,8 +65,8 @@ EvaluationText read_evaluation(const std::string& path, bool quick) {
     throw std::runtime_error(path + ": tensor 'logits0' is not for sequences of 'ids0'");
   }
   const std::vector<float> logits = file.floats("logits0", {shape[0], first.length, kVocabulary});
-  text.expected_logits = Eigen::Map<const Matrix>(logits.data(), static_cast<Index>(shape[0] * first.length),
-                                                  static_cast<Index>(kVocabulary));
+  text.expected_logits =
+      Eigen::Map<const Matrix>(logits.data(), static_cast<Index>(shape[0] * first.length), static_cast<Index>(kVocabulary));
   text.expected_loss = file.number("val_nll");
   if (quick) {
     text.batches.resize(1);
@@ -99,10 +98,8 @@ std::vector<Evaluation> evaluate(const std::vector<Contender>& contenders, size_
         if (b >= text.batches.size()) continue;
         const Batch& batch = text.batches[b];
         PartSeconds seconds{};
-        const Matrix logits =
-            contenders[c].model->logits(batch.ids.data(), batch.sequences, batch.length, &seconds);
-        speeds[c].push_back(static_cast<double>(batch.tokens()) /
-                            std::accumulate(seconds.begin(), seconds.end(), 0.0));
+        const Matrix logits = contenders[c].model->logits(batch.ids.data(), batch.sequences, batch.length, &seconds);
+        speeds[c].push_back(static_cast<double>(batch.tokens()) / std::accumulate(seconds.begin(), seconds.end(), 0.0));
         Evaluation& evaluation = evaluations[c];
         evaluation.timed_tokens += batch.tokens();
         for (size_t part = 0; part < kParts; ++part) evaluation.part_seconds[part] += seconds[part];
@@ -110,10 +107,8 @@ std::vector<Evaluation> evaluate(const std::vector<Contender>& contenders, size_
         evaluation.loss += total_loss(logits, batch.labels) / static_cast<double>(text.tokens());
         if (b == 0) {
           // NaN would not survive a maximum, so it is looked for.
-          const auto difference =
-              (logits.topRows(text.expected_logits.rows()) - text.expected_logits).array().abs();
-          evaluation.largest_logit_difference =
-              difference.isFinite().all() ? difference.maxCoeff() : INFINITY;
+          const auto difference = (logits.topRows(text.expected_logits.rows()) - text.expected_logits).array().abs();
+          evaluation.largest_logit_difference = difference.isFinite().all() ? difference.maxCoeff() : INFINITY;
         }
       }
     }
@@ -126,8 +121,7 @@ double loss(const Contender& contender) {
   double total = 0;
   for (const Batch& batch : contender.text->batches) {
     PartSeconds untimed{};
-    total += total_loss(contender.model->logits(batch.ids.data(), batch.sequences, batch.length, &untimed),
-                        batch.labels);
+    total += total_loss(contender.model->logits(batch.ids.data(), batch.sequences, batch.length, &untimed), batch.labels);
   }
   return total / static_cast<double>(contender.text->tokens());
 }

@@ -9,12 +9,10 @@ LookupFeedForward::LookupFeedForward(const lookupffn::Model& model, const std::s
     : layer_(model, prefix, options), threads_(threads) {}
 
 void LookupFeedForward::forward(const Matrix& x, Matrix* y) const {
-  layer_.forward(threads_, x.data(), x.cols(), y->data(), y->cols(), static_cast<size_t>(x.rows()),
-                 LOOKUPFFN_ADD_RESIDUAL);
+  layer_.forward(threads_, x.data(), x.cols(), y->data(), y->cols(), static_cast<size_t>(x.rows()), LOOKUPFFN_ADD_RESIDUAL);
 }
 
-DenseFeedForward::DenseFeedForward(const TensorFile& file, const std::string& prefix, size_t width,
-                                   ThreadPool* pool)
+DenseFeedForward::DenseFeedForward(const TensorFile& file, const std::string& prefix, size_t width, ThreadPool* pool)
     : norm_(file, prefix, width),
       up_(file, prefix + "up.", file.shape(prefix + "up.weight").at(0), width),
       down_(file, prefix + "down.", width, file.shape(prefix + "up.weight").at(0)),

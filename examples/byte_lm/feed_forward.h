@@ -23,8 +23,8 @@ class FeedForward {
 class LookupFeedForward : public FeedForward {
  public:
   // `threads` must outlive it.
-  LookupFeedForward(const lookupffn::Model& model, const std::string& prefix,
-                    const lookupffn::PackOptions& options, const lookupffn::Threads& threads);
+  LookupFeedForward(const lookupffn::Model& model, const std::string& prefix, const lookupffn::PackOptions& options,
+                    const lookupffn::Threads& threads);
   void forward(const Matrix& x, Matrix* y) const override;
   lookupffn::LayerInfo info() const { return layer_.info(); }
 

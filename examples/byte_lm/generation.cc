@@ -18,11 +18,9 @@ int32_t pick(const Row& logits, double temperature, std::mt19937_64* random) {
 
 }  // namespace
 
-std::string continue_text(const Transformer& model, const std::string& prompt,
-                          const GenerationOptions& options) {
+std::string continue_text(const Transformer& model, const std::string& prompt, const GenerationOptions& options) {
   std::vector<int32_t> bytes;
-  for (const char c : prompt.empty() ? std::string("\n") : prompt)
-    bytes.push_back(static_cast<unsigned char>(c));
+  for (const char c : prompt.empty() ? std::string("\n") : prompt) bytes.push_back(static_cast<unsigned char>(c));
   std::mt19937_64 random(options.seed);
   std::string text;
   for (size_t i = 0; i < options.length; ++i) {

@@ -18,8 +18,7 @@ struct GenerationOptions {
 
 // What follows `prompt` (a new line where that is empty). The model sees the last max_length bytes at
 // each step.
-std::string continue_text(const Transformer& model, const std::string& prompt,
-                          const GenerationOptions& options);
+std::string continue_text(const Transformer& model, const std::string& prompt, const GenerationOptions& options);
 
 }  // namespace byte_lm
 #endif

@@ -57,57 +57,47 @@ void add_choice(CLI::App* app, const std::string& option, const std::string& des
       if (choice.first == name) *chosen = choice.second;
     }
   };
-  app->add_option_function<std::string>(option, set, description + " [" + names[0] + "]")
-      ->check(CLI::IsMember(names));
+  app->add_option_function<std::string>(option, set, description + " [" + names[0] + "]")->check(CLI::IsMember(names));
 }
 
 void add_options(CLI::App* app, Options* options) {
-  app->add_option("--prompt", options->prompt,
-                  "Continue this text with the LookupFFN model, after the report");
+  app->add_option("--prompt", options->prompt, "Continue this text with the LookupFFN model, after the report");
   app->add_option("--length", options->generation.length, "Bytes to continue it by")
       ->check(CLI::Range(size_t{0}, size_t{1'000'000}))
       ->capture_default_str();
-  app->add_option("--temperature", options->generation.temperature,
-                  "Sampling temperature, 0 for the likeliest byte each time")
-      ->check([](const std::string& text) {
-        double value = -1;
-        const bool number = CLI::detail::lexical_cast(text, value) && value >= 0 && value <= 100;  // NaN is in no range
-        return number ? std::string() : "'" + text + "' is not a number from 0 to 100";
-      }, "0 to 100")
+  app->add_option("--temperature", options->generation.temperature, "Sampling temperature, 0 for the likeliest byte each time")
+      ->check(
+          [](const std::string& text) {
+            double value = -1;
+            const bool number = CLI::detail::lexical_cast(text, value) && value >= 0 && value <= 100;  // NaN is in no range
+            return number ? std::string() : "'" + text + "' is not a number from 0 to 100";
+          },
+          "0 to 100")
       ->capture_default_str();
   app->add_option("--seed", options->generation.seed, "Seed of the sampling")
       ->check(CLI::Range(uint64_t{0}, uint64_t{INT64_MAX}))
       ->capture_default_str();
-  app->add_option("--threads", options->threads,
-                  "Threads, for LookupFFN and all else [all that this process may use]")
+  app->add_option("--threads", options->threads, "Threads, for LookupFFN and all else [all that this process may use]")
       ->check(CLI::Range(size_t{1}, size_t{1024}));
-  add_choice(app, "--table-type", "Type of the packed tables",
-             types_for(&lookupffn::TypeInfo::for_tables),
+  add_choice(app, "--table-type", "Type of the packed tables", types_for(&lookupffn::TypeInfo::for_tables),
              &options->pack.table_type);
-  add_choice(app, "--projection-type", "Type of the packed projection",
-             types_for(&lookupffn::TypeInfo::for_projections),
+  add_choice(app, "--projection-type", "Type of the packed projection", types_for(&lookupffn::TypeInfo::for_projections),
              &options->pack.projection_type);
-  app->add_option("--isa", options->isa,
-                  "Instruction set of the LookupFFN kernels [the widest that runs here]");
-  add_choice(app, "--kernels", "LookupFFN kernels; 'specialised' fails rather than fall back",
-             {{"any", LOOKUPFFN_ANY_KERNELS},
-              {"generic", LOOKUPFFN_GENERIC_KERNELS},
-              {"specialised", LOOKUPFFN_SPECIALISED_KERNELS}},
-             &options->pack.kernels);
-  app->add_option("--library", options->library,
-                  "Load kernel libraries made by 'lookupffn build' from this folder");
+  app->add_option("--isa", options->isa, "Instruction set of the LookupFFN kernels [the widest that runs here]");
+  add_choice(
+      app, "--kernels", "LookupFFN kernels; 'specialised' fails rather than fall back",
+      {{"any", LOOKUPFFN_ANY_KERNELS}, {"generic", LOOKUPFFN_GENERIC_KERNELS}, {"specialised", LOOKUPFFN_SPECIALISED_KERNELS}},
+      &options->pack.kernels);
+  app->add_option("--library", options->library, "Load kernel libraries made by 'lookupffn build' from this folder");
   app->add_flag("--compare-types", options->compare_types,
                 "Also report the change of loss with each table and projection type");
-  app->add_flag("--quick", options->quick,
-                "Evaluate only the sequences that come with expected logits, not the whole text");
+  app->add_flag("--quick", options->quick, "Evaluate only the sequences that come with expected logits, not the whole text");
   app->add_flag("--json", options->json, "Print JSON");
-  app->add_option("--data", options->data, "Folder of the models and the evaluation text")
-      ->capture_default_str();
+  app->add_option("--data", options->data, "Folder of the models and the evaluation text")->capture_default_str();
 }
 
-Transformer lookup_transformer(const std::string& path, const lookupffn::PackOptions& pack,
-                               const lookupffn::Threads& threads, ThreadPool* pool,
-                               std::vector<lookupffn::LayerInfo>* infos) {
+Transformer lookup_transformer(const std::string& path, const lookupffn::PackOptions& pack, const lookupffn::Threads& threads,
+                               ThreadPool* pool, std::vector<lookupffn::LayerInfo>* infos) {
   const TensorFile file(path);
   const lookupffn::Model model(path);
   std::vector<std::unique_ptr<FeedForward>> feed_forward;
@@ -123,15 +113,13 @@ Transformer dense_transformer(const std::string& path, ThreadPool* pool) {
   const TensorFile file(path);
   std::vector<std::unique_ptr<FeedForward>> feed_forward;
   for (size_t layer = 0; layer < file.size("layers"); ++layer) {
-    feed_forward.push_back(
-        std::make_unique<DenseFeedForward>(file, Transformer::ffn_prefix(layer), file.size("d"), pool));
+    feed_forward.push_back(std::make_unique<DenseFeedForward>(file, Transformer::ffn_prefix(layer), file.size("d"), pool));
   }
   return Transformer(file, std::move(feed_forward), pool);
 }
 
-std::vector<TypeLoss> compare_types(const std::string& path, lookupffn::PackOptions pack,
-                                    const EvaluationText& text, const lookupffn::Threads& threads,
-                                    ThreadPool* pool) {
+std::vector<TypeLoss> compare_types(const std::string& path, lookupffn::PackOptions pack, const EvaluationText& text,
+                                    const lookupffn::Threads& threads, ThreadPool* pool) {
   std::vector<TypeLoss> losses;
   for (const auto& [projection_name, projection_type] : types_for(&lookupffn::TypeInfo::for_projections)) {
     for (const auto& [table_name, table_type] : types_for(&lookupffn::TypeInfo::for_tables)) {
@@ -157,10 +145,8 @@ int run(Options options) {
   const lookupffn::Threads threads(options.threads);
   ThreadPool pool(threads.count());
   const std::string lookup_path = options.data + "/byte_lm_lookup.safetensors";
-  const EvaluationText lookup_text =
-      read_evaluation(options.data + "/byte_lm_lookup.eval.safetensors", options.quick);
-  const EvaluationText dense_text =
-      read_evaluation(options.data + "/byte_lm_dense.eval.safetensors", options.quick);
+  const EvaluationText lookup_text = read_evaluation(options.data + "/byte_lm_lookup.eval.safetensors", options.quick);
+  const EvaluationText dense_text = read_evaluation(options.data + "/byte_lm_dense.eval.safetensors", options.quick);
 
   Report report;
   report.quick = options.quick;
@@ -171,11 +157,9 @@ int run(Options options) {
   const Transformer dense = dense_transformer(options.data + "/byte_lm_dense.safetensors", &pool);
 
   constexpr size_t kRounds = 3;
-  const std::vector<Evaluation> evaluations =
-      evaluate({{&lookup, &lookup_text}, {&dense, &dense_text}}, kRounds);
+  const std::vector<Evaluation> evaluations = evaluate({{&lookup, &lookup_text}, {&dense, &dense_text}}, kRounds);
   const bool f32 = options.pack.table_type == LOOKUPFFN_F32 && options.pack.projection_type == LOOKUPFFN_F32;
-  report.models.push_back(
-      {"LookupFFN", lookup_text.expected_loss, f32 ? kF32Tolerance : kSmallTypeTolerance, evaluations[0]});
+  report.models.push_back({"LookupFFN", lookup_text.expected_loss, f32 ? kF32Tolerance : kSmallTypeTolerance, evaluations[0]});
   report.models.push_back({"dense", dense_text.expected_loss, kF32Tolerance, evaluations[1]});
 
   if (options.compare_types) {

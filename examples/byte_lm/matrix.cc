@@ -4,8 +4,7 @@ namespace byte_lm {
 
 Matrix read_matrix(const TensorFile& file, const std::string& name, size_t rows, size_t columns) {
   const std::vector<float> values = file.floats(name, {rows, columns});
-  return Eigen::Map<const Matrix>(values.data(), static_cast<Eigen::Index>(rows),
-                                  static_cast<Eigen::Index>(columns));
+  return Eigen::Map<const Matrix>(values.data(), static_cast<Eigen::Index>(rows), static_cast<Eigen::Index>(columns));
 }
 
 Row read_row(const TensorFile& file, const std::string& name, size_t columns) {
@@ -14,8 +13,7 @@ Row read_row(const TensorFile& file, const std::string& name, size_t columns) {
 }
 
 LayerNorm::LayerNorm(const TensorFile& file, const std::string& prefix, size_t width)
-    : weight(read_row(file, prefix + "LayerNorm.weight", width)),
-      bias(read_row(file, prefix + "LayerNorm.bias", width)) {}
+    : weight(read_row(file, prefix + "LayerNorm.weight", width)), bias(read_row(file, prefix + "LayerNorm.bias", width)) {}
 
 Matrix LayerNorm::operator()(const ConstRows& x) const {
   constexpr float kEps = 1e-5f;

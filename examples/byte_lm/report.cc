@@ -23,8 +23,7 @@ double total_seconds(const Evaluation& evaluation) {
 
 // A label and then one right-aligned cell a model.
 template <class Cell>
-void print_row(const std::string& label, const std::vector<ModelReport>& models, Cell cell,
-               std::ostream* out) {
+void print_row(const std::string& label, const std::vector<ModelReport>& models, Cell cell, std::ostream* out) {
   *out << label << std::string(34 - std::min<size_t>(label.size(), 33), ' ');
   for (const ModelReport& model : models) {
     const std::string text = cell(model);
@@ -41,8 +40,7 @@ void print_models(const Report& report, std::ostream* out) {
   row("  difference", [](const ModelReport& m) { return format("%+.1e", m.loss_difference()); });
   row("  allowed", [](const ModelReport& m) { return format("%.0e", m.tolerance); });
   row("  verdict", [](const ModelReport& m) { return std::string(m.as_expected() ? "ok" : "WRONG"); });
-  row("largest logit difference",
-      [](const ModelReport& m) { return format("%.1e", m.evaluation.largest_logit_difference); });
+  row("largest logit difference", [](const ModelReport& m) { return format("%.1e", m.evaluation.largest_logit_difference); });
   row("tokens a second", [](const ModelReport& m) { return format("%.0f", m.evaluation.tokens_per_second); });
   *out << "share of time\n";
   for (size_t part = 0; part < kParts; ++part) {
@@ -51,8 +49,7 @@ void print_models(const Report& report, std::ostream* out) {
     });
   }
   row("FFNs, us a token", [](const ModelReport& m) {
-    return format("%.2f", 1e6 * m.evaluation.part_seconds[kFeedForward] /
-                              static_cast<double>(m.evaluation.timed_tokens));
+    return format("%.2f", 1e6 * m.evaluation.part_seconds[kFeedForward] / static_cast<double>(m.evaluation.timed_tokens));
   });
 }
 
@@ -67,9 +64,7 @@ void print_types(const std::vector<TypeLoss>& types, std::ostream* out) {
   }
 }
 
-const char* kernel_kind(const lookupffn::LayerInfo& info) {
-  return info.specialised ? "specialised" : "generic";
-}
+const char* kernel_kind(const lookupffn::LayerInfo& info) { return info.specialised ? "specialised" : "generic"; }
 
 }  // namespace
 
@@ -86,12 +81,10 @@ void print_tables(const Report& report, std::ostream* out) {
   for (const lookupffn::LayerInfo& info : report.layers) {
     *out << "  " << info.shape.prefix << "  " << info.isa << ", " << kernel_kind(info) << " kernels, "
          << lookupffn_type_name(info.table_type) << " tables, " << lookupffn_type_name(info.projection_type) << " projection, "
-         << format("%.1f", static_cast<double>(info.packed_bytes) / 1e6) << " MB\n      " << info.kernels
-         << '\n';
+         << format("%.1f", static_cast<double>(info.packed_bytes) / 1e6) << " MB\n      " << info.kernels << '\n';
     if (*info.fallback) *out << "      not specialised: " << info.fallback << '\n';
   }
-  *out << "Text: " << report.tokens << " tokens in " << report.batches
-       << (report.batches == 1 ? " batch" : " batches");
+  *out << "Text: " << report.tokens << " tokens in " << report.batches << (report.batches == 1 ? " batch" : " batches");
   if (report.quick) *out << " (quick: only those with expected logits, whose loss is the expected one)";
   *out << "\n\n";
   print_models(report, out);

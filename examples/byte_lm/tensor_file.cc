@@ -88,8 +88,7 @@ const TensorFile::Tensor& TensorFile::find(const std::string& name, const std::v
     fail("tensor '" + name + "' has shape " + text(tensor.shape) + ", expected " + text(shape));
   }
   size_t bytes = element_bytes(tensor.type);
-  if (bytes == 0)
-    fail("tensor '" + name + "' has type " + tensor.type + ", which this program does not read");
+  if (bytes == 0) fail("tensor '" + name + "' has type " + tensor.type + ", which this program does not read");
   for (const size_t extent : shape) bytes *= extent;  // equals what the caller asked for, so it is small
   if (bytes != tensor.end - tensor.begin) fail("tensor '" + name + "' has offsets that do not fit its shape");
   return tensor;

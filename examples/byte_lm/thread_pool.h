@@ -37,8 +37,7 @@ class ThreadPool {
 };
 
 // Splits 0..items-1 into runs of at most `grain` and calls body(first, count) for each, in parallel.
-void parallel_ranges(ThreadPool* pool, size_t items, size_t grain,
-                     const std::function<void(size_t first, size_t count)>& body);
+void parallel_ranges(ThreadPool* pool, size_t items, size_t grain, const std::function<void(size_t first, size_t count)>& body);
 
 }  // namespace byte_lm
 #endif

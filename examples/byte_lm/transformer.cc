@@ -31,10 +31,7 @@ std::string layer_prefix(size_t layer) { return "layer." + std::to_string(layer)
 }  // namespace
 
 TransformerShape::TransformerShape(const TensorFile& file)
-    : width(file.size("d")),
-      layers(file.size("layers")),
-      heads(file.size("heads")),
-      max_length(file.size("seq")) {
+    : width(file.size("d")), layers(file.size("layers")), heads(file.size("heads")), max_length(file.size("seq")) {
   if (width % heads != 0) throw std::runtime_error("the model's width is not a multiple of its heads");
 }
 
@@ -45,16 +42,14 @@ Transformer::Attention::Attention(const TensorFile& file, const std::string& pre
       value(file, prefix + "value.", width, width),
       dense(file, prefix + "dense.", width, width) {}
 
-Transformer::Transformer(const TensorFile& file, std::vector<std::unique_ptr<FeedForward>> feed_forward,
-                         ThreadPool* pool)
+Transformer::Transformer(const TensorFile& file, std::vector<std::unique_ptr<FeedForward>> feed_forward, ThreadPool* pool)
     : shape_(file),
       token_(read_matrix(file, "tok.weight", kVocabulary, shape_.width)),
       position_(read_matrix(file, "pos.weight", shape_.max_length, shape_.width)),
       norm_(file, "", shape_.width),
       feed_forward_(std::move(feed_forward)),
       pool_(pool) {
-  if (feed_forward_.size() != shape_.layers)
-    throw std::runtime_error("one feed-forward part a layer, please");
+  if (feed_forward_.size() != shape_.layers) throw std::runtime_error("one feed-forward part a layer, please");
   for (size_t layer = 0; layer < shape_.layers; ++layer) {
     attention_.emplace_back(file, layer_prefix(layer) + "attention.", shape_.width);
   }
@@ -71,8 +66,7 @@ Matrix Transformer::embed(const int32_t* ids, size_t sequences, size_t length) c
 }
 
 // x += dense(concat over heads of softmax(causal(q k^T / sqrt(head width))) v), a sequence a task.
-void Transformer::add_attention(const Attention& attention, size_t sequences, size_t length,
-                                Matrix* x) const {
+void Transformer::add_attention(const Attention& attention, size_t sequences, size_t length, Matrix* x) const {
   const Index rows = static_cast<Index>(length);
   const Index head_width = static_cast<Index>(shape_.width / shape_.heads);
   const float scale = 1 / std::sqrt(static_cast<float>(head_width));
@@ -98,8 +92,7 @@ void Transformer::add_attention(const Attention& attention, size_t sequences, si
 }
 
 Matrix Transformer::hidden(const int32_t* ids, size_t sequences, size_t length, PartSeconds* seconds) const {
-  if (length == 0 || length > shape_.max_length)
-    throw std::invalid_argument("a sequence is too long or empty");
+  if (length == 0 || length > shape_.max_length) throw std::invalid_argument("a sequence is too long or empty");
   PartTimer timer(seconds);
   Matrix x = embed(ids, sequences, length);
   Matrix y(x.rows(), x.cols());

@@ -29,8 +29,7 @@ class Transformer {
  public:
   // Reads all but the feed-forward layers from `file`; `feed_forward` has one for each layer, under the
   // prefix ffn_prefix(layer). `pool` must outlive the transformer.
-  Transformer(const TensorFile& file, std::vector<std::unique_ptr<FeedForward>> feed_forward,
-              ThreadPool* pool);
+  Transformer(const TensorFile& file, std::vector<std::unique_ptr<FeedForward>> feed_forward, ThreadPool* pool);
 
   static std::string ffn_prefix(size_t layer);
 

@@ -27,8 +27,8 @@ int main(int argc, char **argv) {
   if (bad || failed(lookupffn_layer_describe(layer, &info))) return 1;
 
   const size_t d_in = info.shape.d_in, d_out = info.shape.d_out;
-  printf("%zu tables of %zu rows, %zu to %zu, on %s (%s kernels)\n", info.shape.tables, info.shape.rows, d_in,
-         d_out, info.isa, info.specialised ? "specialised" : "generic");
+  printf("%zu tables of %zu rows, %zu to %zu, on %s (%s kernels)\n", info.shape.tables, info.shape.rows, d_in, d_out, info.isa,
+         info.specialised ? "specialised" : "generic");
 
   float *x = malloc(kTokens * d_in * sizeof *x), *y = malloc(kTokens * d_out * sizeof *y);
   if (!x || !y) {

@@ -31,18 +31,14 @@ struct Feature {
 
 // Intel's and AMD's manuals, CPUID.
 constexpr Feature kFeatures[] = {
-    {"sse4.1", 1, 0, kEcx, 19, kNone},        {"avx", 1, 0, kEcx, 28, kYmm},
-    {"fma", 1, 0, kEcx, 12, kYmm},            {"f16c", 1, 0, kEcx, 29, kYmm},
-    {"avx2", 7, 0, kEbx, 5, kYmm},            {"avx512f", 7, 0, kEbx, 16, kZmm},
-    {"avx512dq", 7, 0, kEbx, 17, kZmm},       {"avx512ifma", 7, 0, kEbx, 21, kZmm},
-    {"avx512cd", 7, 0, kEbx, 28, kZmm},       {"avx512bw", 7, 0, kEbx, 30, kZmm},
-    {"avx512vl", 7, 0, kEbx, 31, kZmm},       {"avx512vbmi", 7, 0, kEcx, 1, kZmm},
-    {"avx512vnni", 7, 0, kEcx, 11, kZmm},     {"avx512fp16", 7, 0, kEdx, 23, kZmm},
-    {"avx512bf16", 7, 1, kEax, 5, kZmm},      {"avxvnni", 7, 1, kEax, 4, kYmm},
-    {"amx-bf16", 7, 0, kEdx, 22, kTile},      {"amx-tile", 7, 0, kEdx, 24, kTile},
-    {"amx-int8", 7, 0, kEdx, 25, kTile},      {"popcnt", 1, 0, kEcx, 23, kNone},
-    {"movbe", 1, 0, kEcx, 22, kNone},         {"bmi1", 7, 0, kEbx, 3, kNone},
-    {"bmi2", 7, 0, kEbx, 8, kNone},           {"lzcnt", 0x80000001, 0, kEcx, 5, kNone},
+    {"sse4.1", 1, 0, kEcx, 19, kNone},    {"avx", 1, 0, kEcx, 28, kYmm},        {"fma", 1, 0, kEcx, 12, kYmm},
+    {"f16c", 1, 0, kEcx, 29, kYmm},       {"avx2", 7, 0, kEbx, 5, kYmm},        {"avx512f", 7, 0, kEbx, 16, kZmm},
+    {"avx512dq", 7, 0, kEbx, 17, kZmm},   {"avx512ifma", 7, 0, kEbx, 21, kZmm}, {"avx512cd", 7, 0, kEbx, 28, kZmm},
+    {"avx512bw", 7, 0, kEbx, 30, kZmm},   {"avx512vl", 7, 0, kEbx, 31, kZmm},   {"avx512vbmi", 7, 0, kEcx, 1, kZmm},
+    {"avx512vnni", 7, 0, kEcx, 11, kZmm}, {"avx512fp16", 7, 0, kEdx, 23, kZmm}, {"avx512bf16", 7, 1, kEax, 5, kZmm},
+    {"avxvnni", 7, 1, kEax, 4, kYmm},     {"amx-bf16", 7, 0, kEdx, 22, kTile},  {"amx-tile", 7, 0, kEdx, 24, kTile},
+    {"amx-int8", 7, 0, kEdx, 25, kTile},  {"popcnt", 1, 0, kEcx, 23, kNone},    {"movbe", 1, 0, kEcx, 22, kNone},
+    {"bmi1", 7, 0, kEbx, 3, kNone},       {"bmi2", 7, 0, kEbx, 8, kNone},       {"lzcnt", 0x80000001, 0, kEcx, 5, kNone},
 };
 
 bool cpu_has(const Feature& feature) {
@@ -52,7 +48,8 @@ bool cpu_has(const Feature& feature) {
     if (!__get_cpuid_count(feature.leaf, 0, &registers[0], &registers[1], &registers[2], &registers[3])) return false;
     if (registers[kEax] < feature.subleaf) return false;
   }
-  if (!__get_cpuid_count(feature.leaf, feature.subleaf, &registers[0], &registers[1], &registers[2], &registers[3])) return false;
+  if (!__get_cpuid_count(feature.leaf, feature.subleaf, &registers[0], &registers[1], &registers[2], &registers[3]))
+    return false;
   return (registers[feature.in] >> feature.bit & 1u) != 0;
 }
 

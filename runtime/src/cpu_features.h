@@ -6,8 +6,8 @@
 
 namespace lookupffn {
 
-// Of features ("avx2 fma"), joined by ' ': what is missing to run code that uses them, "" where nothing is. Asks the CPU and the
-// operating system, which has to save the registers. Thread-safe.
+// Of features ("avx2 fma"), joined by ' ': what is missing to run code that uses them, "" where nothing is. Asks the CPU and
+// the operating system, which has to save the registers. Thread-safe.
 std::string missing_cpu_features(const std::string& features);
 
 // Linux gives a process tile registers only when asked, for all its threads, those to come included. From then on their

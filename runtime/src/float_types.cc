@@ -13,9 +13,8 @@ namespace lookupffn {
 namespace {
 
 [[noreturn]] void fail_type(const TensorView& tensor) {
-  throw Failure(
-      LOOKUPFFN_MALFORMED_MODEL,
-      "tensor '" + tensor.name + "' is " + element_type_name(tensor.type) + "; F32, F16 or BF16 is needed");
+  throw Failure(LOOKUPFFN_MALFORMED_MODEL,
+                "tensor '" + tensor.name + "' is " + element_type_name(tensor.type) + "; F32, F16 or BF16 is needed");
 }
 
 // Widens elements that may stand at any address.
@@ -83,9 +82,8 @@ uint16_t f32_to_f16(float value) {
   const uint32_t sign = (bits >> 16) & 0x8000u;
   const uint32_t magnitude = bits & 0x7fffffffu;
   if (magnitude > 0x7f800000u) return static_cast<uint16_t>(sign | 0x7e00u | ((magnitude >> 13) & 0x3ffu));
-  if (magnitude >= 0x477ff000u)
-    return static_cast<uint16_t>(sign | 0x7c00u);  // 65520 and more round to infinity
-  if (magnitude >= 0x38800000u) {                  // 2^-14 and more: a normal half
+  if (magnitude >= 0x477ff000u) return static_cast<uint16_t>(sign | 0x7c00u);  // 65520 and more round to infinity
+  if (magnitude >= 0x38800000u) {                                              // 2^-14 and more: a normal half
     const uint32_t rebiased = magnitude - (112u << 23);
     return static_cast<uint16_t>(sign | ((rebiased + 0xfffu + ((rebiased >> 13) & 1u)) >> 13));
   }

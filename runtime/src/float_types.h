@@ -34,8 +34,7 @@ inline float f16_to_f32(uint16_t value) {
   const uint32_t normal = magnitude + (112u << 23);   // rebias 15 to 127
   const uint32_t special = magnitude + (224u << 23);  // 31 becomes 255
   // m * 2^-24 = (1 + m * 2^-10) * 2^-14 - 2^-14
-  const uint32_t subnormal =
-      float_bits(float_from_bits(magnitude + (113u << 23)) - float_from_bits(113u << 23));
+  const uint32_t subnormal = float_bits(float_from_bits(magnitude + (113u << 23)) - float_from_bits(113u << 23));
   const uint32_t finite = exponent == 0 ? subnormal : normal;
   return float_from_bits(sign | (exponent == 0x0f800000u ? special : finite));
 }

@@ -25,7 +25,8 @@ void check_stride(const char* function, const char* name, ptrdiff_t& stride, siz
   }
   const size_t size = stride < 0 ? size_t(0) - size_t(stride) : size_t(stride);
   if (output && size < row) {
-    invalid(function, std::string(name) + " is " + std::to_string(stride) + ": rows of " + std::to_string(row) + " floats overlap");
+    invalid(function,
+            std::string(name) + " is " + std::to_string(stride) + ": rows of " + std::to_string(row) + " floats overlap");
   }
   if (size != 0 && tokens > size_t(std::numeric_limits<ptrdiff_t>::max()) / sizeof(float) / size) {
     invalid(function, std::string(name) + " times tokens passes the address space");
@@ -39,8 +40,8 @@ using namespace lookupffn;
 
 extern "C" {
 
-lookupffn_status lookupffn_forward(const lookupffn_layer* layer, lookupffn_threads* threads, const float* x,
-                                   ptrdiff_t x_stride, float* y, ptrdiff_t y_stride, size_t tokens, unsigned flags) {
+lookupffn_status lookupffn_forward(const lookupffn_layer* layer, lookupffn_threads* threads, const float* x, ptrdiff_t x_stride,
+                                   float* y, ptrdiff_t y_stride, size_t tokens, unsigned flags) {
   return guard([&] {
     const char* function = "lookupffn_forward";
     if (!layer) invalid(function, "layer is NULL");
@@ -65,8 +66,8 @@ lookupffn_status lookupffn_forward(const lookupffn_layer* layer, lookupffn_threa
   });
 }
 
-lookupffn_status lookupffn_hash(const lookupffn_layer* layer, lookupffn_threads* threads, const float* x,
-                                ptrdiff_t x_stride, int32_t* code, float* score, size_t tokens) {
+lookupffn_status lookupffn_hash(const lookupffn_layer* layer, lookupffn_threads* threads, const float* x, ptrdiff_t x_stride,
+                                int32_t* code, float* score, size_t tokens) {
   return guard([&] {
     const char* function = "lookupffn_hash";
     if (!layer) invalid(function, "layer is NULL");
@@ -99,9 +100,9 @@ lookupffn_status lookupffn_gather(const lookupffn_layer* layer, lookupffn_thread
   });
 }
 
-lookupffn_status lookupffn_forward_ids(const lookupffn_layer* layer, lookupffn_threads* threads, const int64_t* ids, size_t count,
-                                       const int64_t* offsets, size_t bags, const float* weights, float* y, ptrdiff_t y_stride,
-                                       unsigned flags) {
+lookupffn_status lookupffn_forward_ids(const lookupffn_layer* layer, lookupffn_threads* threads, const int64_t* ids,
+                                       size_t count, const int64_t* offsets, size_t bags, const float* weights, float* y,
+                                       ptrdiff_t y_stride, unsigned flags) {
   return guard([&] {
     const char* function = "lookupffn_forward_ids";
     if (!layer) invalid(function, "layer is NULL");

@@ -22,7 +22,8 @@ std::vector<const lookupffn_kernel*> generic_kernels(const char* kernel, const c
     }
   }
   if (!found.empty()) return found;
-  throw Failure(LOOKUPFFN_INTERNAL, std::string("the library holds no generic kernel ") + kernel + " for " + isa + " (" + problem + ")");
+  throw Failure(LOOKUPFFN_INTERNAL,
+                std::string("the library holds no generic kernel ") + kernel + " for " + isa + " (" + problem + ")");
 }
 
 }  // namespace lookupffn

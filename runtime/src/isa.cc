@@ -96,7 +96,8 @@ size_t active() {
   if (const char* name = environment_choice()) return checked(name, " of the environment variable LOOKUPFFN_ISA");
   const size_t widest = widest_before(kIsaCount);
   if (widest < kIsaCount) return widest;
-  throw Failure(LOOKUPFFN_UNSUPPORTED_ISA, "this machine runs no ISA that is built into this library; " + std::string(kIsas[0].name) + ": " + isa_missing(0));
+  throw Failure(LOOKUPFFN_UNSUPPORTED_ISA, "this machine runs no ISA that is built into this library; " +
+                                               std::string(kIsas[0].name) + ": " + isa_missing(0));
 }
 
 }  // namespace
@@ -128,8 +129,8 @@ lookupffn_status lookupffn_isa_at(size_t index, lookupffn_isa_info* info) {
   return guard([&] {
     if (!info) throw Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_isa_at: info is NULL");
     if (index >= kIsaCount) {
-      throw Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_isa_at: index " + std::to_string(index) + " of " +
-                                                    std::to_string(kIsaCount) + " ISAs");
+      throw Failure(LOOKUPFFN_INVALID_ARGUMENT,
+                    "lookupffn_isa_at: index " + std::to_string(index) + " of " + std::to_string(kIsaCount) + " ISAs");
     }
     const IsaRow& isa = kIsas[index];
     size_t active_index = kIsaCount;
@@ -138,8 +139,12 @@ lookupffn_status lookupffn_isa_at(size_t index, lookupffn_isa_info* info) {
     } catch (const Failure&) {
       // A name in LOOKUPFFN_ISA that cannot be had: none is active, and the list is how a user finds out.
     }
-    *info = {isa.name, isa.description, isa_missing(index), generic_kernels_built_for(isa.name) ? 1 : 0,
-             *isa_missing(index) ? 0 : 1, index == active_index ? 1 : 0};
+    *info = {isa.name,
+             isa.description,
+             isa_missing(index),
+             generic_kernels_built_for(isa.name) ? 1 : 0,
+             *isa_missing(index) ? 0 : 1,
+             index == active_index ? 1 : 0};
   });
 }
 
@@ -151,9 +156,7 @@ lookupffn_status lookupffn_active_isa(const char** name) {
 }
 
 lookupffn_status lookupffn_force_isa(const char* name) {
-  return guard([&] {
-    forced.store(name ? int(checked(name, "")) : kAutomatic, std::memory_order_release);
-  });
+  return guard([&] { forced.store(name ? int(checked(name, "")) : kAutomatic, std::memory_order_release); });
 }
 
 }  // extern "C"

@@ -14,8 +14,9 @@ namespace lookupffn {
 
 // What a kernel reads of a table's rows.
 inline halide_type_t word_type(const RowFormat& format) {
-  const halide_type_code_t code =
-      format.word == kFloat ? halide_type_float : format.word == kSigned ? halide_type_int : halide_type_uint;
+  const halide_type_code_t code = format.word == kFloat    ? halide_type_float
+                                  : format.word == kSigned ? halide_type_int
+                                                           : halide_type_uint;
   return halide_type_t(code, uint8_t(format.word_bits));
 }
 
@@ -27,11 +28,17 @@ struct Dimension {
 template <class T>
 struct ElementOf;
 template <>
-struct ElementOf<float> { static constexpr halide_type_code_t code = halide_type_float; };
+struct ElementOf<float> {
+  static constexpr halide_type_code_t code = halide_type_float;
+};
 template <>
-struct ElementOf<uint16_t> { static constexpr halide_type_code_t code = halide_type_uint; };
+struct ElementOf<uint16_t> {
+  static constexpr halide_type_code_t code = halide_type_uint;
+};
 template <>
-struct ElementOf<int8_t> { static constexpr halide_type_code_t code = halide_type_int; };
+struct ElementOf<int8_t> {
+  static constexpr halide_type_code_t code = halide_type_int;
+};
 
 // A buffer that a kernel reads or writes; innermost dimension first. Nothing is owned.
 class BufferArgument {
@@ -56,8 +63,7 @@ class BufferArgument {
     buffer_.type = type;
     buffer_.dim = dimensions_;
     for (const Dimension& dimension : dimensions) {
-      dimensions_[buffer_.dimensions++] =
-          halide_dimension_t(0, int32_t(dimension.extent), int32_t(dimension.stride));
+      dimensions_[buffer_.dimensions++] = halide_dimension_t(0, int32_t(dimension.extent), int32_t(dimension.stride));
     }
   }
 

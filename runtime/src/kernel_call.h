@@ -13,8 +13,8 @@ namespace lookupffn {
 inline void call_kernel(const lookupffn_kernel& kernel, void** arguments) {
   const int result = kernel.function(arguments);
   if (result != 0) {
-    throw Failure(LOOKUPFFN_INTERNAL, std::string("kernel ") + kernel.kernel + " (" + kernel.problem + ") failed with " +
-                                          std::to_string(result));
+    throw Failure(LOOKUPFFN_INTERNAL,
+                  std::string("kernel ") + kernel.kernel + " (" + kernel.problem + ") failed with " + std::to_string(result));
   }
 }
 

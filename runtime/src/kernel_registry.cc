@@ -33,9 +33,9 @@ void register_library(const lookupffn_kernel_library* library) {
   if (!library) throw Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_register_kernels: library is NULL");
   if (library->abi_version != LOOKUPFFN_KERNEL_ABI_VERSION) {
     // Nothing but the version can be trusted to stand where this ABI has it.
-    throw Failure(LOOKUPFFN_INCOMPATIBLE_KERNELS,
-                  "a kernel library has ABI version " + std::to_string(library->abi_version) + ", this library needs " +
-                      std::to_string(LOOKUPFFN_KERNEL_ABI_VERSION) + ": build it again with this version's lookupffn build");
+    throw Failure(LOOKUPFFN_INCOMPATIBLE_KERNELS, "a kernel library has ABI version " + std::to_string(library->abi_version) +
+                                                      ", this library needs " + std::to_string(LOOKUPFFN_KERNEL_ABI_VERSION) +
+                                                      ": build it again with this version's lookupffn build");
   }
   std::lock_guard<std::mutex> lock(registry().mutex);
   auto& libraries = registry().libraries;
@@ -51,8 +51,8 @@ std::string reason_of_dlerror() {
 std::vector<std::string> modules_of(const char* directory) {
   const std::unique_ptr<DIR, int (*)(DIR*)> dir(opendir(directory), closedir);
   if (!dir) {
-    throw Failure(LOOKUPFFN_IO_ERROR, std::string("cannot read kernel library directory '") + directory +
-                                          "': " + std::strerror(errno));
+    throw Failure(LOOKUPFFN_IO_ERROR,
+                  std::string("cannot read kernel library directory '") + directory + "': " + std::strerror(errno));
   }
   std::vector<std::string> modules;
   while (const dirent* entry = readdir(dir.get())) {
@@ -119,8 +119,8 @@ lookupffn_status lookupffn_load_kernels(const char* directory, size_t* loaded) {
       ++count;
     }
     if (count == 0) {
-      throw Failure(LOOKUPFFN_NOT_FOUND, std::string("no kernel library module (lib*.so) in '") + directory +
-                                             "': make one with lookupffn build");
+      throw Failure(LOOKUPFFN_NOT_FOUND,
+                    std::string("no kernel library module (lib*.so) in '") + directory + "': make one with lookupffn build");
     }
     if (loaded) *loaded = count;
   });

@@ -64,10 +64,12 @@ bool has_kernel_stack() noexcept {
 void run_on_kernel_thread(void* (*body)(void*), void* data) {
   pthread_t thread;
   if (const int error = start_kernel_thread(&thread, body, data)) {
-    throw Failure(LOOKUPFFN_OUT_OF_MEMORY,
-                  "kernels need " + std::to_string(kKernelStackBytes >> 10) + " KiB of stack, the calling thread has less, and a "
-                  "thread with more cannot be started (" + std::strerror(error) + "): give the caller a larger stack (ulimit -s, "
-                  "pthread_attr_setstacksize)");
+    throw Failure(LOOKUPFFN_OUT_OF_MEMORY, "kernels need " + std::to_string(kKernelStackBytes >> 10) +
+                                               " KiB of stack, the calling thread has less, and a "
+                                               "thread with more cannot be started (" +
+                                               std::strerror(error) +
+                                               "): give the caller a larger stack (ulimit -s, "
+                                               "pthread_attr_setstacksize)");
   }
   pthread_join(thread, nullptr);
 }

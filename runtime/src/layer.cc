@@ -8,8 +8,8 @@
 #include "failure.h"
 #include "isa.h"
 #include "model.h"
-#include "weight_types.h"
 #include "status.h"
+#include "weight_types.h"
 
 using namespace lookupffn;
 
@@ -28,7 +28,8 @@ void check_type(const char* option, int type, WeightRole role) {
   const WeightType* row = find_weight_type(type);
   if (row && serves(*row, role)) return;
   throw Failure(LOOKUPFFN_INVALID_ARGUMENT, std::string("lookupffn_layer_pack: ") + option + " is " +
-                                                (row ? row->name : std::to_string(type)) + "; it is one of " + weight_type_list(role));
+                                                (row ? row->name : std::to_string(type)) + "; it is one of " +
+                                                weight_type_list(role));
 }
 
 void check_types(const lookupffn_pack_options& options) {
@@ -46,7 +47,10 @@ void check_types(const lookupffn_pack_options& options) {
 }  // namespace
 
 lookupffn_layer::lookupffn_layer(const ModelLayer& source, const PackRequest& request)
-    : prefix(source.prefix()), shape(source.shape()), isa(request.isa), table_type(request.table_type),
+    : prefix(source.prefix()),
+      shape(source.shape()),
+      isa(request.isa),
+      table_type(request.table_type),
       projection_type(request.projection_type) {
   shape.prefix = prefix.c_str();
 }
@@ -73,8 +77,8 @@ void lookupffn_layer::gather(lookupffn_threads&, const int32_t*, const float*, c
 
 extern "C" {
 
-lookupffn_status lookupffn_layer_pack(const lookupffn_model* model, const char* prefix,
-                                      const lookupffn_pack_options* options, lookupffn_layer** layer) {
+lookupffn_status lookupffn_layer_pack(const lookupffn_model* model, const char* prefix, const lookupffn_pack_options* options,
+                                      lookupffn_layer** layer) {
   return guard([&] {
     if (!model) throw Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_layer_pack: model is NULL");
     if (!layer) throw Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_layer_pack: layer is NULL");

@@ -7,9 +7,9 @@
 #include <memory>
 #include <string>
 
-#include "runtime_family.h"
 #include "lookupffn/lookupffn.h"
 #include "rows.h"
+#include "runtime_family.h"
 #include "scratch.h"
 
 namespace lookupffn {
@@ -28,8 +28,8 @@ struct IdBags {
   size_t count;
   const int64_t* offsets;  // [bags]
   size_t bags;
-  const float* weights;    // [count]; NULL: all 1
-  bool mean;               // of a bag's rows; else their sum
+  const float* weights;  // [count]; NULL: all 1
+  bool mean;             // of a bag's rows; else their sum
 
   size_t begin(size_t bag) const { return size_t(offsets[bag]); }
   size_t end(size_t bag) const { return bag + 1 < bags ? size_t(offsets[bag + 1]) : count; }
@@ -54,10 +54,12 @@ struct lookupffn_layer {
   virtual lookupffn::PackedSizes sizes() const = 0;
 
   // What a family does not have is LOOKUPFFN_INVALID_ARGUMENT. tokens is 1 or more.
-  virtual void forward(lookupffn_threads& threads, const lookupffn::InputRows& x, const lookupffn::OutputRows& y, size_t tokens) const;
+  virtual void forward(lookupffn_threads& threads, const lookupffn::InputRows& x, const lookupffn::OutputRows& y,
+                       size_t tokens) const;
   virtual void forward_ids(lookupffn_threads& threads, const lookupffn::IdBags& bags, const lookupffn::OutputRows& y) const;
   // code, score: [tokens, shape.lookups], either may be NULL.
-  virtual void hash(lookupffn_threads& threads, const lookupffn::InputRows& x, int32_t* code, float* score, size_t tokens) const;
+  virtual void hash(lookupffn_threads& threads, const lookupffn::InputRows& x, int32_t* code, float* score,
+                    size_t tokens) const;
   virtual void gather(lookupffn_threads& threads, const int32_t* code, const float* score, const lookupffn::OutputRows& y,
                       size_t tokens) const;
 

@@ -74,12 +74,11 @@ const ModelLayer& find_layer(const lookupffn_model* model, const char* prefix) {
     if (layer->prefix() == wanted) return *layer;
   }
   if (!wanted.empty()) {
-    throw Failure(LOOKUPFFN_NOT_FOUND, model->file.name() + ": no layer has the prefix " +
-                                           quote_name(wanted) + "; there are " + list_prefixes(*model));
+    throw Failure(LOOKUPFFN_NOT_FOUND, model->file.name() + ": no layer has the prefix " + quote_name(wanted) + "; there are " +
+                                           list_prefixes(*model));
   }
   if (model->layers.size() > 1) {
-    throw Failure(LOOKUPFFN_NOT_FOUND, model->file.name() + ": holds " +
-                                           std::to_string(model->layers.size()) +
+    throw Failure(LOOKUPFFN_NOT_FOUND, model->file.name() + ": holds " + std::to_string(model->layers.size()) +
                                            " layers, so a prefix is needed: " + list_prefixes(*model));
   }
   return *model->layers.front();
@@ -91,11 +90,9 @@ extern "C" {
 
 lookupffn_status lookupffn_model_open(const char* path, lookupffn_model** model) {
   return lookupffn::guard([&] {
-    if (model == nullptr)
-      throw lookupffn::Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_model_open: model is NULL");
+    if (model == nullptr) throw lookupffn::Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_model_open: model is NULL");
     *model = nullptr;
-    if (path == nullptr)
-      throw lookupffn::Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_model_open: path is NULL");
+    if (path == nullptr) throw lookupffn::Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_model_open: path is NULL");
     *model = new lookupffn_model(std::string(path));
   });
 }
@@ -115,20 +112,15 @@ lookupffn_status lookupffn_model_open_memory(const void* bytes, size_t size, loo
 
 void lookupffn_model_close(lookupffn_model* model) { delete model; }
 
-size_t lookupffn_model_layer_count(const lookupffn_model* model) {
-  return model == nullptr ? 0 : model->layers.size();
-}
+size_t lookupffn_model_layer_count(const lookupffn_model* model) { return model == nullptr ? 0 : model->layers.size(); }
 
 lookupffn_status lookupffn_model_layer(const lookupffn_model* model, size_t index, lookupffn_shape* shape) {
   return lookupffn::guard([&] {
-    if (model == nullptr)
-      throw lookupffn::Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_model_layer: model is NULL");
-    if (shape == nullptr)
-      throw lookupffn::Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_model_layer: shape is NULL");
+    if (model == nullptr) throw lookupffn::Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_model_layer: model is NULL");
+    if (shape == nullptr) throw lookupffn::Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_model_layer: shape is NULL");
     if (index >= model->layers.size()) {
-      throw lookupffn::Failure(LOOKUPFFN_INVALID_ARGUMENT,
-                               "lookupffn_model_layer: index " + std::to_string(index) + " of " +
-                                   std::to_string(model->layers.size()) + " layers");
+      throw lookupffn::Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_model_layer: index " + std::to_string(index) + " of " +
+                                                               std::to_string(model->layers.size()) + " layers");
     }
     *shape = model->layers[index]->shape();
   });

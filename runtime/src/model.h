@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "runtime_family.h"
 #include "lookupffn/lookupffn.h"
+#include "runtime_family.h"
 #include "safetensors.h"
 
 namespace lookupffn {

@@ -8,8 +8,8 @@
 
 namespace lookupffn {
 
-// Writes a row of floats to `packed`, format.bytes(size) zeros so far. Returns what its numbers are to be multiplied with: 1 for
-// types without scales.
+// Writes a row of floats to `packed`, format.bytes(size) zeros so far. Returns what its numbers are to be multiplied with: 1
+// for types without scales.
 float pack_row(const float* row, size_t size, const RowFormat& format, void* packed);
 
 }  // namespace lookupffn

@@ -107,8 +107,8 @@ class ReplacedFile {
     struct stat made;
     if (::fstat(descriptor_, &made) != 0) return false;
     if (made.st_uid != old.st_uid || made.st_gid != old.st_gid) {
-      const bool group = ::fchown(descriptor_, old.st_uid, old.st_gid) == 0 ||
-                         ::fchown(descriptor_, static_cast<uid_t>(-1), old.st_gid) == 0;
+      const bool group =
+          ::fchown(descriptor_, old.st_uid, old.st_gid) == 0 || ::fchown(descriptor_, static_cast<uid_t>(-1), old.st_gid) == 0;
       if (!group) mode &= ~mode_t{070};  // what the old group was given is not for another
     }
     return ::fchmod(descriptor_, mode) == 0 || (made.st_mode & 0777) == mode;

@@ -11,7 +11,8 @@ struct Bytes {
   intptr_t first, stride, width;
 
   Bytes(const RowSpan& rows, size_t count)
-      : first(reinterpret_cast<intptr_t>(rows.first)), stride(rows.stride * intptr_t(sizeof(float))),
+      : first(reinterpret_cast<intptr_t>(rows.first)),
+        stride(rows.stride * intptr_t(sizeof(float))),
         width(intptr_t(rows.width * sizeof(float))) {
     if (stride >= 0) return;
     first += stride * intptr_t(count - 1);

@@ -1,5 +1,5 @@
-// What a family of lookup layers gives the runtime: how its layers are found and read in a model file, packed and run. Each family
-// of registry/families.def defines one `const RuntimeFamily NAME_runtime_family` in generators/NAME/.
+// What a family of lookup layers gives the runtime: how its layers are found and read in a model file, packed and run. Each
+// family of registry/families.def defines one `const RuntimeFamily NAME_runtime_family` in generators/NAME/.
 #ifndef LOOKUPFFN_FAMILY_H
 #define LOOKUPFFN_FAMILY_H
 

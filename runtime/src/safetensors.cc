@@ -25,17 +25,14 @@ struct Type {
 
 // Every type of the format. Tensors that are not a LookupFFN layer's may have any of them.
 constexpr Type kTypes[] = {
-    {"F32", 32, ElementType::kF32},          {"F16", 16, ElementType::kF16},
-    {"BF16", 16, ElementType::kBF16},        {"I32", 32, ElementType::kI32},
-    {"BOOL", 8, ElementType::kOther},        {"U8", 8, ElementType::kOther},
-    {"I8", 8, ElementType::kOther},          {"U16", 16, ElementType::kOther},
-    {"I16", 16, ElementType::kOther},        {"U32", 32, ElementType::kOther},
-    {"U64", 64, ElementType::kOther},        {"I64", 64, ElementType::kOther},
-    {"F64", 64, ElementType::kOther},        {"C64", 64, ElementType::kOther},
-    {"F8_E4M3", 8, ElementType::kOther},     {"F8_E5M2", 8, ElementType::kOther},
-    {"F8_E8M0", 8, ElementType::kOther},     {"F8_E4M3FNUZ", 8, ElementType::kOther},
-    {"F8_E5M2FNUZ", 8, ElementType::kOther}, {"F6_E2M3", 6, ElementType::kOther},
-    {"F6_E3M2", 6, ElementType::kOther},     {"F4", 4, ElementType::kOther},
+    {"F32", 32, ElementType::kF32},          {"F16", 16, ElementType::kF16},      {"BF16", 16, ElementType::kBF16},
+    {"I32", 32, ElementType::kI32},          {"BOOL", 8, ElementType::kOther},    {"U8", 8, ElementType::kOther},
+    {"I8", 8, ElementType::kOther},          {"U16", 16, ElementType::kOther},    {"I16", 16, ElementType::kOther},
+    {"U32", 32, ElementType::kOther},        {"U64", 64, ElementType::kOther},    {"I64", 64, ElementType::kOther},
+    {"F64", 64, ElementType::kOther},        {"C64", 64, ElementType::kOther},    {"F8_E4M3", 8, ElementType::kOther},
+    {"F8_E5M2", 8, ElementType::kOther},     {"F8_E8M0", 8, ElementType::kOther}, {"F8_E4M3FNUZ", 8, ElementType::kOther},
+    {"F8_E5M2FNUZ", 8, ElementType::kOther}, {"F6_E2M3", 6, ElementType::kOther}, {"F6_E3M2", 6, ElementType::kOther},
+    {"F4", 4, ElementType::kOther},
 };
 
 [[noreturn]] void malformed(const std::string& file, const std::string& reason) {
@@ -105,8 +102,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
         place_ = Place::kTopValue;
         return true;
       case Place::kMetadata:
-        if (metadata.count(text) != 0)
-          malformed(file_, "__metadata__ has the key " + quote_name(text) + " twice");
+        if (metadata.count(text) != 0) malformed(file_, "__metadata__ has the key " + quote_name(text) + " twice");
         metadata_key_ = text;
         place_ = Place::kMetadataValue;
         return true;
@@ -150,8 +146,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
 
   bool number_unsigned(number_unsigned_t value) override {
     if (place_ == Place::kShapeNumbers) {
-      if (entries.back().shape.size() == kMaxRank)
-        refuse("has more than " + std::to_string(kMaxRank) + " dimensions");
+      if (entries.back().shape.size() == kMaxRank) refuse("has more than " + std::to_string(kMaxRank) + " dimensions");
       if (value > std::numeric_limits<size_t>::max()) refuse("has a size that overflows");
       entries.back().shape.push_back(static_cast<size_t>(value));
       return true;
@@ -163,9 +158,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool number_integer(number_integer_t) override { unexpected("a negative number"); }
-  bool number_float(number_float_t, const string_t&) override {
-    unexpected("a number that is not an integer of 64 bits");
-  }
+  bool number_float(number_float_t, const string_t&) override { unexpected("a number that is not an integer of 64 bits"); }
   bool boolean(bool) override { unexpected("a boolean"); }
   bool null() override { unexpected("null"); }
   bool binary(binary_t&) override { unexpected("binary data"); }
@@ -250,16 +243,15 @@ uint64_t header_length(const std::string& file, const uint8_t* bytes, uint64_t s
   uint64_t length = 0;
   for (size_t i = 0; i < kLengthBytes; ++i) length |= uint64_t{bytes[i]} << (8 * i);
   if (length > kMaxHeaderBytes) {
-    malformed(file, "not a safetensors file: its header would be " + std::to_string(length) +
-                        " bytes, the limit is " + std::to_string(kMaxHeaderBytes));
+    malformed(file, "not a safetensors file: its header would be " + std::to_string(length) + " bytes, the limit is " +
+                        std::to_string(kMaxHeaderBytes));
   }
   if (length > size - kLengthBytes) {
-    malformed(file, "the header of " + std::to_string(length) + " bytes is cut off: the file has only " +
-                        std::to_string(size) + " bytes");
+    malformed(file, "the header of " + std::to_string(length) + " bytes is cut off: the file has only " + std::to_string(size) +
+                        " bytes");
   }
   if (length == 0) malformed(file, "the header is empty");
-  if (bytes[kLengthBytes] != '{')
-    malformed(file, "not a safetensors file: the header does not begin with '{'");
+  if (bytes[kLengthBytes] != '{') malformed(file, "not a safetensors file: the header does not begin with '{'");
   return length;
 }
 
@@ -275,8 +267,7 @@ uint64_t expected_bytes(const std::string& file, const Entry& entry) {
     malformed(file, "tensor " + quote_name(entry.name) + " has a shape whose number of bytes overflows");
   }
   if (bits % 8 != 0) {
-    malformed(file,
-              "tensor " + quote_name(entry.name) + " does not fill whole bytes (" + entry.type->name + ")");
+    malformed(file, "tensor " + quote_name(entry.name) + " does not fill whole bytes (" + entry.type->name + ")");
   }
   return bits / 8;
 }
@@ -288,21 +279,19 @@ void check_places(const std::string& file, uint64_t available, std::vector<Entry
     const uint64_t begin = entry.offsets[0], end = entry.offsets[1];
     const std::string tensor = "tensor " + quote_name(entry.name);
     if (begin > end) {
-      malformed(file, tensor + " ends at byte " + std::to_string(end) + " before it begins at byte " +
-                          std::to_string(begin));
+      malformed(file, tensor + " ends at byte " + std::to_string(end) + " before it begins at byte " + std::to_string(begin));
     }
     if (end > available) {
-      malformed(file, tensor + " is cut off: it ends at byte " + std::to_string(end) +
-                          " of the data, which has " + std::to_string(available));
+      malformed(file, tensor + " is cut off: it ends at byte " + std::to_string(end) + " of the data, which has " +
+                          std::to_string(available));
     }
     const uint64_t expected = expected_bytes(file, entry);
     if (end - begin != expected) {
-      malformed(file, tensor + " has " + std::to_string(end - begin) + " bytes, its shape and dtype " +
-                          entry.type->name + " need " + std::to_string(expected));
+      malformed(file, tensor + " has " + std::to_string(end - begin) + " bytes, its shape and dtype " + entry.type->name +
+                          " need " + std::to_string(expected));
     }
   }
-  std::sort(entries.begin(), entries.end(),
-            [](const Entry& a, const Entry& b) { return a.offsets < b.offsets; });
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.offsets < b.offsets; });
   uint64_t covered = 0;
   const Entry* before = nullptr;
   for (const Entry& entry : entries) {
@@ -311,8 +300,8 @@ void check_places(const std::string& file, uint64_t available, std::vector<Entry
       malformed(file, "tensor " + quote_name(entry.name) + " overlaps tensor " + quote_name(before->name));
     }
     if (begin > covered) {
-      malformed(file, "bytes " + std::to_string(covered) + " to " + std::to_string(begin) +
-                          " of the data, before tensor " + quote_name(entry.name) + ", belong to no tensor");
+      malformed(file, "bytes " + std::to_string(covered) + " to " + std::to_string(begin) + " of the data, before tensor " +
+                          quote_name(entry.name) + ", belong to no tensor");
     }
     covered = entry.offsets[1];
     before = &entry;

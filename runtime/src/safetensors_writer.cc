@@ -12,9 +12,7 @@
 namespace lookupffn {
 namespace {
 
-[[noreturn]] void fail_argument(const std::string& message) {
-  throw Failure(LOOKUPFFN_INVALID_ARGUMENT, message);
-}
+[[noreturn]] void fail_argument(const std::string& message) { throw Failure(LOOKUPFFN_INVALID_ARGUMENT, message); }
 
 size_t bytes_of(const TensorSource& tensor) {
   size_t bytes = element_bytes(tensor.type);
@@ -38,8 +36,7 @@ std::vector<const TensorSource*> in_file_order(const std::vector<TensorSource>& 
 }
 
 // The length and the header, padded with spaces so that the data starts at a multiple of 8.
-std::string header_of(const std::vector<const TensorSource*>& tensors,
-                      const std::map<std::string, std::string>& metadata) {
+std::string header_of(const std::vector<const TensorSource*>& tensors, const std::map<std::string, std::string>& metadata) {
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   size_t offset = 0;
@@ -48,9 +45,8 @@ std::string header_of(const std::vector<const TensorSource*>& tensors,
       fail_argument("tensor " + quote_name(tensor->name) + " is given twice");
     }
     const size_t end = offset + bytes_of(*tensor);
-    header[tensor->name] = {{"dtype", element_type_name(tensor->type)},
-                            {"shape", tensor->shape},
-                            {"data_offsets", {offset, end}}};
+    header[tensor->name] = {
+        {"dtype", element_type_name(tensor->type)}, {"shape", tensor->shape}, {"data_offsets", {offset, end}}};
     offset = end;
   }
   std::string text;

@@ -47,16 +47,26 @@ const char* lookupffn_version(void) { return LOOKUPFFN_VERSION; }
 
 const char* lookupffn_status_name(lookupffn_status status) {
   switch (status) {
-    case LOOKUPFFN_OK: return "ok";
-    case LOOKUPFFN_INVALID_ARGUMENT: return "invalid_argument";
-    case LOOKUPFFN_IO_ERROR: return "io_error";
-    case LOOKUPFFN_MALFORMED_MODEL: return "malformed_model";
-    case LOOKUPFFN_NOT_FOUND: return "not_found";
-    case LOOKUPFFN_UNSUPPORTED_ISA: return "unsupported_isa";
-    case LOOKUPFFN_NO_KERNEL: return "no_kernel";
-    case LOOKUPFFN_INCOMPATIBLE_KERNELS: return "incompatible_kernels";
-    case LOOKUPFFN_OUT_OF_MEMORY: return "out_of_memory";
-    case LOOKUPFFN_INTERNAL: return "internal";
+    case LOOKUPFFN_OK:
+      return "ok";
+    case LOOKUPFFN_INVALID_ARGUMENT:
+      return "invalid_argument";
+    case LOOKUPFFN_IO_ERROR:
+      return "io_error";
+    case LOOKUPFFN_MALFORMED_MODEL:
+      return "malformed_model";
+    case LOOKUPFFN_NOT_FOUND:
+      return "not_found";
+    case LOOKUPFFN_UNSUPPORTED_ISA:
+      return "unsupported_isa";
+    case LOOKUPFFN_NO_KERNEL:
+      return "no_kernel";
+    case LOOKUPFFN_INCOMPATIBLE_KERNELS:
+      return "incompatible_kernels";
+    case LOOKUPFFN_OUT_OF_MEMORY:
+      return "out_of_memory";
+    case LOOKUPFFN_INTERNAL:
+      return "internal";
   }
   return "unknown";
 }

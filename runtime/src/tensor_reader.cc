@@ -46,7 +46,8 @@ void TensorReader::check_rank(const TensorView& view, size_t rank) const {
 
 void TensorReader::check_range(const TensorView& view, const char* what, size_t value, size_t largest) const {
   if (value >= 1 && value <= largest) return;
-  refuse(view, std::string("has ") + what + " " + std::to_string(value) + "; 1 to " + std::to_string(largest) + " is supported");
+  refuse(view,
+         std::string("has ") + what + " " + std::to_string(value) + "; 1 to " + std::to_string(largest) + " is supported");
 }
 
 void TensorReader::expect_shape(const TensorView& view, const std::vector<size_t>& expected) const {

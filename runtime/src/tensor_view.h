@@ -19,7 +19,7 @@ class OpenFile;
 struct TensorView {
   std::string name;
   ElementType type = ElementType::kOther;
-  std::vector<size_t> shape;  // row-major, last index contiguous
+  std::vector<size_t> shape;       // row-major, last index contiguous
   const uint8_t* data = nullptr;   // in memory, at any alignment; NULL where the bytes are in
   const OpenFile* file = nullptr;  // this file,
   uint64_t at = 0;                 // from this byte on

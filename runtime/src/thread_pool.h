@@ -46,8 +46,8 @@ class ThreadPool {
   }
   static uint64_t batch_of(uint64_t state) { return state >> (2 * kTaskBits); }
 
-  bool start_one();           // claims and runs one task of the current batch; false where none is left
-  void work();                // a worker's life
+  bool start_one();                    // claims and runs one task of the current batch; false where none is left
+  void work();                         // a worker's life
   bool wait_for_batch(uint64_t seen);  // until the batch is not `seen`; false where the pool ends
 
   std::atomic<uint64_t> state_{0};

@@ -12,8 +12,7 @@
 
 using namespace lookupffn;
 
-lookupffn_threads::lookupffn_threads(size_t threads)
-    : pool(threads > 1 ? new ThreadPool(threads - 1) : nullptr) {
+lookupffn_threads::lookupffn_threads(size_t threads) : pool(threads > 1 ? new ThreadPool(threads - 1) : nullptr) {
   if (pool) count = pool->workers() + 1;
 }
 
@@ -72,15 +71,16 @@ lookupffn_status lookupffn_threads_create(size_t count, lookupffn_threads** thre
     if (!threads) throw Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_threads_create: threads is NULL");
     *threads = nullptr;
     if (count > 4096) {
-      throw Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_threads_create: " + std::to_string(count) + " threads; at most 4096");
+      throw Failure(LOOKUPFFN_INVALID_ARGUMENT,
+                    "lookupffn_threads_create: " + std::to_string(count) + " threads; at most 4096");
     }
     const size_t wanted = count ? count : default_thread_count();
     auto made = std::make_unique<lookupffn_threads>(wanted);
     if (made->count < wanted) {
-      throw Failure(LOOKUPFFN_OUT_OF_MEMORY,
-                    "lookupffn_threads_create: of " + std::to_string(wanted) + " threads the system starts only " +
-                        std::to_string(made->count) + " (" + std::strerror(made->pool->start_error()) +
-                        "): ask for fewer, or raise the limit of processes (ulimit -u) or of memory");
+      throw Failure(LOOKUPFFN_OUT_OF_MEMORY, "lookupffn_threads_create: of " + std::to_string(wanted) +
+                                                 " threads the system starts only " + std::to_string(made->count) + " (" +
+                                                 std::strerror(made->pool->start_error()) +
+                                                 "): ask for fewer, or raise the limit of processes (ulimit -u) or of memory");
     }
     *threads = made.release();
   });
@@ -101,9 +101,7 @@ lookupffn_status lookupffn_threads_wrap(lookupffn_parallel_for parallel_for, voi
 
 size_t lookupffn_default_thread_count(void) { return default_thread_count(); }
 
-size_t lookupffn_threads_count(const lookupffn_threads* threads) {
-  return threads ? threads->count : default_threads()->count;
-}
+size_t lookupffn_threads_count(const lookupffn_threads* threads) { return threads ? threads->count : default_threads()->count; }
 
 void lookupffn_threads_free(lookupffn_threads* threads) { delete threads; }
 

@@ -18,9 +18,9 @@ lookupffn_threads* default_threads() noexcept;
 }  // namespace lookupffn
 
 struct lookupffn_threads {
-  size_t count = 1;                                   // threads, the caller among them
-  std::unique_ptr<lookupffn::ThreadPool> pool;        // ours, or
-  lookupffn_parallel_for parallel_for = nullptr;      // the application's
+  size_t count = 1;                               // threads, the caller among them
+  std::unique_ptr<lookupffn::ThreadPool> pool;    // ours, or
+  lookupffn_parallel_for parallel_for = nullptr;  // the application's
   void* parallel_for_pool = nullptr;
 
   // A pool of ours, of up to so many threads: as many as the system starts.
@@ -34,7 +34,8 @@ struct lookupffn_threads {
   // task(i) for each i in 0..tasks-1; returns when all have returned. task must not throw.
   template <class Task>
   void run(size_t tasks, Task task) {
-    run(tasks, [](void* data, size_t i) { (*static_cast<Task*>(data))(i); }, &task);
+    run(
+        tasks, [](void* data, size_t i) { (*static_cast<Task*>(data))(i); }, &task);
   }
 
  private:

@@ -44,7 +44,8 @@ std::vector<lookupffn_type> table_types() {
   return types;
 }
 
-Layer pack(const Model& model, const std::string& isa, lookupffn_kernels kernels, lookupffn_type type, const std::string& prefix = "") {
+Layer pack(const Model& model, const std::string& isa, lookupffn_kernels kernels, lookupffn_type type,
+           const std::string& prefix = "") {
   PackOptions options{};
   options.isa = isa.c_str();
   options.kernels = kernels;
@@ -54,7 +55,8 @@ Layer pack(const Model& model, const std::string& isa, lookupffn_kernels kernels
 
 void forward(const Layer& layer, const Threads& threads, const Input& bags, float* y, ptrdiff_t y_stride) {
   layer.forward_ids(&threads, bags.ids.data(), bags.ids.size(), bags.offsets.data(), bags.offsets.size(),
-                    bags.weights.empty() ? nullptr : bags.weights.data(), y, y_stride, bags.mean ? unsigned(LOOKUPFFN_MEAN) : 0u);
+                    bags.weights.empty() ? nullptr : bags.weights.data(), y, y_stride,
+                    bags.mean ? unsigned(LOOKUPFFN_MEAN) : 0u);
 }
 
 std::vector<float> forward(const Layer& layer, const Threads& threads, const Input& bags) {
@@ -139,7 +141,8 @@ TEST_F(EmbeddingBag, AWrongResultIsOutOfTolerance) {
   EXPECT_FALSE(twin->judge(Stage::kForwardIds, bags, given).passed());
 }
 
-// Every width, mode and type on every ISA: right, and of the same bits on any kernels, threads and strides, alone or among others.
+// Every width, mode and type on every ISA: right, and of the same bits on any kernels, threads and strides, alone or among
+// others.
 TEST_F(EmbeddingBag, AgreesWithTheTwinBitForBitOnAnyThreads) {
   const uint64_t seed = std::random_device()();
   std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
@@ -157,8 +160,8 @@ TEST_F(EmbeddingBag, AgreesWithTheTwinBitForBitOnAnyThreads) {
       const Input bags = twin->random_input(Stage::kForwardIds, random() % 4 == 0 ? 300 : 1 + random() % 30, random());
       const size_t count = bags.offsets.size();
       for (const std::string& isa : checks::runnable_isas()) {
-        SCOPED_TRACE("seed " + std::to_string(seed) + ", rows " + std::to_string(rows) + ", d_out " + std::to_string(d_out) + ", " +
-                     isa + " " + type_name(type) + ", " + std::to_string(count) + " bags");
+        SCOPED_TRACE("seed " + std::to_string(seed) + ", rows " + std::to_string(rows) + ", d_out " + std::to_string(d_out) +
+                     ", " + isa + " " + type_name(type) + ", " + std::to_string(count) + " bags");
         std::vector<float> first;
         for (const lookupffn_kernels kernels : kKinds) {
           const Layer layer = pack(source, isa, kernels, type);
@@ -181,7 +184,8 @@ TEST_F(EmbeddingBag, AgreesWithTheTwinBitForBitOnAnyThreads) {
           const size_t begin = size_t(bags.offsets[b]), end = b + 1 < count ? size_t(bags.offsets[b + 1]) : bags.ids.size();
           Input alone;
           alone.ids.assign(bags.ids.begin() + ptrdiff_t(begin), bags.ids.begin() + ptrdiff_t(end));
-          if (!bags.weights.empty()) alone.weights.assign(bags.weights.begin() + ptrdiff_t(begin), bags.weights.begin() + ptrdiff_t(end));
+          if (!bags.weights.empty())
+            alone.weights.assign(bags.weights.begin() + ptrdiff_t(begin), bags.weights.begin() + ptrdiff_t(end));
           alone.offsets = {0};
           alone.mean = bags.mean;
           const std::vector<float> of_bag(first.begin() + ptrdiff_t(b * d_out), first.begin() + ptrdiff_t((b + 1) * d_out));
@@ -202,7 +206,8 @@ TEST_F(EmbeddingBag, FewLongBagsAreSharedByColumns) {
     for (const lookupffn_kernels kernels : kKinds) {
       const Layer layer = pack(source, active_isa(), kernels, LOOKUPFFN_F32);
       const std::vector<float> expected = forward(layer, Threads(1), bags);
-      for (const size_t threads : {3, 4, 5, 8}) EXPECT_TRUE(same_bits(expected, forward(layer, Threads(threads), bags))) << threads;
+      for (const size_t threads : {3, 4, 5, 8})
+        EXPECT_TRUE(same_bits(expected, forward(layer, Threads(threads), bags))) << threads;
     }
   }
 }
@@ -241,8 +246,8 @@ TEST_F(EmbeddingBag, RefusesIdsOutOfRangeAndWritesNothing) {
   const Layer layer(model(1000, 16, 7));
   std::vector<int64_t> ids(2000, 999);
   const std::vector<int64_t> offsets = {0, 1000};
-  for (const int64_t wrong : {int64_t(1000), int64_t(-1), std::numeric_limits<int64_t>::max(), std::numeric_limits<int64_t>::min(),
-                              int64_t(1) << 32}) {
+  for (const int64_t wrong : {int64_t(1000), int64_t(-1), std::numeric_limits<int64_t>::max(),
+                              std::numeric_limits<int64_t>::min(), int64_t(1) << 32}) {
     ids[1500] = ids[1999] = wrong;
     std::vector<float> y(32, -1);
     const std::string message =
@@ -290,13 +295,12 @@ struct FileCase {
 
 TEST_F(EmbeddingBag, ModelFilesAreToldByTheirNames) {
   const std::vector<float> values(24, 0.5f);
-  for (const FileCase& one : {FileCase{"embedding_bag.weight", {6, 4}, false, ""}, FileCase{"a.embedding_bag.weight", {6, 4}, true, "a."},
-                              FileCase{"weight", {24, 1}, true, ""}, FileCase{"model.words.weight", {1, 24}, true, "model.words."},
-                              FileCase{"weight", {6, 4}, false, nullptr}, FileCase{"my_embedding_bag.weight", {6, 4}, false, nullptr},
-                              FileCase{"embedding_bag.weight", {24}, false, nullptr},
-                              FileCase{"embedding_bag.weight", {2, 3, 4}, false, nullptr},
-                              FileCase{"embedding_bag.weight", {0, 4}, false, nullptr},
-                              FileCase{"embedding_bag.weight", {4, 0}, false, nullptr}}) {
+  for (const FileCase& one :
+       {FileCase{"embedding_bag.weight", {6, 4}, false, ""}, FileCase{"a.embedding_bag.weight", {6, 4}, true, "a."},
+        FileCase{"weight", {24, 1}, true, ""}, FileCase{"model.words.weight", {1, 24}, true, "model.words."},
+        FileCase{"weight", {6, 4}, false, nullptr}, FileCase{"my_embedding_bag.weight", {6, 4}, false, nullptr},
+        FileCase{"embedding_bag.weight", {24}, false, nullptr}, FileCase{"embedding_bag.weight", {2, 3, 4}, false, nullptr},
+        FileCase{"embedding_bag.weight", {0, 4}, false, nullptr}, FileCase{"embedding_bag.weight", {4, 0}, false, nullptr}}) {
     SCOPED_TRACE(one.name);
     std::map<std::string, std::string> metadata;
     if (one.says_family) metadata["family"] = "embedding_bag";
@@ -332,10 +336,12 @@ class SparseModel {
  public:
   SparseModel() {
     std::string header = "{\"embedding_bag.weight\":{\"dtype\":\"BF16\",\"shape\":[" + std::to_string(kManyRows) + "," +
-                         std::to_string(kManyColumns) + "],\"data_offsets\":[0," + std::to_string(kManyRows * kManyColumns * 2) + "]}}";
+                         std::to_string(kManyColumns) + "],\"data_offsets\":[0," +
+                         std::to_string(kManyRows * kManyColumns * 2) + "]}}";
     header.resize((header.size() + 7) / 8 * 8, ' ');
     size_ = 8 + header.size() + kManyRows * kManyColumns * 2;
-    bytes_ = static_cast<char*>(::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+    bytes_ =
+        static_cast<char*>(::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
     if (bytes_ == MAP_FAILED) throw std::bad_alloc();
     ::madvise(bytes_, size_, MADV_NOHUGEPAGE);
     const uint64_t header_size = header.size();
@@ -368,7 +374,8 @@ TEST_F(LargeBagSlow, RowsBeyondTwoToThe31Elements) {
     GTEST_SKIP() << "needs 8 GiB of free memory";
   }
   SparseModel bytes;
-  const std::vector<int64_t> ids = {int64_t(kManyRows) - 1, 0, int64_t(1) << 22, (int64_t(1) << 22) - 1, int64_t(1) << 21, 4095, 4096};
+  const std::vector<int64_t> ids = {
+      int64_t(kManyRows) - 1, 0, int64_t(1) << 22, (int64_t(1) << 22) - 1, int64_t(1) << 21, 4095, 4096};
   float total = 0;
   for (size_t i = 0; i < ids.size(); ++i) {
     bytes.set_row(size_t(ids[i]), float(int64_t(1) << i));

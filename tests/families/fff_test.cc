@@ -66,10 +66,8 @@ std::vector<std::string> golden_files() {
 std::string golden_path(const std::string& name) { return LOOKUPFFN_TEST_DATA "/families/" + name; }
 
 // Layers with made-up weights: what has one of everything at the edges, and three forms.
-FffTrees trees_of(size_t d_in, size_t d_out, size_t trees, size_t depth, size_t hidden, bool zero_right,
-                  uint64_t random_seed) {
-  const FffShape shape(d_in, d_out, trees, hidden > 0 ? size_t{1} << depth : (size_t{2} << depth) - 1,
-                       hidden);
+FffTrees trees_of(size_t d_in, size_t d_out, size_t trees, size_t depth, size_t hidden, bool zero_right, uint64_t random_seed) {
+  const FffShape shape(d_in, d_out, trees, hidden > 0 ? size_t{1} << depth : (size_t{2} << depth) - 1, hidden);
   FffTrees result = reference::random_fff_trees(shape, random_seed);
   result.zero_right = zero_right || hidden > 0;
   if (zero_right && hidden == 0) std::fill(result.node_bias.begin(), result.node_bias.end(), 0.0f);
@@ -77,9 +75,8 @@ FffTrees trees_of(size_t d_in, size_t d_out, size_t trees, size_t depth, size_t 
 }
 
 std::vector<FffTrees> fixed_layers() {
-  return {trees_of(1, 1, 1, 0, 0, false, 1),    trees_of(1, 1, 1, 0, 1, false, 2),
-          trees_of(64, 16, 1, 1, 0, true, 3),   trees_of(65, 17, 3, 4, 0, false, 4),
-          trees_of(7, 300, 33, 2, 0, false, 5), trees_of(48, 48, 1, 9, 0, true, 6),
+  return {trees_of(1, 1, 1, 0, 0, false, 1),    trees_of(1, 1, 1, 0, 1, false, 2),    trees_of(64, 16, 1, 1, 0, true, 3),
+          trees_of(65, 17, 3, 4, 0, false, 4),  trees_of(7, 300, 33, 2, 0, false, 5), trees_of(48, 48, 1, 9, 0, true, 6),
           trees_of(129, 33, 1, 3, 5, false, 7), trees_of(31, 31, 1, 0, 20, false, 8)};
 }
 
@@ -96,8 +93,7 @@ void use_specialised_kernels() {
     request.jobs = 2;
     const ScheduleSpaces spaces(request.schedules_dirs);
     std::vector<LayerShape> shapes;
-    for (const std::string& name : golden_files())
-      shapes.emplace_back(Model(golden_path(name)).layers().front());
+    for (const std::string& name : golden_files()) shapes.emplace_back(Model(golden_path(name)).layers().front());
     for (const FffTrees& trees : fixed_layers()) {
       const std::vector<uint8_t> bytes = reference::fff_model_bytes(trees);
       shapes.emplace_back(Model(bytes.data(), bytes.size()).layers().front());
@@ -138,8 +134,7 @@ Given run(const Layer& layer, const Threads& threads, const float* x, size_t tok
   return given;
 }
 
-void expect_rows(const std::vector<double>& expected, const std::vector<float>& given, size_t width,
-                 const char* what) {
+void expect_rows(const std::vector<double>& expected, const std::vector<float>& given, size_t width, const char* what) {
   ASSERT_EQ(expected.size(), given.size());
   for (size_t i = 0; i < expected.size(); ++i) {
     const double tolerance = reference::row_tolerance(&expected[i / width * width], width);
@@ -178,15 +173,12 @@ class Golden : public testing::TestWithParam<std::string> {
     const size_t tokens = x.size() / shape.d_in;
     ASSERT_GT(tokens, 0u);
     std::vector<double> score(code.size(), 1.0);
-    if (!leaves)
-      std::transform(logit.begin(), logit.end(), score.begin(),
-                     [](float v) { return reference::exact_gelu(v); });
+    if (!leaves) std::transform(logit.begin(), logit.end(), score.begin(), [](float v) { return reference::exact_gelu(v); });
     std::vector<float> y = floats_of(io, leaves ? "y_with_b2" : "y");
     if (y.empty()) {  // the zeros of leaves: with the bias that eval_forward leaves out
       y = floats_of(io, "y_without_b2");
       const std::vector<float> b2 = floats_of(io, "b2s");
-      for (size_t i = 0; i < y.size(); ++i)
-        y[i] += b2[size_t(code[i / shape.d_out]) * shape.d_out + i % shape.d_out];
+      for (size_t i = 0; i < y.size(); ++i) y[i] += b2[size_t(code[i / shape.d_out]) * shape.d_out + i % shape.d_out];
     }
     for (const std::string& isa : checks::runnable_isas()) {
       SCOPED_TRACE(isa);
@@ -199,8 +191,7 @@ class Golden : public testing::TestWithParam<std::string> {
       // One by one they are the same.
       for (size_t n = 0; n < tokens; ++n) {
         const Given one = run(layer, Threads(1), &x[n * shape.d_in], 1);
-        ASSERT_EQ(std::memcmp(one.y.data(), &given.y[n * shape.d_out], shape.d_out * sizeof(float)), 0)
-            << "token " << n;
+        ASSERT_EQ(std::memcmp(one.y.data(), &given.y[n * shape.d_out], shape.d_out * sizeof(float)), 0) << "token " << n;
       }
     }
   }
@@ -222,21 +213,17 @@ TEST_P(Golden, Verify) {
   const ModelLayer& source = find_layer(model.get(), nullptr);
   const Threads threads(1);
   const Layer layer = packed(model, checks::runnable_isas().back(), LOOKUPFFN_GENERIC_KERNELS);
-  const reference::Verification found =
-      reference::reference_family("fff").verify(io, source, *layer.get(), *threads.get());
-  EXPECT_TRUE(found.passed()) << found.layer.wrong_codes << " wrong codes, score "
-                              << found.layer.score_of_tolerance << ", y " << found.layer.y_of_tolerance
-                              << ", contradictions " << found.contradictions;
+  const reference::Verification found = reference::reference_family("fff").verify(io, source, *layer.get(), *threads.get());
+  EXPECT_TRUE(found.passed()) << found.layer.wrong_codes << " wrong codes, score " << found.layer.score_of_tolerance << ", y "
+                              << found.layer.y_of_tolerance << ", contradictions " << found.contradictions;
   EXPECT_GT(found.layer.codes, 0u);
   EXPECT_GT(found.layer.values, 0u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, Golden, testing::ValuesIn(golden_files()),
-                         [](const testing::TestParamInfo<std::string>& info) {
-                           std::string name =
-                               info.param.substr(4, info.param.size() - 4 - std::strlen(".safetensors"));
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Cases, Golden, testing::ValuesIn(golden_files()), [](const testing::TestParamInfo<std::string>& info) {
+  std::string name = info.param.substr(4, info.param.size() - 4 - std::strlen(".safetensors"));
+  return name;
+});
 
 TEST(FffGolden, AllCasesAreThere) { EXPECT_EQ(golden_files().size(), 9u); }
 
@@ -244,8 +231,7 @@ TEST(FffGolden, AllCasesAreThere) { EXPECT_EQ(golden_files().size(), 9u); }
 
 // Everything that a layer gives for `counts` of tokens, against the twin; a token's bits against those of its
 // first batch.
-void check_layer(const FffTrees& trees, const std::string& isa, lookupffn_kernels kernels,
-                 const std::vector<size_t>& counts) {
+void check_layer(const FffTrees& trees, const std::string& isa, lookupffn_kernels kernels, const std::vector<size_t>& counts) {
   const FffShape& shape = trees.shape;
   SCOPED_TRACE("d_in " + std::to_string(shape.d_in) + ", d_out " + std::to_string(shape.d_out) + ", trees " +
                std::to_string(shape.trees) + ", depth " + std::to_string(shape.depth) + ", hidden " +
@@ -273,8 +259,8 @@ void check_layer(const FffTrees& trees, const std::string& isa, lookupffn_kernel
       const size_t count = counts[c], first = (7 * c) % (all - count + 1);
       const ptrdiff_t x_stride = c % 2 == 0 ? ptrdiff_t(d_in) + 3 : -ptrdiff_t(d_in),
                       y_stride = c % 3 == 0 ? -ptrdiff_t(d_out) - 1 : ptrdiff_t(d_out);
-      SCOPED_TRACE(std::to_string(count) + " tokens from " + std::to_string(first) + " on " +
-                   std::to_string(threads) + " threads");
+      SCOPED_TRACE(std::to_string(count) + " tokens from " + std::to_string(first) + " on " + std::to_string(threads) +
+                   " threads");
       StridedRows in(count, d_in, x_stride, kNaN), out(count, d_out, y_stride, -7.25f);
       for (size_t n = 0; n < count; ++n) in.set_row(n, &x[(first + n) * d_in]);
       layer.forward(pool, in.row(0), x_stride, out.row(0), y_stride, count);
@@ -292,8 +278,7 @@ void check_layer(const FffTrees& trees, const std::string& isa, lookupffn_kernel
         layer.forward(pool, in.row(0), x_stride, in.row(0), x_stride, count, LOOKUPFFN_ADD_RESIDUAL);
         const std::vector<float> sum = in.values();
         for (size_t i = 0; i < sum.size(); ++i)
-          ASSERT_EQ(sum[i], whole.y[first * d_out + i] + x[first * d_in + i])
-              << "in place, with the residual";
+          ASSERT_EQ(sum[i], whole.y[first * d_out + i] + x[first * d_in + i]) << "in place, with the residual";
       }
       if (shape.has_leaves()) continue;
       StridedRows gathered(count, d_out, y_stride, -7.25f);
@@ -332,10 +317,8 @@ TEST(Fff, ShapesDrawnAnewAgreeWithTheTwin) {
     const bool leaves = k % 3 == 2;
     const FffTrees trees =
         leaves ? trees_of(draw(1, 200), draw(1, 100), 1, draw(0, 6), draw(1, 40), false, random())
-               : trees_of(draw(1, 200), draw(1, 100), k % 3 == 0 ? draw(1, 20) : 1, draw(0, 7), 0, k % 3 == 1,
-                          random());
-    for (const std::string& isa : checks::runnable_isas())
-      check_layer(trees, isa, LOOKUPFFN_GENERIC_KERNELS, {40, 1, 0, 33});
+               : trees_of(draw(1, 200), draw(1, 100), k % 3 == 0 ? draw(1, 20) : 1, draw(0, 7), 0, k % 3 == 1, random());
+    for (const std::string& isa : checks::runnable_isas()) check_layer(trees, isa, LOOKUPFFN_GENERIC_KERNELS, {40, 1, 0, 33});
     if (testing::Test::HasFatalFailure()) return;
   }
 }
@@ -349,14 +332,12 @@ TEST(Fff, RowsThatAreNotFiniteStayTheirOwn) {
     for (const lookupffn_kernels kernels : {LOOKUPFFN_GENERIC_KERNELS, LOOKUPFFN_SPECIALISED_KERNELS}) {
       if (kSanitized && kernels == LOOKUPFFN_SPECIALISED_KERNELS) continue;
       for (const std::string& isa : checks::runnable_isas()) {
-        SCOPED_TRACE(isa + ", d_in " + std::to_string(shape.d_in) + ", hidden " +
-                     std::to_string(shape.hidden));
+        SCOPED_TRACE(isa + ", d_in " + std::to_string(shape.d_in) + ", hidden " + std::to_string(shape.hidden));
         const Layer layer = packed(model, isa, kernels);
         const Threads one(1);
         std::vector<float> x = reference::random_tokens(9, shape.d_in, 5);
         const Given before = run(layer, one, x.data(), 9);
-        const float bad[] = {kNaN, std::numeric_limits<float>::infinity(),
-                             -std::numeric_limits<float>::infinity()};
+        const float bad[] = {kNaN, std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()};
         for (size_t k = 0; k < 3; ++k) x[(3 * k + 1) * shape.d_in + k * (shape.d_in - 1) / 2] = bad[k];
         const Given after = run(layer, one, x.data(), 9);
         const size_t rows = layer.info().shape.rows;
@@ -387,8 +368,7 @@ std::string message_of(const std::vector<uint8_t>& bytes) {
   return "";
 }
 
-std::vector<uint8_t> linear_file(size_t nodes, size_t out_nodes,
-                                 const std::map<std::string, std::string>& metadata) {
+std::vector<uint8_t> linear_file(size_t nodes, size_t out_nodes, const std::map<std::string, std::string>& metadata) {
   const std::vector<float> values(4 * (nodes + out_nodes), 0.5f);
   return safetensors_bytes({{"a.linear_in.weight", ElementType::kF32, {nodes, 3}, values.data()},
                             {"a.linear_in.bias", ElementType::kF32, {nodes}, values.data()},
@@ -406,15 +386,12 @@ TEST(FffModelFile, TreesFollowFromSizesOrMetadata) {
   EXPECT_EQ(shape_of(15, {{"depth", "0"}}), (std::vector<size_t>{15, 1, 15}));
   EXPECT_EQ(shape_of(15, {{"trees", "5"}}), (std::vector<size_t>{5, 3, 10}));
   EXPECT_EQ(shape_of(21, {{"config", "{\"depth\": 2, \"parallel\": 3}"}}), (std::vector<size_t>{3, 7, 9}));
-  EXPECT_NE(message_of(linear_file(21, 21, {})).find("say in __metadata__ how many 'trees'"),
+  EXPECT_NE(message_of(linear_file(21, 21, {})).find("say in __metadata__ how many 'trees'"), std::string::npos);
+  EXPECT_NE(message_of(linear_file(21, 21, {{"trees", "4"}})).find("not the trees that __metadata__ tells of"),
             std::string::npos);
-  EXPECT_NE(
-      message_of(linear_file(21, 21, {{"trees", "4"}})).find("not the trees that __metadata__ tells of"),
-      std::string::npos);
   EXPECT_NE(message_of(linear_file(21, 21, {{"trees", "0"}})).find("not the trees"), std::string::npos);
   EXPECT_NE(message_of(linear_file(21, 21, {{"depth", "99"}})).find("not the trees"), std::string::npos);
-  EXPECT_NE(message_of(linear_file(21, 21, {{"trees", "3"}, {"depth", "1"}})).find("not the trees"),
-            std::string::npos);
+  EXPECT_NE(message_of(linear_file(21, 21, {{"trees", "3"}, {"depth", "1"}})).find("not the trees"), std::string::npos);
   EXPECT_NE(message_of(linear_file(21, 21, {{"trees", "three"}})).find("no number"), std::string::npos);
   EXPECT_NE(message_of(linear_file(15, 14, {})).find("linear_out.weight"), std::string::npos);
 }
@@ -435,11 +412,9 @@ TEST(FffModelFile, DamagedHeadersAreRefused) {
       for (int change = 1 + int(random() % 2); change > 0; --change) {
         const size_t at = 8 + random() % header;
         const bool digit = at < bytes.size() && std::isdigit(static_cast<unsigned char>(bytes[at])) != 0;
-        if (at < bytes.size())
-          bytes[at] = digit || random() % 4 != 0 ? char('0' + random() % 10) : char(random() % 128);
+        if (at < bytes.size()) bytes[at] = digit || random() % 4 != 0 ? char('0' + random() % 10) : char(random() % 128);
       }
-      SCOPED_TRACE(std::string(name) + ", " + std::to_string(k) +
-                   ", LOOKUPFFN_TEST_SEED=" + std::to_string(seed()));
+      SCOPED_TRACE(std::string(name) + ", " + std::to_string(k) + ", LOOKUPFFN_TEST_SEED=" + std::to_string(seed()));
       try {
         const Model model(bytes.data(), bytes.size());
         const Layer layer(model, model.layers().front().prefix, PackOptions{});

@@ -42,14 +42,16 @@ void read_space(const std::string& text) {
   const ScheduleSpace space = ScheduleSpace::parse(text, "fuzz");
   require(space.content_hash().size() == 16, "a space without a hash");
   if (space.combinations() > 4096) return;
-  for (const Schedule& schedule : space.enumerate(spec(), 8)) require(space.legal(spec(), schedule), "an illegal schedule is listed");
+  for (const Schedule& schedule : space.enumerate(spec(), 8))
+    require(space.legal(spec(), schedule), "an illegal schedule is listed");
   require(space.legal(spec(), space.default_schedule(spec())), "an illegal default");
 }
 
 void read_record(const std::string& text) {
   static const ScheduleSpace space = ScheduleSpace::parse(
       R"({"schema": 1, "kernel": "gather", "parameters": [{"name": "d_tile", "doc": "", "values": [16, 32]}], "definitions": [],
-          "conditions": [], "defaults": [{"when": "true", "schedule": {"d_tile": 16}}]})", "fuzz");
+          "conditions": [], "defaults": [{"when": "true", "schedule": {"d_tile": 16}}]})",
+      "fuzz");
   const ScheduleRecord record = parse_record(text, "tuned/avx2/x.json");
   record_fault(record, "tuned/avx2/x.json", space);
   spec_difference(record, spec());
@@ -63,11 +65,20 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string text(reinterpret_cast<const char*>(data) + 1, size - 1);
   try {
     switch (data[0]) {
-      case 'c': read_condition(text); break;
-      case 's': read_space(text); break;
-      case 'r': read_record(text); break;
-      case 'm': files_of_manifest(text); break;
-      default: break;
+      case 'c':
+        read_condition(text);
+        break;
+      case 's':
+        read_space(text);
+        break;
+      case 'r':
+        read_record(text);
+        break;
+      case 'm':
+        files_of_manifest(text);
+        break;
+      default:
+        break;
     }
   } catch (const std::exception& error) {
     require(error.what()[0] != '\0', "a failure without a message");

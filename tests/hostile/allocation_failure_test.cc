@@ -214,12 +214,12 @@ TEST(AllocationFailureSlow, OfTheTool) {
                                    "inspect --json '" + kGolden + ".model.safetensors'"};
   for (const std::string& argument : arguments) {
     const ScratchFolder folder;
-    const std::string run = std::string("LD_PRELOAD='") + LOOKUPFFN_TEST_FAILING_CALLS + "' timeout 30 '" + LOOKUPFFN_TEST_TOOL +
-                            "' " + argument + " 2> /dev/null";
+    const std::string run = std::string("LD_PRELOAD='") + LOOKUPFFN_TEST_FAILING_CALLS + "' timeout 30 '" +
+                            LOOKUPFFN_TEST_TOOL + "' " + argument + " 2> /dev/null";
     ASSERT_EQ(std::system((run + " > " + folder.file("whole")).c_str()), 0) << run;
     for (long n = 1; n < 4000; n += 7) {
-      const std::string command = "ulimit -c 0; export FAIL_ALLOCATION=" + std::to_string(n) + "; " + run + " > " +
-                                  folder.file("failing");
+      const std::string command =
+          "ulimit -c 0; export FAIL_ALLOCATION=" + std::to_string(n) + "; " + run + " > " + folder.file("failing");
       const int status = WEXITSTATUS(std::system(command.c_str()));
       EXPECT_TRUE(status == 0 || status == 1 || status == 2 || status == 128 + SIGABRT) << command << "\nexit " << status;
     }

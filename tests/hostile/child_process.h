@@ -19,8 +19,8 @@ inline std::string ending(int status) {
 
 constexpr int kThrew = 99;
 
-// Runs `body`, which returns the exit status (kThrew where it throws), in a fork's child, which gets SIGALRM after `seconds`: "signal 14" is a child
-// that hung.
+// Runs `body`, which returns the exit status (kThrew where it throws), in a fork's child, which gets SIGALRM after `seconds`:
+// "signal 14" is a child that hung.
 template <class Body>
 std::string ending_of_child(Body body, unsigned seconds = 60) {
   const pid_t child = ::fork();

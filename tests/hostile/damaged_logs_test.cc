@@ -19,10 +19,10 @@
 #include "hostile/run_tool.h"
 #include "json_fields.h"
 #include "kernel_outcome.h"
-#include "search/replay.h"
 #include "report.h"
 #include "schedule_record.h"
 #include "scratch_folder.h"
+#include "search/replay.h"
 #include "trial/trial_log.h"
 
 namespace lookupffn {

@@ -32,9 +32,7 @@ class Files : public ToolInFolder {
     return stat(path.c_str(), &status) == 0 ? status.st_mode & 0777 : 0;
   }
 
-  static void write(const std::string& path, const std::string& text) {
-    std::ofstream(path, std::ios::binary) << text;
-  }
+  static void write(const std::string& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
 
   const std::string model_ = folder_.file("model"), input_ = folder_.file("input");
 };
@@ -131,8 +129,8 @@ TEST_F(Files, BuildRefusesPlacesThatCannotBeReplacedBeforeAnyWork) {
   }
   const ProcessResult mounted = on_disk("size=1m", "exec " + quoted(build_arguments(folder_.file("disk"))));
   if (!could_not_mount(mounted)) expect_failure(mounted, {"mount point", "name a directory in it"});
-  const ProcessResult bound = on_disk(
-      "size=1m", "mkdir there && mount --bind there there && exec " + quoted(build_arguments("there")));
+  const ProcessResult bound =
+      on_disk("size=1m", "mkdir there && mount --bind there there && exec " + quoted(build_arguments("there")));
   if (!could_not_mount(bound)) expect_failure(bound, {"mount point"});
   if (geteuid() == 0) {
     fs::create_directories(work("shared/planted"));
@@ -144,8 +142,7 @@ TEST_F(Files, BuildRefusesPlacesThatCannotBeReplacedBeforeAnyWork) {
 }
 
 TEST_F(Files, TuneWritesToNoFileThatIsNotItsLog) {
-  for (const std::string text :
-       {"notes without a last newline", "a line\nand another", "{\"my\": \"json\"}\n{\"torn\""}) {
+  for (const std::string text : {"notes without a last newline", "a line\nand another", "{\"my\": \"json\"}\n{\"torn\""}) {
     write(work("notes.txt"), text);
     expect_failure(tool(tune_arguments({"--log", "notes.txt", "--resume"})),
                    {"notes.txt", "is no log of lookupffn tune", "--log"});
@@ -206,9 +203,9 @@ TEST_F(Files, FullAndReadOnlyDisks) {
   const std::string disk = folder_.file("disk");
   const std::string fill = "head -c 70000 /dev/zero >'" + disk + "/filler' 2>/dev/null; ";
   const auto as_it_was = [&](const std::string& line) {
-    return "printf old >'" + disk + "/y'; " + fill + line + "; status=$?; rm '" + disk +
-           "/filler'; test \"$(ls -A '" + disk + "')\" = y && test \"$(cat '" + disk +
-           "/y')\" = old && exit $status; echo 'the disk was changed'; ls -lA '" + disk + "'; exit 0";
+    return "printf old >'" + disk + "/y'; " + fill + line + "; status=$?; rm '" + disk + "/filler'; test \"$(ls -A '" + disk +
+           "')\" = y && test \"$(cat '" + disk + "/y')\" = old && exit $status; echo 'the disk was changed'; ls -lA '" + disk +
+           "'; exit 0";
   };
   ProcessResult result = on_disk("size=64k", as_it_was(quoted(run_arguments(disk + "/y"))));
   if (could_not_mount(result)) GTEST_SKIP() << "mounting is not for this user";
@@ -220,10 +217,8 @@ TEST_F(Files, FullAndReadOnlyDisks) {
   result = on_disk("size=64k", fill + "exec " + quoted(tune_arguments({"--log", disk + "/log.jsonl"})));
   expect_failure(result, {disk + "/log.jsonl", "No space left on device", "free some space"});
 
-  expect_failure(on_disk("ro", "exec " + quoted(run_arguments(disk + "/y"))),
-                 {disk + "/y", "Read-only file system"});
-  expect_failure(on_disk("ro", "exec " + quoted(build_arguments(disk + "/k"))),
-                 {disk, "Read-only file system", "--out"});
+  expect_failure(on_disk("ro", "exec " + quoted(run_arguments(disk + "/y"))), {disk + "/y", "Read-only file system"});
+  expect_failure(on_disk("ro", "exec " + quoted(build_arguments(disk + "/k"))), {disk, "Read-only file system", "--out"});
   expect_failure(on_disk("ro", "exec " + quoted(tune_arguments({"--log", disk + "/log.jsonl"}))),
                  {disk + "/log.jsonl", "Read-only file system", "--log"});
 }

@@ -32,8 +32,8 @@ struct SmallLayer {
   // The same with room for y that the caller has.
   lookupffn_status forward(lookupffn_threads* threads, float* y) const {
     const lookupffn_shape& shape = made_up.shape;
-    const lookupffn_status status = lookupffn_forward(layer.get(), threads, x.data(), ptrdiff_t(shape.d_in), y,
-                                                      ptrdiff_t(shape.d_out), tokens, 0);
+    const lookupffn_status status =
+        lookupffn_forward(layer.get(), threads, x.data(), ptrdiff_t(shape.d_in), y, ptrdiff_t(shape.d_out), tokens, 0);
     if (status != LOOKUPFFN_OK) return status;
     return std::memcmp(y, expected.data(), expected.size() * sizeof(float)) == 0 ? LOOKUPFFN_OK : LOOKUPFFN_INTERNAL;
   }

@@ -124,8 +124,8 @@ TEST_F(SmallStack, OfTheProcess) {
   for (const IsaInfo& isa : isas()) {
     if (!isa.built_in || !isa.runnable) continue;
     for (const char* limit : {"192", "384"}) {
-      const std::string command = std::string("ulimit -s ") + limit + " && exec '" + LOOKUPFFN_TEST_TOOL + "' verify '" + golden +
-                                  ".model.safetensors' '" + golden + ".io.safetensors' --threads 4 --isa " + isa.name +
+      const std::string command = std::string("ulimit -s ") + limit + " && exec '" + LOOKUPFFN_TEST_TOOL + "' verify '" +
+                                  golden + ".model.safetensors' '" + golden + ".io.safetensors' --threads 4 --isa " + isa.name +
                                   " > /dev/null";
       EXPECT_EQ(ending(std::system(command.c_str())), "exit 0") << command;
     }

@@ -37,8 +37,8 @@ class TemporaryFolders : public ToolInFolder {
 };
 
 TEST_F(TemporaryFolders, ATunerLeavesUsersDirectoriesThatLookLikeItsOwn) {
-  const Names before = {"lookupffn-tune-2025-11-21", "lookupffn-tune-99999999-AbCdEf",
-                        "lookupffn-tune-backup", "lookupffn-tune-"};
+  const Names before = {"lookupffn-tune-2025-11-21", "lookupffn-tune-99999999-AbCdEf", "lookupffn-tune-backup",
+                        "lookupffn-tune-"};
   for (const std::string& name : before) {
     fs::create_directory(tmp(name));
     write_file_atomically(tmp(name) + "/thesis.txt", "years of work");
@@ -140,10 +140,9 @@ TEST_F(TemporaryFolders, ATunerInAnotherProcessIdNamespaceKeepsItsDirectory) {
   const std::string waiting = script("waiting-generator", "exec sleep 300\n");
   pid_t nobody = 50;
   while (kill(nobody, 0) == 0 || errno != ESRCH) ++nobody;
-  apart.insert(apart.end(), {"sh", "-c",
-                             "i=2; while [ $i -lt " + std::to_string(nobody) +
-                                 " ]; do (:); i=$((i + 1)); done; \"$@\"; exit $?",
-                             "sh"});
+  apart.insert(
+      apart.end(),
+      {"sh", "-c", "i=2; while [ $i -lt " + std::to_string(nobody) + " ]; do (:); i=$((i + 1)); done; \"$@\"; exit $?", "sh"});
   std::vector<std::string> arguments = tune_arguments({"--log", folder_.file("first.jsonl")});
   *std::find(arguments.begin(), arguments.end(), generator_) = waiting;
   const pid_t first = start(arguments, apart);
@@ -166,8 +165,8 @@ TEST_F(TemporaryFolders, ATunerWhoseDirectoryIsRemovedSaysSoAndLogsNoFailure) {
 
 // Ctrl-C: a compiler that is killed cannot remove its own files.
 TEST_F(TemporaryFolders, AnInterruptedBuildLeavesNoFilesOfTheCompiler) {
-  const std::string compiler = script(
-      "slow-cc", ": >\"${TMPDIR:-/tmp}/ccLeft.s\"\n: >'" + folder_.file("started") + "'\nexec sleep 300\n");
+  const std::string compiler =
+      script("slow-cc", ": >\"${TMPDIR:-/tmp}/ccLeft.s\"\n: >'" + folder_.file("started") + "'\nexec sleep 300\n");
   const std::string out = folder_.file("work/out");
   setenv("CC", compiler.c_str(), 1);
   const pid_t child = start(build_arguments(out));
@@ -180,8 +179,8 @@ TEST_F(TemporaryFolders, AnInterruptedBuildLeavesNoFilesOfTheCompiler) {
 }
 
 TEST_F(TemporaryFolders, AnInterruptedTunerLeavesNoFilesOfTheCompiler) {
-  generator_ = script("slow-generator", ": >\"${TMPDIR:-/tmp}/ccLeft.s\"\n: >'" + folder_.file("started") +
-                                            "'\nexec sleep 300\n");
+  generator_ =
+      script("slow-generator", ": >\"${TMPDIR:-/tmp}/ccLeft.s\"\n: >'" + folder_.file("started") + "'\nexec sleep 300\n");
   const pid_t child = start(tune_arguments());
   ASSERT_TRUE(wait_until([&] { return fs::exists(folder_.file("started")); }));
   kill(child, SIGINT);
@@ -193,8 +192,8 @@ TEST_F(TemporaryFolders, AnInterruptedTunerLeavesNoFilesOfTheCompiler) {
 
 TEST_F(TemporaryFolders, AFolderThatForbidsProgramsIsNamedBeforeAnyTrial) {
   const std::string log = folder_.file("tune.jsonl");
-  const ProcessResult result = on_disk(
-      "noexec", "TMPDIR='" + folder_.file("disk") + "' exec " + quoted(tune_arguments({"--log", log})));
+  const ProcessResult result =
+      on_disk("noexec", "TMPDIR='" + folder_.file("disk") + "' exec " + quoted(tune_arguments({"--log", log})));
   if (could_not_mount(result)) GTEST_SKIP() << "mounting is not for this user";
   expect_failure(result, {"noexec", folder_.file("disk"), "TMPDIR"});
   EXPECT_EQ(read_file(log).find("\"trial\""), std::string::npos) << read_file(log);
@@ -202,14 +201,14 @@ TEST_F(TemporaryFolders, AFolderThatForbidsProgramsIsNamedBeforeAnyTrial) {
 
 TEST_F(TemporaryFolders, PlacesWithoutRoomOrRightsAreNamed) {
   for (const std::string options : {"ro", "size=4k,nr_inodes=2"}) {
-    const ProcessResult result = on_disk(
-        options, "TMPDIR='" + folder_.file("disk") + "' exec " + quoted(tune_arguments({"--resume"})));
+    const ProcessResult result =
+        on_disk(options, "TMPDIR='" + folder_.file("disk") + "' exec " + quoted(tune_arguments({"--resume"})));
     if (could_not_mount(result)) GTEST_SKIP() << "mounting is not for this user";
     expect_failure(result, {"cannot make a directory in '" + folder_.file("disk") + "'", "TMPDIR"});
   }
-  const ProcessResult full = on_disk("size=1m", "head -c 1100000 /dev/zero >'" + folder_.file("disk/filler") +
-                                                    "' 2>/dev/null; TMPDIR='" + folder_.file("disk") +
-                                                    "' exec " + quoted(tune_arguments({"--resume"})));
+  const ProcessResult full =
+      on_disk("size=1m", "head -c 1100000 /dev/zero >'" + folder_.file("disk/filler") + "' 2>/dev/null; TMPDIR='" +
+                             folder_.file("disk") + "' exec " + quoted(tune_arguments({"--resume"})));
   expect_failure(full, {"No space left on device"});
 }
 
@@ -230,10 +229,8 @@ TEST_F(TemporaryFolders, ABuildDoesNotUseADirectoryThatWasThere) {
   const ProcessResult built = tool(build_arguments(folder_.file("work/out")));
   unsetenv("CC");
   ASSERT_TRUE(built.ok()) << built.err;
-  EXPECT_EQ(names_in(folder_.file("work/out")),
-            (Names{"include", "lib", "libmine.a", "libmine.so", "manifest.json"}));
-  EXPECT_NE(read_file(folder_.file("seen")).find("drwx------"), std::string::npos)
-      << read_file(folder_.file("seen"));
+  EXPECT_EQ(names_in(folder_.file("work/out")), (Names{"include", "lib", "libmine.a", "libmine.so", "manifest.json"}));
+  EXPECT_NE(read_file(folder_.file("seen")).find("drwx------"), std::string::npos) << read_file(folder_.file("seen"));
 }
 
 TEST_F(TemporaryFolders, AKernelCacheThatOthersMayWriteToIsNotUsed) {

@@ -45,8 +45,7 @@ class ToolInFolder : public testing::Test {
   }
 
   std::vector<std::string> build_arguments(const std::string& out) const {
-    return {"build", "--shape",     "d_in=64 tables=4", "--isa", "avx2", "--name",
-            "mine",  "--generator", generator_,         "--out", out};
+    return {"build", "--shape", "d_in=64 tables=4", "--isa", "avx2", "--name", "mine", "--generator", generator_, "--out", out};
   }
 
   // One trial of a kernel; with the quick generator the default fails, which ends it at once.
@@ -64,8 +63,7 @@ class ToolInFolder : public testing::Test {
     ProcessOptions options;
     options.time_limit_seconds = 60;
     options.working_directory = folder_.file("work");
-    options.environment = {
-        {"TMPDIR", folder_.file("tmp")}, {"LOOKUPFFN_KERNEL_CACHE", ""}, {"LOOKUPFFN_ISA", ""}};
+    options.environment = {{"TMPDIR", folder_.file("tmp")}, {"LOOKUPFFN_KERNEL_CACHE", ""}, {"LOOKUPFFN_ISA", ""}};
     return run_process(argv, options);
   }
 
@@ -115,8 +113,8 @@ class ToolInFolder : public testing::Test {
   // started: mounting is not for this user.
   ProcessResult on_disk(const std::string& mount_options, const std::string& command) const {
     std::filesystem::create_directories(folder_.file("disk"));
-    const std::vector<std::string> unshare = geteuid() == 0 ? std::vector<std::string>{"unshare", "-m"}
-                                                            : std::vector<std::string>{"unshare", "-r", "-m"};
+    const std::vector<std::string> unshare =
+        geteuid() == 0 ? std::vector<std::string>{"unshare", "-m"} : std::vector<std::string>{"unshare", "-r", "-m"};
     const std::string mount = "mount -t tmpfs -o " + mount_options + " none '" + folder_.file("disk") + "'";
     const auto with = [&](const std::string& line) {
       std::vector<std::string> argv = unshare;
@@ -127,9 +125,7 @@ class ToolInFolder : public testing::Test {
     return with(mount + " && " + command);
   }
 
-  static bool could_not_mount(const ProcessResult& result) {
-    return result.end == ProcessResult::End::kNotStarted;
-  }
+  static bool could_not_mount(const ProcessResult& result) { return result.end == ProcessResult::End::kNotStarted; }
 
   static std::string quoted(const std::vector<std::string>& argv) {
     std::string line = "'" LOOKUPFFN_TEST_TOOL "'";
@@ -139,8 +135,7 @@ class ToolInFolder : public testing::Test {
 
   static std::set<std::string> names_in(const std::string& directory) {
     std::set<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator(directory))
-      names.insert(entry.path().filename().string());
+    for (const auto& entry : std::filesystem::directory_iterator(directory)) names.insert(entry.path().filename().string());
     return names;
   }
 

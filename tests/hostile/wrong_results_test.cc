@@ -29,7 +29,8 @@ class WrongResults : public testing::TestWithParam<Case> {
  protected:
   reference::Golden golden() const { return reference::read_golden(kFolder, GetParam().name); }
 
-  ProcessResult verify(const reference::Golden& io, size_t tokens, const std::vector<std::string>& more, bool with_z = true) const {
+  ProcessResult verify(const reference::Golden& io, size_t tokens, const std::vector<std::string>& more,
+                       bool with_z = true) const {
     const Case& c = GetParam();
     const std::string path = folder_.file("io.safetensors");
     std::vector<TensorSource> tensors = {{"x", ElementType::kF32, {tokens, c.d_in}, io.x.data()},
@@ -65,11 +66,20 @@ TEST_P(WrongResults, AreFound) {
     const char* what;
     std::function<void(reference::Golden&)> mutate;
   } mutations[] = {
-      {"codes inverted", [&](reference::Golden& io) { for (int32_t& code : io.code) code = int32_t((1u << c.bits) - 1) - code; }},
+      {"codes inverted",
+       [&](reference::Golden& io) {
+         for (int32_t& code : io.code) code = int32_t((1u << c.bits) - 1) - code;
+       }},
       {"one code", [](reference::Golden& io) { io.code.back() ^= 1; }},
-      {"scores + 1e6", [](reference::Golden& io) { for (float& score : io.score) score += 1e6f; }},
+      {"scores + 1e6",
+       [](reference::Golden& io) {
+         for (float& score : io.score) score += 1e6f;
+       }},
       {"one score", [](reference::Golden& io) { io.score[1] += 0.01f; }},
-      {"y times -1e6", [](reference::Golden& io) { for (float& y : io.y) y *= -1e6f; }},
+      {"y times -1e6",
+       [](reference::Golden& io) {
+         for (float& y : io.y) y *= -1e6f;
+       }},
       {"z of zeros", [](reference::Golden& io) { std::fill(io.z.begin(), io.z.end(), 0.0f); }},
       {"z of zeros and codes inverted",
        [&](reference::Golden& io) {

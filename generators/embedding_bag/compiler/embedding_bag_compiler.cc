@@ -29,8 +29,8 @@ std::vector<KernelSpec> kernels_of(const ScheduleSpaces& spaces, const LayerShap
                                    const std::string& table_type, const std::string&) {
   std::vector<KernelSpec> specs;
   for (const ScheduleSpace::BatchClass& batch : spaces.of("embedding_bag").batch_classes()) {
-    specs.push_back({"embedding_bag", isa, batch.name, parse_pairs(bag_problem(size_t(shape.d_out), table_type)), batch.min_tokens,
-                     batch.max_tokens});
+    specs.push_back({"embedding_bag", isa, batch.name, parse_pairs(bag_problem(size_t(shape.d_out), table_type)),
+                     batch.min_tokens, batch.max_tokens});
   }
   return specs;
 }
@@ -80,7 +80,11 @@ bool is_large(const KernelSpec&) { return true; }  // may be
 
 extern const CompilerFamily embedding_bag_compiler_family;
 const CompilerFamily embedding_bag_compiler_family = {
-    "embedding_bag", shape_of, describe_shape, kernels_of, work_of,
+    "embedding_bag",
+    shape_of,
+    describe_shape,
+    kernels_of,
+    work_of,
     {{"embedding_bag", LayerPart::kRetriever, layer_of, cost_of, is_large, false, nullptr}},
     {
 #define LOOKUPFFN_WORKLOAD(name, shape) {#name, shape},

@@ -1,6 +1,6 @@
 // y = sum over a bag's ids of weight * row, times a factor of the bag: the embedding bag.
-#include "Halide.h"
 #include "../runtime/bag_layout.h"
+#include "Halide.h"
 #include "kernel_cpu.h"
 #include "multiply_add.h"
 #include "packed_types.h"
@@ -23,13 +23,13 @@ class EmbeddingBag : public Generator<EmbeddingBag> {
   GeneratorParam<int> vector_bytes{"vector_bytes", 0};  // bytes of a vector of floats; 0: the target's
   GeneratorParam<int> prefetch_ids{"prefetch_ids", 0};  // rows fetched that many ids ahead, of the next bags too
 
-  Input<Buffer<int64_t>> ids{"ids", 1};         // [ids]: i
-  Input<Buffer<float>> weight{"weight", 1};     // [ids]: i; stride 0: the same for all
-  Input<Buffer<int32_t>> offsets{"offsets", 1}; // [bags + 1]: n; bag n is ids[offsets[n]] up to ids[offsets[n + 1]]
-  Input<Buffer<float>> factor{"factor", 1};     // [bags]: n; stride 0: the same for all
-  Input<Buffer<>> table{"table", 3};            // [rows / kRowsTogether, kRowsTogether, words of d_out columns]: word, low, high
-  Input<Buffer<float>> scale{"scale", 2};       // types with scales: [.., kRowsTogether]: low, high; else unused
-  Output<Buffer<float>> y{"y", 2};              // [bags, d_out]: d, n
+  Input<Buffer<int64_t>> ids{"ids", 1};          // [ids]: i
+  Input<Buffer<float>> weight{"weight", 1};      // [ids]: i; stride 0: the same for all
+  Input<Buffer<int32_t>> offsets{"offsets", 1};  // [bags + 1]: n; bag n is ids[offsets[n]] up to ids[offsets[n + 1]]
+  Input<Buffer<float>> factor{"factor", 1};      // [bags]: n; stride 0: the same for all
+  Input<Buffer<>> table{"table", 3};       // [rows / kRowsTogether, kRowsTogether, words of d_out columns]: word, low, high
+  Input<Buffer<float>> scale{"scale", 2};  // types with scales: [.., kRowsTogether]: low, high; else unused
+  Output<Buffer<float>> y{"y", 2};         // [bags, d_out]: d, n
 
   void configure() { table.set_type(row_word_type(table_type)); }
 

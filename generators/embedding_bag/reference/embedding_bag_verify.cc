@@ -7,8 +7,8 @@
 #include "embedding_bag_formulas.h"
 #include "embedding_bag_layer.h"
 #include "failure.h"
-#include "reference/tolerance.h"
 #include "reference/token_rows.h"
+#include "reference/tolerance.h"
 
 namespace lookupffn::reference {
 namespace {

@@ -43,7 +43,8 @@ void generalise(const char* isa, const std::string& type, BagKernels& choice) {
 
 }  // namespace
 
-std::unique_ptr<const BagKernels> choose_bag_kernels(size_t d_out, const char* isa, lookupffn_type table_type, lookupffn_kernels wanted) {
+std::unique_ptr<const BagKernels> choose_bag_kernels(size_t d_out, const char* isa, lookupffn_type table_type,
+                                                     lookupffn_kernels wanted) {
   auto choice = std::make_unique<BagKernels>();
   const std::string type = weight_type(table_type).name, problem = bag_problem(d_out, type);
   std::vector<RegisteredKernel> registered;

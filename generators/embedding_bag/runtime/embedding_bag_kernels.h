@@ -19,7 +19,8 @@ struct BagKernels : KernelSet {
 };
 
 // Throws Failure (LOOKUPFFN_NO_KERNEL) where specialised kernels are required and missing.
-std::unique_ptr<const BagKernels> choose_bag_kernels(size_t d_out, const char* isa, lookupffn_type table_type, lookupffn_kernels wanted);
+std::unique_ptr<const BagKernels> choose_bag_kernels(size_t d_out, const char* isa, lookupffn_type table_type,
+                                                     lookupffn_kernels wanted);
 
 }  // namespace lookupffn
 #endif

@@ -42,7 +42,8 @@ void check_ids(const IdBags& bags, size_t rows) {
     for (size_t i = first; i < end; ++i) wrong |= uint64_t(bags.ids[i]) >= rows;
     for (size_t i = first; wrong && i < end; ++i) {
       if (uint64_t(bags.ids[i]) < rows) continue;
-      invalid("ids[" + std::to_string(i) + "] is " + std::to_string(bags.ids[i]) + "; rows are 0 to " + std::to_string(rows - 1));
+      invalid("ids[" + std::to_string(i) + "] is " + std::to_string(bags.ids[i]) + "; rows are 0 to " +
+              std::to_string(rows - 1));
     }
   }
   for (size_t b = 0; b < bags.bags; ++b) {
@@ -97,12 +98,12 @@ const RuntimeFamily embedding_bag_runtime_family = {"embedding_bag", "embedding_
 
 const BagWeights& bag_weights_of(const ModelLayer& layer) {
   if (const auto* own = dynamic_cast<const EmbeddingBagModelLayer*>(&layer)) return own->weights();
-  throw Failure(LOOKUPFFN_INVALID_ARGUMENT, "layer '" + layer.prefix() + "' is of family " + layer.shape().family + ", not embedding_bag");
+  throw Failure(LOOKUPFFN_INVALID_ARGUMENT,
+                "layer '" + layer.prefix() + "' is of family " + layer.shape().family + ", not embedding_bag");
 }
 
 EmbeddingBagLayer::EmbeddingBagLayer(const ModelLayer& source, const BagWeights& weights, const PackRequest& request)
-    : lookupffn_layer(source, request), row_(bag_row(shape.d_out)),
-      format_(row_format(weight_type(request.table_type).name)) {
+    : lookupffn_layer(source, request), row_(bag_row(shape.d_out)), format_(row_format(weight_type(request.table_type).name)) {
   kernels = choose_kernels(request.kernels);  // before the work: it may be refused
   pack(weights);
 }
@@ -195,8 +196,8 @@ class EmbeddingBagLayer::Run {
     call(*kernels.rest.kernel, start, count, offsets, factors, from + whole, to, y + whole, y_stride);
   }
 
-  void call(const lookupffn_kernel& kernel, size_t start, size_t count, const int32_t* offsets, const float* factors, size_t from,
-            size_t to, float* y, ptrdiff_t y_stride) const {
+  void call(const lookupffn_kernel& kernel, size_t start, size_t count, const int32_t* offsets, const float* factors,
+            size_t from, size_t to, float* y, ptrdiff_t y_stride) const {
     if (from == to) return;
     static const float one = 1;
     // Up to the end of all ids: kernels fetch rows ahead.
@@ -223,7 +224,7 @@ class EmbeddingBagLayer::Run {
   const EmbeddingBagLayer& layer_;
   const IdBags& bags_;
   const OutputRows& y_;
-  const bool copies_;        // rows of y are made in the scratch
+  const bool copies_;  // rows of y are made in the scratch
   size_t bags_together_, task_bytes_;
 };
 

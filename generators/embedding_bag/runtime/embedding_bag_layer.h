@@ -27,7 +27,7 @@ class EmbeddingBagLayer final : public lookupffn_layer {
   const BagKernels& choice() const { return static_cast<const BagKernels&>(*kernels); }
   void pack(const BagWeights& weights);
 
-  const size_t row_;        // floats that a packed row stands for
+  const size_t row_;  // floats that a packed row stands for
   const RowFormat format_;
   size_t table_bytes_ = 0;  // rows and scales
   HugeMemory memory_;

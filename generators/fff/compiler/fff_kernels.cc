@@ -11,8 +11,7 @@ namespace lookupffn {
 namespace {
 
 FffShape fff_shape_of(const LayerShape& shape) {
-  return FffShape(size_t(shape.d_in), size_t(shape.d_out), size_t(shape.tables), size_t(shape.rows),
-                  size_t(shape.block));
+  return FffShape(size_t(shape.d_in), size_t(shape.d_out), size_t(shape.tables), size_t(shape.rows), size_t(shape.block));
 }
 
 LayerShape shape_of(ShapeText& text) {
@@ -31,8 +30,7 @@ LayerShape shape_of(ShapeText& text) {
     throw std::runtime_error("rows=" + std::to_string(shape.rows) +
                              (leaves ? " is not a power of two" : " is not a power of two less one"));
   }
-  if (leaves && shape.tables != 1)
-    throw std::runtime_error("leaves with a network are of one tree: tables=1");
+  if (leaves && shape.tables != 1) throw std::runtime_error("leaves with a network are of one tree: tables=1");
   const FffShape fff = fff_shape_of(shape);
   if (fff.depth > kMaxFffDepth || largest_tensor(fff) > kMaxFffElements)
     throw std::runtime_error("a tensor of it passes 2 GiB");
@@ -47,15 +45,14 @@ std::string describe_shape(const LayerShape& shape) {
   return text;
 }
 
-std::vector<KernelSpec> kernels_of(const ScheduleSpaces& spaces, const LayerShape& shape,
-                                   const std::string& isa, const std::string&,
+std::vector<KernelSpec> kernels_of(const ScheduleSpaces& spaces, const LayerShape& shape, const std::string& isa,
+                                   const std::string&,
                                    const std::string&) {  // tables are f32 whatever others have
   const FffShape fff = fff_shape_of(shape);
   std::vector<KernelSpec> specs;
   const auto add = [&](const char* kernel, const std::string& problem) {
     for (const ScheduleSpace::BatchClass& batch : spaces.of(kernel).batch_classes()) {
-      const KernelSpec spec{kernel,          isa, batch.name, parse_pairs(problem), batch.min_tokens,
-                            batch.max_tokens};
+      const KernelSpec spec{kernel, isa, batch.name, parse_pairs(problem), batch.min_tokens, batch.max_tokens};
       if (std::find(specs.begin(), specs.end(), spec) == specs.end()) specs.push_back(spec);
     }
   };
@@ -117,9 +114,7 @@ TypedShape layer_of_rows(const KernelSpec& spec) {
 }
 
 // As the first product of a leaf's network, of a tree of two leaves.
-TypedShape layer_of_product(const KernelSpec& spec) {
-  return layer_of(whole(spec, "inputs"), 1, 1, 1, whole(spec, "outputs"));
-}
+TypedShape layer_of_product(const KernelSpec& spec) { return layer_of(whole(spec, "inputs"), 1, 1, 1, whole(spec, "outputs")); }
 
 }  // namespace
 

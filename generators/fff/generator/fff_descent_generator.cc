@@ -31,16 +31,14 @@ class FffDescent : public Generator<FffDescent> {
   GeneratorParam<int> token_tile{"token_tile", 1};      // tokens that go down together, level by level
   GeneratorParam<int> tree_tile{"tree_tile", 1};        // trees, likewise
   GeneratorParam<int> vector_bytes{"vector_bytes", 0};  // bytes of a vector of floats; 0: the target's
-  GeneratorParam<int> node_lines{"node_lines",
-                                 0};  // cache lines fetched of each node's weights, as soon as it is known
-  GeneratorParam<int> child_lines{"child_lines", 0};  // the same of both its children
+  GeneratorParam<int> node_lines{"node_lines", 0};      // cache lines fetched of each node's weights, as soon as it is known
+  GeneratorParam<int> child_lines{"child_lines", 0};    // the same of both its children
 
-  Input<Buffer<float>> x{"x", 2};            // [tokens, d_in]: i, n
-  Input<Buffer<float>> weight{"weight", 3};  // [trees, nodes, d_in]: i, node, t
-  Input<Buffer<float>> bias{"bias", 2};      // [trees, nodes]: node, t
-  Input<int> zero_right{"zero_right"};       // where a logit of zero leads: 0 left, 1 right
-  Output<Func> code_and_score{
-      "code_and_score", {Int(32), Float(32)}, 3};  // both [tokens, trees, depth + 1]: level, t, n
+  Input<Buffer<float>> x{"x", 2};                                          // [tokens, d_in]: i, n
+  Input<Buffer<float>> weight{"weight", 3};                                // [trees, nodes, d_in]: i, node, t
+  Input<Buffer<float>> bias{"bias", 2};                                    // [trees, nodes]: node, t
+  Input<int> zero_right{"zero_right"};                                     // where a logit of zero leads: 0 left, 1 right
+  Output<Func> code_and_score{"code_and_score", {Int(32), Float(32)}, 3};  // both [tokens, trees, depth + 1]: level, t, n
 
   void generate() {
     std::vector<Expr> codes, scores;
@@ -76,8 +74,7 @@ class FffDescent : public Generator<FffDescent> {
   }
 
   void schedule() {
-    const int lanes =
-        (vector_bytes > 0 ? int(vector_bytes) : get_target().natural_vector_size<float>() * 4) / 4;
+    const int lanes = (vector_bytes > 0 ? int(vector_bytes) : get_target().natural_vector_size<float>() * 4) / 4;
     get_externs_map()->insert(kernel_cpu(get_target()));
     get_externs_map()->insert(multiply_add_functions(get_target()));
 
@@ -122,20 +119,16 @@ class FffDescent : public Generator<FffDescent> {
     const int row_bytes = int(d_in) * int(sizeof(float));
     for (size_t l = 0; l < logits.size() && trees == 1; ++l) {
       if (node_lines > 0)
-        get_pipeline().add_custom_lowering_pass(
-            new NodePrefetch(nodes[l].name(), "weight", row_bytes, 1, 0, 1, node_lines));
+        get_pipeline().add_custom_lowering_pass(new NodePrefetch(nodes[l].name(), "weight", row_bytes, 1, 0, 1, node_lines));
       if (child_lines > 0 && l + 1 < logits.size()) {
-        get_pipeline().add_custom_lowering_pass(
-            new NodePrefetch(nodes[l].name(), "weight", row_bytes, 2, 1, 2, child_lines));
+        get_pipeline().add_custom_lowering_pass(new NodePrefetch(nodes[l].name(), "weight", row_bytes, 2, 1, 2, child_lines));
       }
     }
     if (node_lines > 0 || child_lines > 0) get_externs_map()->insert(prefetch_function(get_target()));
   }
 
  private:
-  Expr at_level(const std::vector<Expr>& values) const {
-    return values.size() == 1 ? values[0] : mux(level, values);
-  }
+  Expr at_level(const std::vector<Expr>& values) const { return values.size() == 1 ? values[0] : mux(level, values); }
 
   Var level{"level"}, t{"t"}, n{"n"};
   std::vector<Func> nodes;

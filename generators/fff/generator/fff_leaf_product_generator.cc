@@ -36,14 +36,12 @@ class FffLeafProduct : public Generator<FffLeafProduct> {
     sum(o, n) = multiply_add(in(i, n), weight(o, i, at), sum(o, n));
     // out[n, o] = act(sum[n, o]); relu(v) = 0 v for v <= 0, so that what is not finite stays so.
     const Expr v = sum(o, n);
-    out(o, n) =
-        strict_float(select(activation == 1, select(v > 0.0f, v, 0.0f * v), activation == 2, gelu(v), v));
+    out(o, n) = strict_float(select(activation == 1, select(v > 0.0f, v, 0.0f * v), activation == 2, gelu(v), v));
   }
 
   void schedule() {
     const int lanes =
-        std::min((vector_bytes > 0 ? int(vector_bytes) : get_target().natural_vector_size<float>() * 4) / 4,
-                 int(output_tile));
+        std::min((vector_bytes > 0 ? int(vector_bytes) : get_target().natural_vector_size<float>() * 4) / 4, int(output_tile));
     get_externs_map()->insert(kernel_cpu(get_target()));
     get_externs_map()->insert(multiply_add_functions(get_target()));
     for (int dim = 0; dim < 3; ++dim) weight.dim(dim).set_min(0);
@@ -57,9 +55,7 @@ class FffLeafProduct : public Generator<FffLeafProduct> {
     out.dim(1).set_min(0);
 
     Var tile("tile"), within("within");
-    out.split(o, tile, within, int(output_tile), TailStrategy::RoundUp)
-        .vectorize(within, lanes)
-        .unroll(within);
+    out.split(o, tile, within, int(output_tile), TailStrategy::RoundUp).vectorize(within, lanes).unroll(within);
     keep_on_stack(sum.compute_at(out, tile).vectorize(o, lanes).unroll(o));
     sum.update().reorder(o, i).vectorize(o, lanes).unroll(o);
   }

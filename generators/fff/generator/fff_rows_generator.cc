@@ -44,8 +44,7 @@ class FffRows : public Generator<FffRows> {
 
   void schedule() {
     const int lanes =
-        std::min((vector_bytes > 0 ? int(vector_bytes) : get_target().natural_vector_size<float>() * 4) / 4,
-                 int(d_tile));
+        std::min((vector_bytes > 0 ? int(vector_bytes) : get_target().natural_vector_size<float>() * 4) / 4, int(d_tile));
     get_externs_map()->insert(kernel_cpu(get_target()));
     get_externs_map()->insert(multiply_add_functions(get_target()));
     for (int dim = 0; dim < 3; ++dim) {
@@ -53,8 +52,7 @@ class FffRows : public Generator<FffRows> {
       score.dim(dim).set_min(0);
       table.dim(dim).set_min(0);
     }
-    y.dim(0).set_min(0).set_extent(d_out > 0 ? Expr(int(d_out))
-                                             : y.dim(0).extent() / int(d_tile) * int(d_tile));
+    y.dim(0).set_min(0).set_extent(d_out > 0 ? Expr(int(d_out)) : y.dim(0).extent() / int(d_tile) * int(d_tile));
     y.dim(1).set_min(0);
     if (d_out > 0) table.dim(1).set_stride(int(d_out));
     if (d_out > 0 && depth >= 0) table.dim(2).set_stride(int(d_out) * ((2 << int(depth)) - 1));

@@ -30,8 +30,7 @@ class GenericFffLevel : public Generator<GenericFffLevel> {
     };
     logit.reset(new NodeLogit("logit", x, weight, bias, x.dim(0).extent(), bounded));
     // next = 2 node + 1 + (logit > 0), score = gelu(logit)
-    next_and_score(t, n) =
-        Tuple(child(node(t, n), logit->logit(t, n), zero_right), strict_float(gelu(logit->logit(t, n))));
+    next_and_score(t, n) = Tuple(child(node(t, n), logit->logit(t, n), zero_right), strict_float(gelu(logit->logit(t, n))));
   }
 
   void schedule() {

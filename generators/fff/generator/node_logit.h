@@ -25,12 +25,9 @@ struct NodeLogit {
 
   // x: i, n; weight: i, node, t; bias: node, t. node: the Func's value at (t, n) is the node.
   template <class X, class Weight, class Bias, class Node>
-  NodeLogit(const std::string& name, const X& x, const Weight& weight, const Bias& bias,
-            const Halide::Expr& inputs, const Node& node)
-      : partial(name + "_partial"),
-        folded(name + "_folded"),
-        logit(name),
-        r(0, inputs / kPartials, name + "_r") {
+  NodeLogit(const std::string& name, const X& x, const Weight& weight, const Bias& bias, const Halide::Expr& inputs,
+            const Node& node)
+      : partial(name + "_partial"), folded(name + "_folded"), logit(name), r(0, inputs / kPartials, name + "_r") {
     using namespace Halide;
     partial(lane, t, n) = 0.0f;
     const Expr i = r * kPartials + lane;
@@ -56,8 +53,7 @@ struct NodeLogit {
 
 // The child that a logit chooses: the right one where it is positive, and where it is zero if zero_right
 // is 1. A NaN goes left.
-inline Halide::Expr child(const Halide::Expr& node, const Halide::Expr& logit,
-                          const Halide::Expr& zero_right) {
+inline Halide::Expr child(const Halide::Expr& node, const Halide::Expr& logit, const Halide::Expr& zero_right) {
   using namespace Halide;
   return 2 * node + 1 + select(logit > 0.0f, 1, select(logit == 0.0f, zero_right, 0));
 }

@@ -14,8 +14,8 @@ namespace lookupffn {
 // 1, 2 are its children's.
 class NodePrefetch : public Halide::Internal::IRMutator {
  public:
-  NodePrefetch(const std::string& nodes, const std::string& weights, int row_bytes, int factor, int offset,
-               int count, int lines)
+  NodePrefetch(const std::string& nodes, const std::string& weights, int row_bytes, int factor, int offset, int count,
+               int lines)
       : nodes_(nodes),
         weights_(weights),
         row_bytes_(row_bytes),

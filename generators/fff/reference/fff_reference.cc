@@ -40,8 +40,7 @@ struct Expected {
 
 // Judges codes, scores and y, those that were given, but for wrong and undecided codes, which `expected`
 // tells of.
-Verdict judge_results(const FffTrees& trees, const std::vector<float>& x, const Expected& expected,
-                      const Results& given) {
+Verdict judge_results(const FffTrees& trees, const std::vector<float>& x, const Expected& expected, const Results& given) {
   const FffShape& shape = trees.shape;
   const size_t lookups = shape.has_leaves() ? 1 : shape.path();
   Verdict verdict;
@@ -51,22 +50,19 @@ Verdict judge_results(const FffTrees& trees, const std::vector<float>& x, const 
     const float* y = given.y.empty() ? nullptr : &given.y[n * shape.d_out];
     if (!finite(&x[n * shape.d_in], shape.d_in)) {
       ++verdict.not_finite_tokens;
-      if (y)
-        verdict.finite_y +=
-            size_t(std::count_if(y, y + shape.d_out, [](float value) { return std::isfinite(value); }));
+      if (y) verdict.finite_y += size_t(std::count_if(y, y + shape.d_out, [](float value) { return std::isfinite(value); }));
       continue;
     }
     ++verdict.tokens;
     const auto way = expected.paths.node.begin() + ptrdiff_t(n * shape.path());
-    const bool right_way =
-        std::none_of(way, way + ptrdiff_t(shape.path()), [](int32_t node) { return node < 0; });
+    const bool right_way = std::none_of(way, way + ptrdiff_t(shape.path()), [](int32_t node) { return node < 0; });
     if (!given.code.empty()) verdict.codes += lookups;
     if (y) verdict.values += shape.d_out;
     if (!right_way) continue;  // wrong codes already
     if (!given.code.empty()) {
       const double one = 1;
-      judge_row(shape.has_leaves() ? &one : &expected.paths.score[n * shape.path()],
-                &given.score[n * lookups], lookups, verdict.score_error, verdict.score_of_tolerance);
+      judge_row(shape.has_leaves() ? &one : &expected.paths.score[n * shape.path()], &given.score[n * lookups], lookups,
+                verdict.score_error, verdict.score_of_tolerance);
     }
     if (y) judge_row(&expected.y[n * shape.d_out], y, shape.d_out, verdict.y_error, verdict.y_of_tolerance);
   }
@@ -120,8 +116,7 @@ class FffTwin final : public Twin {
       for (size_t n = 0; n < input.tokens; ++n) {
         if (!decided(shape, expected.paths, n) && finite(&input.x[n * shape.d_in], shape.d_in)) continue;
         known.x.insert(known.x.end(), &input.x[n * shape.d_in], &input.x[(n + 1) * shape.d_in]);
-        known_results.y.insert(known_results.y.end(), &given.y[n * shape.d_out],
-                               &given.y[(n + 1) * shape.d_out]);
+        known_results.y.insert(known_results.y.end(), &given.y[n * shape.d_out], &given.y[(n + 1) * shape.d_out]);
       }
       expected.paths = descend(trees_, known.x);
       expected.y = fff_outputs(trees_, known.x, expected.paths);
@@ -131,8 +126,7 @@ class FffTwin final : public Twin {
     expected.paths = follow(trees_, input.x, ways);
     expected.wrong_codes = wrong_turns(trees_, expected.paths);
     for (size_t at = 0; at < ways.size(); ++at) {
-      expected.undecided_codes +=
-          !shape.has_leaves() && at % shape.levels() > 0 && expected.paths.undecided[at - 1];
+      expected.undecided_codes += !shape.has_leaves() && at % shape.levels() > 0 && expected.paths.undecided[at - 1];
     }
     expected.y = fff_outputs(trees_, input.x, expected.paths);
     return judge_results(trees_, input.x, expected, given);
@@ -152,17 +146,14 @@ std::string prefix_in(const SafetensorsFile& io, const ModelLayer& source) {
   return io.find(source.prefix() + "x") != nullptr ? source.prefix() : "";
 }
 
-bool expects(const SafetensorsFile& io, const ModelLayer& source) {
-  return io.find(source.prefix() + "x") != nullptr;
-}
+bool expects(const SafetensorsFile& io, const ModelLayer& source) { return io.find(source.prefix() + "x") != nullptr; }
 
 // A tensor of `count` values; none where the file does not have it.
 const TensorView* tensor_of(const SafetensorsFile& io, const std::string& name, size_t count) {
   const TensorView* tensor = io.find(name);
   if (tensor && tensor->elements() != count) {
-    throw std::runtime_error(io.name() + ": tensor " + quote_name(name) + " has " +
-                             std::to_string(tensor->elements()) + " values; " + std::to_string(count) +
-                             " are needed");
+    throw std::runtime_error(io.name() + ": tensor " + quote_name(name) + " has " + std::to_string(tensor->elements()) +
+                             " values; " + std::to_string(count) + " are needed");
   }
   return tensor;
 }
@@ -178,22 +169,20 @@ std::vector<float> floats_of(const SafetensorsFile& io, const std::string& name,
   return values;
 }
 
-std::vector<int32_t> whole_numbers_of(const SafetensorsFile& io, const std::string& name, size_t count,
-                                      size_t below) {
+std::vector<int32_t> whole_numbers_of(const SafetensorsFile& io, const std::string& name, size_t count, size_t below) {
   const TensorView* tensor = tensor_of(io, name, count);
   if (!tensor) return {};
   const std::string type = io.type_name(*tensor);
   if (type != "I64" && type != "I32")
-    throw std::runtime_error(io.name() + ": tensor " + quote_name(name) + " has the dtype " + type +
-                             "; I64 or I32 is needed");
+    throw std::runtime_error(io.name() + ": tensor " + quote_name(name) + " has the dtype " + type + "; I64 or I32 is needed");
   std::vector<int32_t> values(count);
   const size_t bytes = type == "I64" ? sizeof(int64_t) : sizeof(int32_t);
   for (size_t i = 0; i < count; ++i) {
     int64_t value = 0;  // little-endian, as the file is
     read_bytes(*tensor, i * bytes, bytes, &value);
     if (value < 0 || uint64_t(value) >= below) {
-      throw std::runtime_error(io.name() + ": tensor " + quote_name(name) + " holds " +
-                               std::to_string(value) + "; rows are 0 to " + std::to_string(below - 1));
+      throw std::runtime_error(io.name() + ": tensor " + quote_name(name) + " holds " + std::to_string(value) +
+                               "; rows are 0 to " + std::to_string(below - 1));
     }
     values[i] = int32_t(value);
   }
@@ -214,12 +203,10 @@ Verification verify(const SafetensorsFile& io, const ModelLayer& source, const l
   const size_t tokens = input.tokens = x->shape[0];
   input.x = floats_of(io, prefix + "x", tokens * shape.d_in);
   // The file's codes are right: paths where it has them, and of leaves, which every path leads to.
-  const std::vector<int32_t> codes =
-      whole_numbers_of(io, prefix + (shape.has_leaves() ? "leaf" : "path"),
-                       tokens * (shape.has_leaves() ? 1 : shape.path()), source.shape().rows);
+  const std::vector<int32_t> codes = whole_numbers_of(io, prefix + (shape.has_leaves() ? "leaf" : "path"),
+                                                      tokens * (shape.has_leaves() ? 1 : shape.path()), source.shape().rows);
   if (codes.empty())
-    throw std::runtime_error(io.name() + ": holds no tensor " +
-                             quote_name(prefix + (shape.has_leaves() ? "leaf" : "path")) +
+    throw std::runtime_error(io.name() + ": holds no tensor " + quote_name(prefix + (shape.has_leaves() ? "leaf" : "path")) +
                              ", so there is nothing to judge by");
 
   Results given = run_stage(Stage::kHash, layer, threads, input);
@@ -236,12 +223,10 @@ Verification verify(const SafetensorsFile& io, const ModelLayer& source, const l
     contradictions += !(std::abs(logit[i] - expected.paths.logit[at]) <= 1e-5 * (1 + std::abs(logit[i])));
     expected.paths.score[at] = exact_gelu(logit[i]);
   }
-  std::vector<float> y =
-      floats_of(io, prefix + (shape.has_leaves() ? "y_with_b2" : "y"), tokens * shape.d_out);
+  std::vector<float> y = floats_of(io, prefix + (shape.has_leaves() ? "y_with_b2" : "y"), tokens * shape.d_out);
   if (y.empty() && shape.has_leaves()) {
     y = floats_of(io, prefix + "y_without_b2", tokens * shape.d_out);
-    for (size_t i = 0; i < y.size(); ++i)
-      y[i] += trees.b2[size_t(codes[i / shape.d_out]) * shape.d_out + i % shape.d_out];
+    for (size_t i = 0; i < y.size(); ++i) y[i] += trees.b2[size_t(codes[i / shape.d_out]) * shape.d_out + i % shape.d_out];
   }
   if (y.empty()) throw std::runtime_error(io.name() + ": holds no y, so there is nothing to judge by");
   expected.y.assign(y.begin(), y.end());

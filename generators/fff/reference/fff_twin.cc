@@ -19,8 +19,7 @@ std::vector<float> floats_of(const TensorView& tensor) {
 std::vector<float> normals(std::mt19937_64& random, size_t count, double deviation) {
   std::vector<float> values(count);
   for (float& value : values) {
-    const double u = (double(random() >> 11) + 0.5) * 0x1p-53,
-                 angle = double(random() >> 11) * 0x1p-53 * 6.283185307179586;
+    const double u = (double(random() >> 11) + 0.5) * 0x1p-53, angle = double(random() >> 11) * 0x1p-53 * 6.283185307179586;
     value = float(std::sqrt(-2 * std::log(u)) * std::cos(angle) * deviation);
   }
   return values;
@@ -57,8 +56,7 @@ template <class Next>
 FffPaths walk(const FffTrees& trees, const std::vector<float>& x, Next next) {
   const FffShape& shape = trees.shape;
   const size_t tokens = x.size() / shape.d_in, size = tokens * shape.path();
-  FffPaths paths{std::vector<int32_t>(size, -1), std::vector<double>(size), std::vector<double>(size),
-                 std::vector<bool>(size)};
+  FffPaths paths{std::vector<int32_t>(size, -1), std::vector<double>(size), std::vector<double>(size), std::vector<bool>(size)};
   for (size_t n = 0; n < tokens; ++n) {
     for (size_t t = 0; t < shape.trees; ++t) {
       for (size_t level = 0; level < shape.levels(); ++level) {
@@ -79,8 +77,7 @@ FffTrees fff_trees_from(const FffWeights& weights) {
   const FffShape& shape = trees.shape;
   const size_t nodes = shape.trees * shape.nodes();
   if (nodes > 0) trees.node_weight = floats_of(weights.node_weight);
-  trees.node_bias =
-      weights.has_node_bias && nodes > 0 ? floats_of(weights.node_bias) : std::vector<float>(nodes);
+  trees.node_bias = weights.has_node_bias && nodes > 0 ? floats_of(weights.node_bias) : std::vector<float>(nodes);
   if (shape.has_leaves()) {
     trees.w1 = floats_of(weights.w1);
     trees.b1 = floats_of(weights.b1);
@@ -122,26 +119,24 @@ std::vector<uint8_t> fff_model_bytes(const FffTrees& trees) {
     return TensorSource{name, ElementType::kF32, std::move(extents), values.data()};
   };
   if (shape.has_leaves()) {
-    return safetensors_bytes({tensor("node_weights", {nodes, shape.d_in}, trees.node_weight),
-                              tensor("node_biases", {nodes, 1}, trees.node_bias),
-                              tensor("w1s", {leaves, shape.d_in, shape.hidden}, trees.w1),
-                              tensor("b1s", {leaves, shape.hidden}, trees.b1),
-                              tensor("w2s", {leaves, shape.hidden, shape.d_out}, trees.w2),
-                              tensor("b2s", {leaves, shape.d_out}, trees.b2)},
-                             {{"activation", trees.gelu ? "gelu" : "relu"}});
+    return safetensors_bytes(
+        {tensor("node_weights", {nodes, shape.d_in}, trees.node_weight), tensor("node_biases", {nodes, 1}, trees.node_bias),
+         tensor("w1s", {leaves, shape.d_in, shape.hidden}, trees.w1), tensor("b1s", {leaves, shape.hidden}, trees.b1),
+         tensor("w2s", {leaves, shape.hidden, shape.d_out}, trees.w2), tensor("b2s", {leaves, shape.d_out}, trees.b2)},
+        {{"activation", trees.gelu ? "gelu" : "relu"}});
   }
   if (trees.zero_right) {  // whose form has no biases
-    return safetensors_bytes({tensor("w1s", {nodes, shape.d_in}, trees.node_weight),
-                              tensor("w2s", {nodes, shape.d_out}, trees.rows)});
+    return safetensors_bytes(
+        {tensor("w1s", {nodes, shape.d_in}, trees.node_weight), tensor("w2s", {nodes, shape.d_out}, trees.rows)});
   }
   std::vector<float> columns(trees.rows.size());
   for (size_t node = 0; node < nodes; ++node) {
     for (size_t d = 0; d < shape.d_out; ++d) columns[d * nodes + node] = trees.rows[node * shape.d_out + d];
   }
-  return safetensors_bytes({tensor("linear_in.weight", {nodes, shape.d_in}, trees.node_weight),
-                            tensor("linear_in.bias", {nodes}, trees.node_bias),
-                            tensor("linear_out.weight", {shape.d_out, nodes}, columns)},
-                           {{"trees", std::to_string(shape.trees)}});
+  return safetensors_bytes(
+      {tensor("linear_in.weight", {nodes, shape.d_in}, trees.node_weight), tensor("linear_in.bias", {nodes}, trees.node_bias),
+       tensor("linear_out.weight", {shape.d_out, nodes}, columns)},
+      {{"trees", std::to_string(shape.trees)}});
 }
 
 double exact_gelu(double v) { return v * 0.5 * std::erfc(-v / std::sqrt(2.0)); }
@@ -182,8 +177,7 @@ std::vector<int32_t> paths_of_codes(const FffTrees& trees, const std::vector<int
   return node;
 }
 
-std::vector<double> add_rows(const FffTrees& trees, const std::vector<int32_t>& node,
-                             const std::vector<double>& score) {
+std::vector<double> add_rows(const FffTrees& trees, const std::vector<int32_t>& node, const std::vector<double>& score) {
   const FffShape& shape = trees.shape;
   const size_t tokens = node.size() / shape.path();
   std::vector<double> y(tokens * shape.d_out);
@@ -196,8 +190,7 @@ std::vector<double> add_rows(const FffTrees& trees, const std::vector<int32_t>& 
   return y;
 }
 
-std::vector<double> leaf_outputs(const FffTrees& trees, const std::vector<float>& x,
-                                 const std::vector<int32_t>& node) {
+std::vector<double> leaf_outputs(const FffTrees& trees, const std::vector<float>& x, const std::vector<int32_t>& node) {
   const FffShape& shape = trees.shape;
   const size_t tokens = x.size() / shape.d_in;
   std::vector<double> y(tokens * shape.d_out), hidden(shape.hidden);
@@ -213,8 +206,7 @@ std::vector<double> leaf_outputs(const FffTrees& trees, const std::vector<float>
     }
     for (size_t d = 0; d < shape.d_out; ++d) {
       double sum = trees.b2[leaf * shape.d_out + d];
-      for (size_t j = 0; j < shape.hidden; ++j)
-        sum += hidden[j] * trees.w2[(leaf * shape.hidden + j) * shape.d_out + d];
+      for (size_t j = 0; j < shape.hidden; ++j) sum += hidden[j] * trees.w2[(leaf * shape.hidden + j) * shape.d_out + d];
       y[n * shape.d_out + d] = sum;
     }
   }

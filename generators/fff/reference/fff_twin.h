@@ -47,15 +47,11 @@ size_t wrong_turns(const FffTrees& trees, const FffPaths& paths);
 std::vector<int32_t> paths_of_codes(const FffTrees& trees, const std::vector<int32_t>& code);
 
 // y = sum of score * row, of codes and scores [tokens, trees, levels].
-std::vector<double> add_rows(const FffTrees& trees, const std::vector<int32_t>& node,
-                             const std::vector<double>& score);
+std::vector<double> add_rows(const FffTrees& trees, const std::vector<int32_t>& node, const std::vector<double>& score);
 // y of the leaves that ways down end at.
-std::vector<double> leaf_outputs(const FffTrees& trees, const std::vector<float>& x,
-                                 const std::vector<int32_t>& node);
-inline std::vector<double> fff_outputs(const FffTrees& trees, const std::vector<float>& x,
-                                       const FffPaths& paths) {
-  return trees.shape.has_leaves() ? leaf_outputs(trees, x, paths.node)
-                                  : add_rows(trees, paths.node, paths.score);
+std::vector<double> leaf_outputs(const FffTrees& trees, const std::vector<float>& x, const std::vector<int32_t>& node);
+inline std::vector<double> fff_outputs(const FffTrees& trees, const std::vector<float>& x, const FffPaths& paths) {
+  return trees.shape.has_leaves() ? leaf_outputs(trees, x, paths.node) : add_rows(trees, paths.node, paths.score);
 }
 
 }  // namespace lookupffn::reference

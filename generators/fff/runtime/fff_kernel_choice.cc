@@ -20,12 +20,10 @@ class Chooser {
     KernelRanges ranges;
     if (wanted_ == LOOKUPFFN_GENERIC_KERNELS) return ranges;
     std::vector<const lookupffn_kernel*> kernels;
-    for (const RegisteredKernel& found : registered_kernels(kernel, isa_, problem))
-      kernels.push_back(found.kernel);
+    for (const RegisteredKernel& found : registered_kernels(kernel, isa_, problem)) kernels.push_back(found.kernel);
     for (const size_t tokens : range_starts(kernels)) {
       // The latest library's come first.
-      const auto found =
-          std::find_if(kernels.begin(), kernels.end(), [&](const auto* one) { return is_for(*one, tokens); });
+      const auto found = std::find_if(kernels.begin(), kernels.end(), [&](const auto* one) { return is_for(*one, tokens); });
       add(ranges, tokens, *found, "specialised");
     }
     if (kernels.empty()) missing(kernel, problem);
@@ -34,8 +32,7 @@ class Chooser {
 
   KernelRanges generic(const char* kernel) {
     KernelRanges ranges;
-    for (const lookupffn_kernel* found : generic_kernels(kernel, isa_, ""))
-      add(ranges, found->min_tokens, found, "generic");
+    for (const lookupffn_kernel* found : generic_kernels(kernel, isa_, "")) add(ranges, found->min_tokens, found, "generic");
     return ranges;
   }
 
@@ -49,9 +46,8 @@ class Chooser {
     kernels.specialised = wanted_ != LOOKUPFFN_GENERIC_KERNELS && missing_.empty();
     kernels.fallback = wanted_ == LOOKUPFFN_GENERIC_KERNELS ? "generic kernels were asked for" : missing_;
     if (wanted_ == LOOKUPFFN_SPECIALISED_KERNELS && !missing_.empty()) {
-      throw Failure(
-          LOOKUPFFN_NO_KERNEL,
-          missing_ + ": make one with lookupffn build and register or load it, or allow generic kernels");
+      throw Failure(LOOKUPFFN_NO_KERNEL,
+                    missing_ + ": make one with lookupffn build and register or load it, or allow generic kernels");
     }
   }
 
@@ -64,10 +60,9 @@ class Chooser {
 
   void missing(const char* kernel, const std::string& problem) {
     const std::string libraries = registered_library_names();
-    missing_ += (missing_.empty() ? "" : "; ") + std::string("no ") + kernel + " kernel for '" + problem +
-                "' on " + isa_ + " in " +
-                (libraries.empty() ? "any registered library (none is registered)"
-                                   : "the registered libraries (" + libraries + ")");
+    missing_ +=
+        (missing_.empty() ? "" : "; ") + std::string("no ") + kernel + " kernel for '" + problem + "' on " + isa_ + " in " +
+        (libraries.empty() ? "any registered library (none is registered)" : "the registered libraries (" + libraries + ")");
   }
 
   const char* const isa_;

@@ -42,10 +42,8 @@ class FffLayer final : public lookupffn_layer {
   PackedSizes sizes() const override {
     return {packed.table_bytes, packed.node_bytes, packed.memory.bytes(), packed.memory.huge_page_bytes()};
   }
-  void forward(lookupffn_threads& threads, const InputRows& x, const OutputRows& y,
-               size_t tokens) const override;
-  void hash(lookupffn_threads& threads, const InputRows& x, int32_t* code, float* score,
-            size_t tokens) const override;
+  void forward(lookupffn_threads& threads, const InputRows& x, const OutputRows& y, size_t tokens) const override;
+  void hash(lookupffn_threads& threads, const InputRows& x, int32_t* code, float* score, size_t tokens) const override;
   void gather(lookupffn_threads& threads, const int32_t* code, const float* score, const OutputRows& y,
               size_t tokens) const override;
 
@@ -54,9 +52,7 @@ class FffLayer final : public lookupffn_layer {
   const PackedFff packed;
 };
 
-size_t chunk_of(const FffShape& shape) {
-  return std::clamp<size_t>(kChunkCodes / shape.path(), 1, kLargestChunk);
-}
+size_t chunk_of(const FffShape& shape) { return std::clamp<size_t>(kChunkCodes / shape.path(), 1, kLargestChunk); }
 
 // One task's tokens, a chunk at a time. Its scratch is part of the call's.
 class Task {
@@ -81,8 +77,7 @@ class Task {
       BufferArgument weight = weight_argument(), bias = bias_argument();
       BufferArgument code(kInt32, code_, {{shape_.levels(), 1}, {shape_.trees, levels()}, {count, path()}});
       BufferArgument score(score_, {{shape_.levels(), 1}, {shape_.trees, levels()}, {count, path()}});
-      void* arguments[] = {x.pointer(), weight.pointer(), bias.pointer(),
-                           &zero_right, code.pointer(),   score.pointer()};
+      void* arguments[] = {x.pointer(), weight.pointer(), bias.pointer(), &zero_right, code.pointer(), score.pointer()};
       call_kernel(*kernels_->descent[kernels_->descent.index(call_tokens_)], arguments);
       return;
     }
@@ -138,19 +133,17 @@ class Task {
   ptrdiff_t path() const { return ptrdiff_t(shape_.path()); }
 
   BufferArgument weight_argument() const {
-    return BufferArgument(packed_->node_weight, {{shape_.in(), 1},
-                                                 {shape_.nodes(), ptrdiff_t(shape_.in())},
-                                                 {shape_.trees, ptrdiff_t(shape_.nodes() * shape_.in())}});
+    return BufferArgument(
+        packed_->node_weight,
+        {{shape_.in(), 1}, {shape_.nodes(), ptrdiff_t(shape_.in())}, {shape_.trees, ptrdiff_t(shape_.nodes() * shape_.in())}});
   }
   BufferArgument bias_argument() const {
-    return BufferArgument(packed_->node_bias,
-                          {{shape_.nodes(), 1}, {shape_.trees, ptrdiff_t(shape_.nodes())}});
+    return BufferArgument(packed_->node_bias, {{shape_.nodes(), 1}, {shape_.trees, ptrdiff_t(shape_.nodes())}});
   }
 
   // The rows as the kernels read them: padded with zeros, at a stride that they can count.
   InputRows kernel_rows(const InputRows& x, size_t first, size_t count) const {
-    if (shape_.d_in == shape_.in() && std::labs(long(x.stride)) <= kLargestStride)
-      return {x.row(first), x.stride};
+    if (shape_.d_in == shape_.in() && std::labs(long(x.stride)) <= kLargestStride) return {x.row(first), x.stride};
     for (size_t n = 0; n < count; ++n) {
       float* const to = x_copy_ + n * shape_.in();
       std::memcpy(to, x.row(first + n), shape_.d_in * sizeof(float));
@@ -166,9 +159,8 @@ class Task {
     BufferArgument node(kInt32, code_ + level, {{shape_.trees, levels()}, {count, path()}});
     BufferArgument score(score_ + level, {{shape_.trees, levels()}, {count, path()}});
     const bool last = level == shape_.depth;  // whose nodes have no children
-    BufferArgument next(
-        kInt32, last ? next_ : code_ + level + 1,
-        {{shape_.trees, last ? 1 : levels()}, {count, last ? ptrdiff_t(shape_.trees) : path()}});
+    BufferArgument next(kInt32, last ? next_ : code_ + level + 1,
+                        {{shape_.trees, last ? 1 : levels()}, {count, last ? ptrdiff_t(shape_.trees) : path()}});
     void* arguments[] = {x.pointer(),    weight.pointer(), bias.pointer(), &zero_right,
                          node.pointer(), next.pointer(),   score.pointer()};
     call_kernel(*kernels_->level, arguments);
@@ -176,29 +168,24 @@ class Task {
 
   void retrieve_from_leaves(const OutputRows& y, size_t first, size_t count) {
     // The last level's nodes are numbered from leaves - 1 on.
-    for (size_t n = 0; n < count; ++n)
-      next_[n] = code_[n * shape_.levels() + shape_.depth] - int32_t(shape_.leaves() - 1);
-    product(kernels_->hidden, x_.data, x_.stride, shape_.d_in, packed_->w1, packed_->b1,
-            packed_->gelu ? kGelu : kRelu, count, hidden_, ptrdiff_t(shape_.hidden_row()),
-            shape_.hidden_row());
+    for (size_t n = 0; n < count; ++n) next_[n] = code_[n * shape_.levels() + shape_.depth] - int32_t(shape_.leaves() - 1);
+    product(kernels_->hidden, x_.data, x_.stride, shape_.d_in, packed_->w1, packed_->b1, packed_->gelu ? kGelu : kRelu, count,
+            hidden_, ptrdiff_t(shape_.hidden_row()), shape_.hidden_row());
     with_output(y, first, count, [&](float* to, ptrdiff_t stride) {
-      product(kernels_->output, hidden_, ptrdiff_t(shape_.hidden_row()), shape_.hidden, packed_->w2,
-              packed_->b2, kNone, count, to, stride, shape_.out());
+      product(kernels_->output, hidden_, ptrdiff_t(shape_.hidden_row()), shape_.hidden, packed_->w2, packed_->b2, kNone, count,
+              to, stride, shape_.out());
     });
   }
 
-  void product(const KernelRanges& kernels, const float* from, ptrdiff_t from_stride, size_t inputs,
-               const float* weights, const float* biases, int activation, size_t count, float* to,
-               ptrdiff_t to_stride, size_t outputs) const {
+  void product(const KernelRanges& kernels, const float* from, ptrdiff_t from_stride, size_t inputs, const float* weights,
+               const float* biases, int activation, size_t count, float* to, ptrdiff_t to_stride, size_t outputs) const {
     BufferArgument in(from, {{inputs, 1}, {count, from_stride}});
     BufferArgument leaf(kInt32, next_, {{count, 1}});
-    BufferArgument weight(
-        weights,
-        {{outputs, 1}, {inputs, ptrdiff_t(outputs)}, {shape_.leaves(), ptrdiff_t(inputs * outputs)}});
+    BufferArgument weight(weights,
+                          {{outputs, 1}, {inputs, ptrdiff_t(outputs)}, {shape_.leaves(), ptrdiff_t(inputs * outputs)}});
     BufferArgument bias(biases, {{outputs, 1}, {shape_.leaves(), ptrdiff_t(outputs)}});
     BufferArgument out(to, {{outputs, 1}, {count, to_stride}});
-    void* arguments[] = {in.pointer(),   leaf.pointer(), weight.pointer(),
-                         bias.pointer(), &activation,    out.pointer()};
+    void* arguments[] = {in.pointer(), leaf.pointer(), weight.pointer(), bias.pointer(), &activation, out.pointer()};
     call_kernel(*kernels[kernels.index(call_tokens_)], arguments);
   }
 
@@ -206,8 +193,7 @@ class Task {
   template <class Write>
   void with_output(const OutputRows& y, size_t first, size_t count, Write write) const {
     // Where y is x, the residual is lost once a row is written.
-    const bool copied =
-        shape_.d_out != shape_.out() || std::labs(long(y.stride)) > kLargestStride || y.residual == y.data;
+    const bool copied = shape_.d_out != shape_.out() || std::labs(long(y.stride)) > kLargestStride || y.residual == y.data;
     if (copied) {
       write(y_copy_, ptrdiff_t(shape_.out()));
     } else {
@@ -217,8 +203,7 @@ class Task {
     for (size_t n = 0; n < count; ++n) {
       float* const to = y.row(first + n);
       const float* const from = copied ? y_copy_ + n * shape_.out() : to;
-      const float* const residual =
-          y.residual ? y.residual + ptrdiff_t(first + n) * y.residual_stride : nullptr;
+      const float* const residual = y.residual ? y.residual + ptrdiff_t(first + n) * y.residual_stride : nullptr;
       for (size_t d = 0; d < shape_.d_out; ++d) to[d] = residual ? from[d] + residual[d] : from[d];
     }
   }
@@ -242,9 +227,9 @@ class Task {
 template <class Visit>
 void for_chunks(const FffLayer& layer, lookupffn_threads& threads, size_t tokens, Visit visit) {
   const FffShape& shape = layer.packed.shape;
-  const size_t token_bytes = sizeof(float) * (shape.trees * shape.logits() * shape.in() +
-                                              (shape.has_leaves() ? shape.hidden * (shape.d_in + shape.out())
-                                                                  : shape.path() * shape.out()));
+  const size_t token_bytes =
+      sizeof(float) * (shape.trees * shape.logits() * shape.in() +
+                       (shape.has_leaves() ? shape.hidden * (shape.d_in + shape.out()) : shape.path() * shape.out()));
   const size_t worth = std::max<size_t>(1, kWorthSharing / token_bytes);  // tokens
   const size_t parts = std::max<size_t>(1, std::min(threads.count, tokens / worth));
   const size_t bytes = round_up(Task::bytes(shape), 64), chunk = chunk_of(shape);
@@ -253,21 +238,18 @@ void for_chunks(const FffLayer& layer, lookupffn_threads& threads, size_t tokens
   run_tasks(threads, parts, [&](size_t i) {
     const Share share(tokens, parts, i, 1);
     Task task(layer, tokens, scratch + i * bytes);
-    for (size_t n = 0; n < share.count; n += chunk)
-      visit(task, share.first + n, std::min(chunk, share.count - n));
+    for (size_t n = 0; n < share.count; n += chunk) visit(task, share.first + n, std::min(chunk, share.count - n));
   });
 }
 
-void FffLayer::forward(lookupffn_threads& threads, const InputRows& x, const OutputRows& y,
-                       size_t tokens) const {
+void FffLayer::forward(lookupffn_threads& threads, const InputRows& x, const OutputRows& y, size_t tokens) const {
   for_chunks(*this, threads, tokens, [&](Task& task, size_t first, size_t count) {
     task.descend(x, first, count);
     task.retrieve(y, first, count);
   });
 }
 
-void FffLayer::hash(lookupffn_threads& threads, const InputRows& x, int32_t* code, float* score,
-                    size_t tokens) const {
+void FffLayer::hash(lookupffn_threads& threads, const InputRows& x, int32_t* code, float* score, size_t tokens) const {
   const FffShape& shape = packed.shape;
   for_chunks(*this, threads, tokens, [&](Task& task, size_t first, size_t count) {
     task.descend(x, first, count);
@@ -284,8 +266,8 @@ void FffLayer::hash(lookupffn_threads& threads, const InputRows& x, int32_t* cod
   });
 }
 
-void FffLayer::gather(lookupffn_threads& threads, const int32_t* code, const float* score,
-                      const OutputRows& y, size_t tokens) const {
+void FffLayer::gather(lookupffn_threads& threads, const int32_t* code, const float* score, const OutputRows& y,
+                      size_t tokens) const {
   const FffShape& shape = packed.shape;
   if (shape.has_leaves())
     refuse("lookupffn_gather", " whose leaves are networks has no rows to gather: call lookupffn_forward");
@@ -323,7 +305,6 @@ const FffWeights& fff_weights_of(const ModelLayer& layer) {
 }
 
 extern const RuntimeFamily fff_runtime_family;
-const RuntimeFamily fff_runtime_family = {"fff", "linear_in.weight, node_weights or w1s", find_fff_layers,
-                                          read_layer};
+const RuntimeFamily fff_runtime_family = {"fff", "linear_in.weight, node_weights or w1s", find_fff_layers, read_layer};
 
 }  // namespace lookupffn

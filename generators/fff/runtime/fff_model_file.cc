@@ -16,8 +16,7 @@ constexpr char kLinearIn[] = "linear_in.weight", kLinearOut[] = "linear_out.weig
 constexpr char kNodeWeights[] = "node_weights", kFirstWeights[] = "w1s";
 
 // __metadata__: of its own, or within `config`, a text in JSON. Numbers as text.
-std::optional<std::string> metadata(const TensorReader& reader, const char* name,
-                                    const char* name_in_config) {
+std::optional<std::string> metadata(const TensorReader& reader, const char* name, const char* name_in_config) {
   const auto& all = reader.file().metadata();
   if (const auto found = all.find(name); found != all.end()) return found->second;
   const auto config = all.find("config");
@@ -30,11 +29,10 @@ std::optional<std::string> metadata(const TensorReader& reader, const char* name
   return std::nullopt;
 }
 
-size_t metadata_number(const TensorReader& reader, const TensorView& view, const char* name,
-                       const std::string& text) {
+size_t metadata_number(const TensorReader& reader, const TensorView& view, const char* name, const std::string& text) {
   if (text.empty() || text.size() > 9 || text.find_first_not_of("0123456789") != std::string::npos) {
-    reader.refuse(view, std::string("cannot be cut into trees: __metadata__ '") + name + "' is " +
-                            quote_name(text) + ", no number");
+    reader.refuse(view,
+                  std::string("cannot be cut into trees: __metadata__ '") + name + "' is " + quote_name(text) + ", no number");
   }
   return std::stoul(text);
 }
@@ -42,8 +40,7 @@ size_t metadata_number(const TensorReader& reader, const TensorView& view, const
 // The trees that `nodes` nodes make up: 2^(depth + 1) - 1 each. The file says how many, or how deep; else
 // they are one tree.
 size_t tree_count(const TensorReader& reader, const TensorView& view, size_t nodes) {
-  const std::optional<std::string> trees = metadata(reader, "trees", "parallel"),
-                                   depth = metadata(reader, "depth", "depth");
+  const std::optional<std::string> trees = metadata(reader, "trees", "parallel"), depth = metadata(reader, "depth", "depth");
   size_t count = 1;
   if (trees) {
     count = metadata_number(reader, view, "trees", *trees);
@@ -52,16 +49,13 @@ size_t tree_count(const TensorReader& reader, const TensorView& view, size_t nod
     count = levels <= kMaxFffDepth + 1 ? nodes / ((size_t{1} << levels) - 1) : 0;
   }
   const bool whole = count > 0 && nodes % count == 0 && is_power_of_two(nodes / count + 1);
-  const bool as_deep =
-      !depth || (whole && nodes / count + 1 == size_t{2} << std::min<size_t>(
-                                                   60, metadata_number(reader, view, "depth", *depth)));
+  const bool as_deep = !depth || (whole && nodes / count + 1 == size_t{2} << std::min<size_t>(
+                                                                    60, metadata_number(reader, view, "depth", *depth)));
   if (!whole || !as_deep) {
     reader.refuse(
-        view,
-        "has " + std::to_string(nodes) + " nodes, which are not " +
-            (trees || depth
-                 ? "the trees that __metadata__ tells of"
-                 : "one tree of 2^n - 1: say in __metadata__ how many 'trees' they are, or their 'depth'"));
+        view, "has " + std::to_string(nodes) + " nodes, which are not " +
+                  (trees || depth ? "the trees that __metadata__ tells of"
+                                  : "one tree of 2^n - 1: say in __metadata__ how many 'trees' they are, or their 'depth'"));
   }
   return count;
 }
@@ -115,8 +109,8 @@ void read_leaves(const TensorReader& reader, FffWeights& layer) {
   layer.b2 = reader.tensor("b2s");
   const std::string activation = metadata(reader, "activation", "activation").value_or("relu");
   if (activation != "relu" && activation != "gelu") {
-    reader.refuse(layer.w1, "goes through an activation that is not supported: __metadata__ says " +
-                                quote_name(activation) + "; relu and gelu are");
+    reader.refuse(layer.w1, "goes through an activation that is not supported: __metadata__ says " + quote_name(activation) +
+                                "; relu and gelu are");
   }
   layer.gelu = activation == "gelu";
   reader.check_rank(layer.w1, 3);

@@ -24,7 +24,7 @@ struct FffShape {
   }
 
   bool has_leaves() const { return hidden > 0; }
-  size_t levels() const { return depth + 1; }  // nodes on a way down, its leaf among them
+  size_t levels() const { return depth + 1; }                         // nodes on a way down, its leaf among them
   size_t logits() const { return has_leaves() ? depth : depth + 1; }  // of a way down
   size_t nodes() const { return (size_t{1} << logits()) - 1; }        // of a tree, that have a logit
   size_t leaves() const { return size_t{1} << depth; }
@@ -37,12 +37,11 @@ struct FffShape {
 
   // Canonical texts of the kernels' problems: see lookupffn/kernels.h.
   std::string descent_problem() const {
-    return "d_in=" + std::to_string(in()) + " depth=" + std::to_string(depth) +
-           " form=" + (has_leaves() ? "leaves" : "nodes") + " trees=" + std::to_string(trees);
+    return "d_in=" + std::to_string(in()) + " depth=" + std::to_string(depth) + " form=" + (has_leaves() ? "leaves" : "nodes") +
+           " trees=" + std::to_string(trees);
   }
   std::string rows_problem() const {
-    return "d_out=" + std::to_string(out()) + " depth=" + std::to_string(depth) +
-           " trees=" + std::to_string(trees);
+    return "d_out=" + std::to_string(out()) + " depth=" + std::to_string(depth) + " trees=" + std::to_string(trees);
   }
   std::string hidden_problem() const { return product_problem(d_in, hidden_row()); }
   std::string output_problem() const { return product_problem(hidden, out()); }

@@ -66,23 +66,11 @@ void pack_columns(const TensorView& tensor, size_t rows, size_t width, float* to
 PackedFff pack_fff(const FffWeights& weights, lookupffn_type table_type) {
   if (table_type != LOOKUPFFN_F32) {
     throw Failure(LOOKUPFFN_INVALID_ARGUMENT, std::string("lookupffn_layer_pack: table_type is ") +
-                                                  weight_type(table_type).name +
-                                                  "; a layer of family fff has f32 tables");
+                                                  weight_type(table_type).name + "; a layer of family fff has f32 tables");
   }
   const FffShape shape = fff_shape(weights.shape);
-  PackedFff packed{shape,
-                   weights.zero_right,
-                   weights.gelu,
-                   {},
-                   nullptr,
-                   nullptr,
-                   nullptr,
-                   nullptr,
-                   nullptr,
-                   nullptr,
-                   nullptr,
-                   0,
-                   0};
+  PackedFff packed{
+      shape, weights.zero_right, weights.gelu, {}, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, 0, 0};
   const size_t nodes = shape.trees * shape.nodes(), leaves = shape.leaves();
   const auto floats = [](size_t count) { return count * sizeof(float); };
   Parts parts;
@@ -90,8 +78,7 @@ PackedFff pack_fff(const FffWeights& weights, lookupffn_type table_type) {
   packed.node_bytes = floats(nodes * (shape.in() + 1));
   parts.add(&packed.node_weight, floats(nodes * shape.in()));
   if (shape.has_leaves()) {
-    packed.table_bytes =
-        floats(leaves * (shape.hidden_row() * (shape.d_in + 1) + shape.out() * (shape.hidden + 1)));
+    packed.table_bytes = floats(leaves * (shape.hidden_row() * (shape.d_in + 1) + shape.out() * (shape.hidden + 1)));
     parts.add(&packed.w1, floats(leaves * shape.d_in * shape.hidden_row()));
     parts.add(&packed.w2, floats(leaves * shape.hidden * shape.out()));
     parts.add(&packed.b1, floats(leaves * shape.hidden_row()));

@@ -19,7 +19,7 @@ struct PackedFff {
   float *node_weight, *node_bias;  // [trees, nodes, in], [trees, nodes]
   float* rows;                     // [trees, nodes, out]
   float *w1, *b1, *w2,
-      *b2;  // [leaves, d_in, hidden_row], [leaves, hidden_row], [leaves, hidden, out], [leaves, out]
+      *b2;                         // [leaves, d_in, hidden_row], [leaves, hidden_row], [leaves, hidden, out], [leaves, out]
   size_t table_bytes, node_bytes;  // what a token's rows, and its logits, are read from
 };
 

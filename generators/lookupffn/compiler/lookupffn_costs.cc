@@ -65,23 +65,19 @@ double hash_cost(const KernelSpec& spec, const Schedule& schedule, double tokens
   const double loads = vectors + rows;
   // Two of each start a cycle; a multiply-add takes four cycles, so fewer than eight in flight leave gaps.
   const double cycles = std::max({products / 2, loads / 2, products < 8 ? 4.0 * products / 8 : 0.0});
-  const double compute =
-      tiles ? tile_products_cost(spec, work, rows, vectors)
-            : work.flops / 2 / lanes * cycles / products * 0.4 * spill_factor(products + vectors + 1, spec);
+  const double compute = tiles ? tile_products_cost(spec, work, rows, vectors)
+                               : work.flops / 2 / lanes * cycles / products * 0.4 * spill_factor(products + vectors + 1, spec);
   // A tile that is larger than the call computes tokens that nobody asked for.
   const double waste = std::ceil(tokens / tile) * tile / tokens;
   // Weights are read once a tile; the tile's activations go through the caches once a stage.
-  const double weights =
-      work.weight_bytes / std::min(tile, tokens) / bytes_per_ns(work.footprint_bytes, caches);
+  const double weights = work.weight_bytes / std::min(tile, tokens) / bytes_per_ns(work.footprint_bytes, caches);
   const double width = std::max(number_of(spec.problem, "d_in", 512), 1.0);
-  const double passes =
-      word(spec.problem, "projection") == "bh4" ? 8 * number_of(spec.problem, "repeats", 1) : 1;
+  const double passes = word(spec.problem, "projection") == "bh4" ? 8 * number_of(spec.problem, "repeats", 1) : 1;
   const double activations = passes * width * 8 / bytes_per_ns(tile * width * 8, caches);
   return compute * waste + weights + activations + 200 / std::min(tile, tokens);
 }
 
-double gather_cost(const KernelSpec& spec, const Schedule& schedule, double tokens,
-                   const CacheSizes& caches) {
+double gather_cost(const KernelSpec& spec, const Schedule& schedule, double tokens, const CacheSizes& caches) {
   const Work work = kernel_work(spec);
   const double d_out = std::max(number_of(spec.problem, "d_out", 512), 1.0);
   const double tables = std::max(number_of(spec.problem, "tables", 128), 1.0);

@@ -121,7 +121,11 @@ std::vector<KernelSpec> one_token_kernels(const ScheduleSpaces& spaces, const Ke
 
 extern const CompilerFamily lookupffn_compiler_family;
 const CompilerFamily lookupffn_compiler_family = {
-    "lookupffn", shape_of, describe_shape, kernels_of, lookupffn_work,
+    "lookupffn",
+    shape_of,
+    describe_shape,
+    kernels_of,
+    lookupffn_work,
     {{"hash", LayerPart::kAddresser, layer_of_hash, hash_cost, hash_is_large, true, one_token_kernels},
      {"gather", LayerPart::kRetriever, layer_of_gather, gather_cost, gather_is_large, false, nullptr}},
     {

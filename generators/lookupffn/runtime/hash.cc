@@ -65,14 +65,15 @@ void run_hash(const PackedLayer& packed, const HashCall& call, const HashKernel&
   BufferArgument beta(floats(packed.beta), {{shape.input(), 1}});
   BufferArgument weight = weight_argument(packed, first_panel, panels);
   BufferArgument offset(floats(packed.offset) + first_output, {{shape.outputs - first_output, 1}});
-  void* arguments[] = {x_argument.pointer(), gamma.pointer(), beta.pointer(),          weight.pointer(), offset.pointer(),
-                       &eps,                 &skip,           code_argument.pointer(), score_argument.pointer()};
+  void* arguments[] = {
+      x_argument.pointer(),    gamma.pointer(),         beta.pointer(), weight.pointer(), offset.pointer(), &eps, &skip,
+      code_argument.pointer(), score_argument.pointer()};
   call_kernel(*hash.kernel, arguments);
 }
 
 // One tile of tokens through every call of the class's kernels.
-void hash_tile(const PackedLayer& packed, const std::vector<HashKernel>& kernels, const InputRows& x, float eps,
-               uint16_t* code, float* score, size_t code_stride) {
+void hash_tile(const PackedLayer& packed, const std::vector<HashKernel>& kernels, const InputRows& x, float eps, uint16_t* code,
+               float* score, size_t code_stride) {
   const std::vector<HashCall>& calls = packed.shape.calls;
   for (size_t call = 0; call < calls.size(); ++call) {
     run_hash(packed, calls[call], kernels[call], x, eps, code, score, code_stride);
@@ -92,7 +93,8 @@ struct TileCopy {
     code = reinterpret_cast<uint16_t*>(score + kLargestTile * stride);
   }
   static size_t bytes(const PackedShape& shape) {
-    return copy_floats(shape, kLargestTile) * sizeof(float) + kLargestTile * code_stride(shape) * (sizeof(float) + sizeof(uint16_t));
+    return copy_floats(shape, kLargestTile) * sizeof(float) +
+           kLargestTile * code_stride(shape) * (sizeof(float) + sizeof(uint16_t));
   }
 };
 
@@ -159,8 +161,11 @@ struct GenericTile {
 class GenericHasher {
  public:
   GenericHasher(const LookupffnLayer& layer, char* scratch)
-      : packed_(layer.packed), shape_(layer.packed.shape), kernels_(layer.choice().generic_hash),
-        tile_(shape_, kernels_.product_tokens), scratch_(reinterpret_cast<float*>(scratch)) {}
+      : packed_(layer.packed),
+        shape_(layer.packed.shape),
+        kernels_(layer.choice().generic_hash),
+        tile_(shape_, kernels_.product_tokens),
+        scratch_(reinterpret_cast<float*>(scratch)) {}
 
   void hash(const InputRows& x, size_t first, size_t count, const CodeRows& codes) {
     for (size_t n = 0; n < count; n += tile_.tokens) {
@@ -267,7 +272,8 @@ class GenericHasher {
     BufferArgument offset(floats(packed_.offset), {{tile_.v_stride, 1}});
     BufferArgument code_argument(code, {{stride, 1}, {tokens, ptrdiff_t(stride)}});
     BufferArgument score_argument(score, {{stride, 1}, {tokens, ptrdiff_t(stride)}});
-    void* arguments[] = {v.pointer(), h.pointer(), offset.pointer(), &skip, &bits, code_argument.pointer(), score_argument.pointer()};
+    void* arguments[] = {
+        v.pointer(), h.pointer(), offset.pointer(), &skip, &bits, code_argument.pointer(), score_argument.pointer()};
     call_kernel(*kernels_.code_and_score, arguments);
   }
 
@@ -280,8 +286,8 @@ class GenericHasher {
 
 // ---- rows whose variance passes the range of float ----
 
-// (x - mean) / 2^k and eps / 4^k, k such that the largest value is between 1/2 and 1: LayerNorm gives the same of both. The mean
-// is a double, so equal values give zeros. False where x is not finite, or not so large that it is to blame.
+// (x - mean) / 2^k and eps / 4^k, k such that the largest value is between 1/2 and 1: LayerNorm gives the same of both. The
+// mean is a double, so equal values give zeros. False where x is not finite, or not so large that it is to blame.
 bool scale_down(const float* x, size_t d_in, size_t padded, float* scaled, float* eps) {
   constexpr float kLarge = 0x1p40f;  // no sum of squares of less passes the range of float
   float largest = 0;
@@ -329,9 +335,8 @@ void hash_overflowed(const LookupffnLayer& layer, const InputRows& x, size_t fir
 
 size_t hash_scratch_bytes(const LookupffnLayer& layer) {
   const PackedShape& shape = layer.packed.shape;
-  return layer.choice().specialised_hash
-             ? TileCopy::bytes(shape)
-             : GenericTile(shape, layer.choice().generic_hash.product_tokens).end * sizeof(float);
+  return layer.choice().specialised_hash ? TileCopy::bytes(shape)
+                                         : GenericTile(shape, layer.choice().generic_hash.product_tokens).end * sizeof(float);
 }
 
 void hash_tokens(const LookupffnLayer& layer, size_t batch, const InputRows& x, size_t first, size_t count,

@@ -31,8 +31,8 @@ void hash_tokens(const LookupffnLayer& layer, size_t batch, const InputRows& x, 
 // by hash_overflowed, which hash_tokens has done itself.
 void hash_call(const LookupffnLayer& layer, size_t call, const float* x, uint16_t* code, float* score, char* scratch);
 
-// LayerNorm's kernels give scores of NaN where the variance of a row of x passes the range of float: of such rows, this hashes those that
-// are finite once more, scaled down.
+// LayerNorm's kernels give scores of NaN where the variance of a row of x passes the range of float: of such rows, this hashes
+// those that are finite once more, scaled down.
 void hash_overflowed(const LookupffnLayer& layer, const InputRows& x, size_t first, size_t count, const CodeRows& codes,
                      char* scratch);
 

@@ -6,10 +6,10 @@
 #include <iterator>
 
 #include "failure.h"
+#include "generic_kernels.h"
 #include "kernel_registry.h"
 #include "kernel_schedule.h"
 #include "row_format.h"
-#include "generic_kernels.h"
 
 namespace lookupffn {
 namespace {
@@ -20,8 +20,8 @@ GatherKernel gather_kernel(const lookupffn_kernel& kernel) {
   gather.d_tile = schedule_number(kernel, "d_tile", 0);
   gather.over_slices = schedule_value(kernel, "parallel") == "slices";
   if (gather.d_tile == 0 || gather.d_tile % kLaneMultiple != 0) {
-    throw Failure(LOOKUPFFN_INCOMPATIBLE_KERNELS, std::string("a gather kernel's schedule has no usable d_tile: '") +
-                                                      kernel.schedule + "'");
+    throw Failure(LOOKUPFFN_INCOMPATIBLE_KERNELS,
+                  std::string("a gather kernel's schedule has no usable d_tile: '") + kernel.schedule + "'");
   }
   return gather;
 }
@@ -57,7 +57,8 @@ std::vector<HashKernel> hash_kernels(const PackedShape& shape, const std::vector
 // Fills choice.hash and choice.shared_hash; "" or what is missing.
 std::string specialise_hash(const PackedShape& shape, const char* isa, const std::string& type, KernelChoice& choice) {
   std::string description, missing;
-  std::set<size_t> starts = range_starts(kernels_of(registered_kernels(shape.hash_kernel(), isa, shape.hash_problem(shape.calls.front(), type))));
+  std::set<size_t> starts =
+      range_starts(kernels_of(registered_kernels(shape.hash_kernel(), isa, shape.hash_problem(shape.calls.front(), type))));
   starts.insert(1);
   for (const size_t tokens : starts) {
     std::vector<HashKernel> kernels = hash_kernels(shape, shape.calls, isa, type, tokens, &missing);
@@ -75,7 +76,9 @@ std::string specialise_hash(const PackedShape& shape, const char* isa, const std
     // of one part, and ten with weights of three.
     const size_t tile = choice.hash[1].front().token_tile, half = tile / 2 + 1;
     // Without a projection it costs no more than one of a tile.
-    choice.fill_from = !shape.rules.projection ? tile : !find_storage(type) ? half : std::min<size_t>(half, weight_type_of(type).parts > 1 ? 2 : 3);
+    choice.fill_from = !shape.rules.projection ? tile
+                       : !find_storage(type)   ? half
+                                               : std::min<size_t>(half, weight_type_of(type).parts > 1 ? 2 : 3);
   }
   choice.specialised_hash = true;
   choice.description += "hash specialised, " + description.substr(2);
@@ -90,12 +93,12 @@ std::string specialise_gather(const PackedShape& shape, const char* isa, const s
   std::string description;
   // Any kernel gathers any number of tokens, so it is no matter where the first range begins.
   for (const size_t tokens : range_starts(kernels)) {
-    const auto found = std::find_if(kernels.begin(), kernels.end(), [&](const lookupffn_kernel* kernel) { return is_for(*kernel, tokens); });
+    const auto found =
+        std::find_if(kernels.begin(), kernels.end(), [&](const lookupffn_kernel* kernel) { return is_for(*kernel, tokens); });
     const GatherKernel gather = gather_kernel(**found);
     if (shape.row % gather.d_tile != 0 || (byte_dots && gather.d_tile % kDotBytes != 0)) {
-      throw Failure(LOOKUPFFN_INCOMPATIBLE_KERNELS,
-                    std::string("a gather kernel's d_tile does not divide rows of ") + std::to_string(shape.row) +
-                        " floats: '" + (*found)->schedule + "'");
+      throw Failure(LOOKUPFFN_INCOMPATIBLE_KERNELS, std::string("a gather kernel's d_tile does not divide rows of ") +
+                                                        std::to_string(shape.row) + " floats: '" + (*found)->schedule + "'");
     }
     choice.gather.add(tokens, {gather, gather});
     description += "; " + describe(**found);
@@ -115,7 +118,8 @@ void generic_hash(const PackedShape& shape, const char* isa, const std::string& 
   hash.product_tokens = schedule_number(*hash.product, "token_registers", 1);
   hash.butterfly = only("generic_butterfly");
   hash.code_and_score = only("generic_code_and_score", shape.rules.zero_is_one ? "zero=one" : "");
-  choice.description += "hash generic, " + (shape.rules.projection ? "product " + describe(*hash.product) : describe(*hash.code_and_score));
+  choice.description +=
+      "hash generic, " + (shape.rules.projection ? "product " + describe(*hash.product) : describe(*hash.code_and_score));
 }
 
 void generic_gather(const char* isa, const std::string& type, KernelChoice& choice) {
@@ -144,7 +148,8 @@ KernelChoice choose_kernels(const PackedShape& shape, const char* isa, lookupffn
   const std::string stored = stored_type(weight_type(table_type).name, isa_row(isa), shape.row);
   std::string hash_missing, gather_missing;
   if (wanted != LOOKUPFFN_GENERIC_KERNELS) {
-    hash_missing = specialise_hash(shape, isa, shape.stored_projection_type(weight_type(projection_type).name, isa_row(isa)), choice);
+    hash_missing =
+        specialise_hash(shape, isa, shape.stored_projection_type(weight_type(projection_type).name, isa_row(isa)), choice);
   }
   if (!choice.specialised_hash) generic_hash(shape, isa, weight_type(projection_type).name, choice);
   choice.description += " | ";
@@ -158,8 +163,8 @@ KernelChoice choose_kernels(const PackedShape& shape, const char* isa, lookupffn
   } else {
     choice.fallback = hash_missing + (!hash_missing.empty() && !gather_missing.empty() ? "; " : "") + gather_missing;
     if (wanted == LOOKUPFFN_SPECIALISED_KERNELS && !choice.fallback.empty()) {
-      throw Failure(LOOKUPFFN_NO_KERNEL, choice.fallback +
-                                             ": make one with lookupffn build and register or load it, or allow generic kernels");
+      throw Failure(LOOKUPFFN_NO_KERNEL,
+                    choice.fallback + ": make one with lookupffn build and register or load it, or allow generic kernels");
     }
   }
   return choice;

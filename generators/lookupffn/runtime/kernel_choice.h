@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "layer.h"
 #include "lookupffn/kernels.h"
 #include "lookupffn/lookupffn.h"
-#include "layer.h"
 #include "packed_shape.h"
 #include "token_ranges.h"
 
@@ -22,8 +22,8 @@ struct HashKernel {
 
 struct GatherKernel {
   const lookupffn_kernel* kernel = nullptr;
-  size_t d_tile = 0;        // it computes a multiple of so many floats of y
-  bool over_slices = false; // threads share out d_out rather than tokens
+  size_t d_tile = 0;         // it computes a multiple of so many floats of y
+  bool over_slices = false;  // threads share out d_out rather than tokens
 };
 
 // What gathers a row of y.
@@ -43,9 +43,9 @@ struct GenericHash {
 struct KernelChoice : KernelSet {
   bool specialised_hash = false, specialised_gather = false;
   TokenRanges<std::vector<HashKernel>> hash;  // one of each of shape.calls, where specialised; the first range has a tile of 1
-  std::vector<HashKernel> shared_hash;        // one of each of shape.shared_calls, tile 1, or empty: a token is hashed by one thread
-  size_t fill_from = 0;                       // so many tokens are hashed as one tile of the second range, fewer one by one
-  GenericHash generic_hash;                 // where not
+  std::vector<HashKernel> shared_hash;  // one of each of shape.shared_calls, tile 1, or empty: a token is hashed by one thread
+  size_t fill_from = 0;                 // so many tokens are hashed as one tile of the second range, fewer one by one
+  GenericHash generic_hash;             // where not
   TokenRanges<GatherKernels> gather;
 };
 

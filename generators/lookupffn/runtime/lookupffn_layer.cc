@@ -25,8 +25,7 @@ class Batch {
  public:
   // y NULL: hash only. Otherwise hash and gather, or gather only where the caller fills codes().
   Batch(const LookupffnLayer& layer, lookupffn_threads& threads, size_t tokens, const OutputRows* y)
-      : layer_(layer), threads_(threads), shape_(layer.packed.shape), tokens_(tokens),
-        lease_(layer.scratch) {
+      : layer_(layer), threads_(threads), shape_(layer.packed.shape), tokens_(tokens), lease_(layer.scratch) {
     parts_ = std::min(threads.count, std::max<size_t>(tokens, 1));
     const size_t sharers = std::max(parts_, tokens == 1 ? threads.count : parts_);
     const size_t hash_bytes = round_up(hash_scratch_bytes(layer), 64);
@@ -108,7 +107,7 @@ class Batch {
   Share token_share(size_t i) const {
     const auto& hash = layer_.choice().hash;
     size_t grain = layer_.choice().specialised_hash ? hash[hash.index(tokens_)].front().token_tile
-                                                   : layer_.choice().generic_hash.product_tokens;
+                                                    : layer_.choice().generic_hash.product_tokens;
     if (tokens_ < grain * parts_) grain = 1;
     return Share(tokens_, parts_, i, grain);
   }
@@ -169,7 +168,8 @@ void LookupffnLayer::forward(lookupffn_threads& threads, const InputRows& x, con
   const size_t most = batch_tokens(packed.shape);
   for (size_t n = 0; n < tokens; n += most) {
     const InputRows in{x.data + ptrdiff_t(n) * x.stride, x.stride};
-    const OutputRows out{y.row(n), y.stride, y.residual ? y.residual + ptrdiff_t(n) * y.residual_stride : nullptr, y.residual_stride};
+    const OutputRows out{y.row(n), y.stride, y.residual ? y.residual + ptrdiff_t(n) * y.residual_stride : nullptr,
+                         y.residual_stride};
     Batch(*this, threads, std::min(most, tokens - n), &out).forward(in, out);
   }
 }

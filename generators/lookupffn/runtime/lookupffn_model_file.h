@@ -19,8 +19,9 @@ bool is_without_layer_norm(const SafetensorsFile& file, const std::string& prefi
 std::vector<std::string> find_lookupffn_layers(const SafetensorsFile& file);
 
 // Shapes follow from the tensors, and all of them are checked: what is returned has the six tensors in types that read_floats
-// reads, with shapes that agree, sizes within the limits of tensor_reader.h and values that are all finite. Reads every value once
-// (all pages of the tables). shape.prefix is not set. Throws Failure LOOKUPFFN_MALFORMED_MODEL with file, tensor and reason.
+// reads, with shapes that agree, sizes within the limits of tensor_reader.h and values that are all finite. Reads every value
+// once (all pages of the tables). shape.prefix is not set. Throws Failure LOOKUPFFN_MALFORMED_MODEL with file, tensor and
+// reason.
 LayerWeights read_lookupffn_layer(const SafetensorsFile& file, const std::string& prefix);
 
 }  // namespace lookupffn

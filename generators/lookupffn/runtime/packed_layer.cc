@@ -57,8 +57,11 @@ std::vector<double> transformed_blocks(const float* blocks, size_t block, size_t
 class ProjectionWriter {
  public:
   explicit ProjectionWriter(const PackedLayer& packed)
-      : block_(packed.shape.block), inputs_(packed.shape.panel_inputs()), words_(packed.panel_words()),
-        parts_(packed.weight_parts()), data_(packed.projection.data()) {}
+      : block_(packed.shape.block),
+        inputs_(packed.shape.panel_inputs()),
+        words_(packed.panel_words()),
+        parts_(packed.weight_parts()),
+        data_(packed.projection.data()) {}
 
   void set(size_t panel, size_t in, size_t out, double value) {
     if (parts_ == 0) {
@@ -90,8 +93,7 @@ void pack_bh4(const LayerWeights& weights, const PackedShape& shape, ProjectionW
       read_floats(weights.projection_weight, (repeat * 4 + stage) * p * block, p * block, stage_weights.data());
       const double factor = stage == 3 ? weights.shape.decay : 1.0;
       for (size_t m = 0; m < shape.panels; ++m) {
-        const std::vector<double> matrix =
-            transformed_blocks(&stage_weights[m * shape.block * block], block, shape.block);
+        const std::vector<double> matrix = transformed_blocks(&stage_weights[m * shape.block * block], block, shape.block);
         for (size_t o = 0; o < shape.block; ++o) {
           for (size_t i = 0; i < shape.block; ++i) {
             writer.set((repeat * 4 + stage) * shape.panels + m, i, o, factor * matrix[o * shape.block + i]);
@@ -194,8 +196,8 @@ void lay_out(PackedLayer& packed) {
 }  // namespace
 
 LayerExtents layer_extents(const lookupffn_shape& shape, const HashRules& rules) {
-  return {shape.projection == LOOKUPFFN_BH4, shape.d_in, shape.d_out, shape.tables, shape.bits, shape.block,
-          shape.repeats, rules};
+  return {
+      shape.projection == LOOKUPFFN_BH4, shape.d_in, shape.d_out, shape.tables, shape.bits, shape.block, shape.repeats, rules};
 }
 
 PackedLayer pack_layer(const LayerWeights& weights, const std::string& isa, lookupffn_type table_type,
@@ -206,7 +208,14 @@ PackedLayer pack_layer(const LayerWeights& weights, const std::string& isa, look
                      row_format(weight_type(table_type).name),
                      weights.shape.layer_norm_eps,
                      0,
-                     {}, {}, {}, {}, {}, {}, {}, {}};
+                     {},
+                     {},
+                     {},
+                     {},
+                     {},
+                     {},
+                     {},
+                     {}};
   if (packed.shape.bh4) packed.skip = float(1.0 - double(weights.shape.decay));
   packed.rows = row_format(stored_type(weight_type(table_type).name, isa_row(isa), packed.shape.row));
   lay_out(packed);

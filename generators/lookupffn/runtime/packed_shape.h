@@ -55,7 +55,7 @@ struct HashCall {
 };
 
 struct PackedShape {
-  bool bh4;        // false also for a BH4 layer of d_in <= 8, which is packed as the dense matrix it amounts to
+  bool bh4;  // false also for a BH4 layer of d_in <= 8, which is packed as the dense matrix it amounts to
   size_t d_in, d_out, tables, bits;
   size_t width;    // floats of h that are used: p (BH4) or d_in rounded up (dense)
   size_t block;    // outputs of a panel: BH4 blocks are widened to at least 16, dense outputs cut into up to 64
@@ -107,8 +107,9 @@ struct PackedShape {
     const std::string zero = rules.zero_is_one ? " zero=one" : "";
     if (!rules.projection) return "bits=" + std::to_string(bits) + " tables=" + std::to_string(call.tables) + zero;
     return "bits=" + std::to_string(bits) + " block=" + std::to_string(block) + " d_in=" + std::to_string(d_in) +
-           (rules.layer_norm ? "" : " norm=none") + " projection=" + (bh4 ? "bh4" : "dense") + " projection_type=" + projection_type +
-           " repeats=" + std::to_string(call.repeats) + " tables=" + std::to_string(call.tables) + zero;
+           (rules.layer_norm ? "" : " norm=none") + " projection=" + (bh4 ? "bh4" : "dense") +
+           " projection_type=" + projection_type + " repeats=" + std::to_string(call.repeats) +
+           " tables=" + std::to_string(call.tables) + zero;
   }
   // What specialised hash kernels call a projection type on an ISA. Parts that go to tiles must fit a kernel's stack.
   std::string stored_projection_type(const std::string& type, const IsaRow& isa) const {

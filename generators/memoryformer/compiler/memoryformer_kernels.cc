@@ -105,10 +105,10 @@ const CompilerFamily memoryformer_compiler_family = {"memoryformer",
                                                      work_of,
                                                      {{"code_and_score", LayerPart::kAddresser, layer_of_code_and_score,
                                                        code_and_score_cost, nullptr, false, one_token_kernels}},
-    {
+                                                     {
 #define LOOKUPFFN_WORKLOAD(name, shape) {#name, shape},
 #include "../workloads.def"
 #undef LOOKUPFFN_WORKLOAD
-    }};
+                                                     }};
 
 }  // namespace lookupffn

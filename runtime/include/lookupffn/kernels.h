@@ -31,9 +31,9 @@ typedef struct lookupffn_kernel {
 
 /** A library of kernels: what a generated registration function hands to lookupffn_register_kernels(). */
 typedef struct lookupffn_kernel_library {
-  uint32_t abi_version; /**< LOOKUPFFN_KERNEL_ABI_VERSION */
-  uint32_t kernel_count; /**< how many kernels it has */
-  const char *name;      /**< a name for messages */
+  uint32_t abi_version;            /**< LOOKUPFFN_KERNEL_ABI_VERSION */
+  uint32_t kernel_count;           /**< how many kernels it has */
+  const char *name;                /**< a name for messages */
   const lookupffn_kernel *kernels; /**< [kernel_count] */
 } lookupffn_kernel_library;
 

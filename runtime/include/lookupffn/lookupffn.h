@@ -27,15 +27,15 @@ extern "C" {
 /** What a call came to. */
 typedef enum lookupffn_status {
   LOOKUPFFN_OK = 0,
-  LOOKUPFFN_INVALID_ARGUMENT = 1,   /**< a null pointer, a size or a name that cannot be */
-  LOOKUPFFN_IO_ERROR = 2,           /**< a file is missing, unreadable, or has been cut off */
-  LOOKUPFFN_MALFORMED_MODEL = 3,    /**< the file's bytes are not a LookupFFN model */
-  LOOKUPFFN_NOT_FOUND = 4,          /**< no layer has that prefix */
-  LOOKUPFFN_UNSUPPORTED_ISA = 5,    /**< unknown, not built in, or not runnable on this machine */
-  LOOKUPFFN_NO_KERNEL = 6,          /**< specialised kernels were required and none fits */
+  LOOKUPFFN_INVALID_ARGUMENT = 1,     /**< a null pointer, a size or a name that cannot be */
+  LOOKUPFFN_IO_ERROR = 2,             /**< a file is missing, unreadable, or has been cut off */
+  LOOKUPFFN_MALFORMED_MODEL = 3,      /**< the file's bytes are not a LookupFFN model */
+  LOOKUPFFN_NOT_FOUND = 4,            /**< no layer has that prefix */
+  LOOKUPFFN_UNSUPPORTED_ISA = 5,      /**< unknown, not built in, or not runnable on this machine */
+  LOOKUPFFN_NO_KERNEL = 6,            /**< specialised kernels were required and none fits */
   LOOKUPFFN_INCOMPATIBLE_KERNELS = 7, /**< a kernel library of another ABI version */
   LOOKUPFFN_OUT_OF_MEMORY = 8,
-  LOOKUPFFN_INTERNAL = 9            /**< a kernel or the runtime failed: a bug, please report it */
+  LOOKUPFFN_INTERNAL = 9 /**< a kernel or the runtime failed: a bug, please report it */
 } lookupffn_status;
 
 /** "ok", "malformed_model", ... A static string, never NULL. */
@@ -81,26 +81,26 @@ typedef struct lookupffn_model lookupffn_model;
 
 /** How LayerNorm's result h becomes z, whose signs are the codes. */
 typedef enum lookupffn_projection {
-  LOOKUPFFN_DENSE = 0, /**< z = W h + b */
-  LOOKUPFFN_BH4 = 1,   /**< z = decay * (four block-diagonal products, each followed by a Hadamard transform)
-                              + (1 - decay) * h + b */
+  LOOKUPFFN_DENSE = 0,        /**< z = W h + b */
+  LOOKUPFFN_BH4 = 1,          /**< z = decay * (four block-diagonal products, each followed by a Hadamard transform)
+                                     + (1 - decay) * h + b */
   LOOKUPFFN_NO_PROJECTION = 2 /**< z = x, or nothing like z */
 } lookupffn_projection;
 
 /** The sizes of a layer. */
 typedef struct lookupffn_shape {
-  const char *prefix;  /**< "encoder.layer.3.FFN." or ""; owned by the model or layer it came from */
-  const char *family;  /**< "lookupffn", ...: see docs/families.md; static */
+  const char *prefix;              /**< "encoder.layer.3.FFN." or ""; owned by the model or layer it came from */
+  const char *family;              /**< "lookupffn", ...: see docs/families.md; static */
   lookupffn_projection projection; /**< dense, BH4 or none */
-  size_t d_in;         /**< floats of a row of x; 0: it takes ids */
-  size_t d_out;        /**< floats of a row of y */
-  size_t tables;       /**< how many tables it has */
-  size_t bits;         /**< of a code that is made of signs: rows = 2^bits; else 0 */
-  size_t rows;         /**< of a table */
-  size_t lookups;      /**< rows that a token adds up: codes and scores are [tokens, lookups]; 0: as many as it has ids */
-  size_t block;        /**< BH4: edge of a block, a power of two; dense: 0 */
-  size_t repeats;      /**< BH4: max(1, ceil(tables * bits / p)), p = 2^ceil(log2 d_in); dense: 0 */
-  float decay;         /**< BH4; dense: 1 */
+  size_t d_in;                     /**< floats of a row of x; 0: it takes ids */
+  size_t d_out;                    /**< floats of a row of y */
+  size_t tables;                   /**< how many tables it has */
+  size_t bits;                     /**< of a code that is made of signs: rows = 2^bits; else 0 */
+  size_t rows;                     /**< of a table */
+  size_t lookups;       /**< rows that a token adds up: codes and scores are [tokens, lookups]; 0: as many as it has ids */
+  size_t block;         /**< BH4: edge of a block, a power of two; dense: 0 */
+  size_t repeats;       /**< BH4: max(1, ceil(tables * bits / p)), p = 2^ceil(log2 d_in); dense: 0 */
+  float decay;          /**< BH4; dense: 1 */
   float layer_norm_eps; /**< what LayerNorm adds to the variance; 0: there is no LayerNorm */
 } lookupffn_shape;
 
@@ -112,8 +112,7 @@ typedef struct lookupffn_shape {
 LOOKUPFFN_API lookupffn_status lookupffn_model_open(const char *path, lookupffn_model **model);
 
 /** The same for a model's bytes in memory, which must outlive the model and not change. */
-LOOKUPFFN_API lookupffn_status lookupffn_model_open_memory(const void *bytes, size_t size,
-                                                           lookupffn_model **model);
+LOOKUPFFN_API lookupffn_status lookupffn_model_open_memory(const void *bytes, size_t size, lookupffn_model **model);
 
 /** Closes a model. Layers packed from it do not need it any more. NULL is fine. */
 LOOKUPFFN_API void lookupffn_model_close(lookupffn_model *model);
@@ -121,8 +120,7 @@ LOOKUPFFN_API void lookupffn_model_close(lookupffn_model *model);
 /** Layers in the order of their prefixes, numbers compared as numbers ("layer.2." before "layer.10."). */
 LOOKUPFFN_API size_t lookupffn_model_layer_count(const lookupffn_model *model);
 /** The shape of layer `index`, 0 to lookupffn_model_layer_count() - 1. Thread-safe. */
-LOOKUPFFN_API lookupffn_status lookupffn_model_layer(const lookupffn_model *model, size_t index,
-                                                     lookupffn_shape *shape);
+LOOKUPFFN_API lookupffn_status lookupffn_model_layer(const lookupffn_model *model, size_t index, lookupffn_shape *shape);
 
 /* ---- layers ------------------------------------------------------------------------------- */
 
@@ -133,8 +131,8 @@ typedef struct lookupffn_layer lookupffn_layer;
 typedef enum lookupffn_type {
   LOOKUPFFN_F32 = 0,
   LOOKUPFFN_BF16 = 1,
-  LOOKUPFFN_I8 = 2,    /**< tables only: symmetric, one scale a row, max|row| = 127 scale. From avx512_bf16 on, score
-                        * times scale is rounded too, to a 131070th of the largest of 16 tables */
+  LOOKUPFFN_I8 = 2,     /**< tables only: symmetric, one scale a row, max|row| = 127 scale. From avx512_bf16 on, score
+                         * times scale is rounded too, to a 131070th of the largest of 16 tables */
   LOOKUPFFN_BF16X3 = 3, /**< projections only: f32 values as sums of three bf16, for AMX to multiply */
   LOOKUPFFN_I4 = 4      /**< tables only: as I8 with max|row| = 7 scale */
 } lookupffn_type;
@@ -160,7 +158,7 @@ LOOKUPFFN_API const char *lookupffn_type_name(lookupffn_type type);
 /** Which kernels a layer may run on. */
 typedef enum lookupffn_kernels {
   LOOKUPFFN_ANY_KERNELS = 0,        /**< specialised where registered, else generic */
-  LOOKUPFFN_GENERIC_KERNELS = 1,   /**< generic even where specialised ones are registered */
+  LOOKUPFFN_GENERIC_KERNELS = 1,    /**< generic even where specialised ones are registered */
   LOOKUPFFN_SPECIALISED_KERNELS = 2 /**< fail with LOOKUPFFN_NO_KERNEL rather than fall back */
 } lookupffn_kernels;
 
@@ -179,34 +177,32 @@ typedef struct lookupffn_pack_options {
 /** Reads the layer with this prefix ("" or NULL: the model's only layer, whatever its prefix) and packs
  * it for an ISA and for types: weights converted, the Hadamard transform folded into the block matrices,
  * rows padded and aligned, in huge pages where the system offers them. Packing for avx512_amx asks Linux for AMX's tiles, for
- * the whole process: alternative signal stacks (sigaltstack) then need room for them, some 11 KiB. On success *layer is the caller's,
- * to be freed; it is immutable and may be shared between threads. options may be NULL. */
+ * the whole process: alternative signal stacks (sigaltstack) then need room for them, some 11 KiB. On success *layer is the
+ * caller's, to be freed; it is immutable and may be shared between threads. options may be NULL. */
 LOOKUPFFN_API lookupffn_status lookupffn_layer_pack(const lookupffn_model *model, const char *prefix,
-                                                    const lookupffn_pack_options *options,
-                                                    lookupffn_layer **layer);
+                                                    const lookupffn_pack_options *options, lookupffn_layer **layer);
 
 /** Frees a layer. No forward of it may be under way. NULL is fine. */
 LOOKUPFFN_API void lookupffn_layer_free(lookupffn_layer *layer);
 
 /** What a packed layer is, runs on and weighs. */
 typedef struct lookupffn_layer_info {
-  lookupffn_shape shape;        /**< its sizes */
-  const char *isa;              /**< the ISA it was packed for */
+  lookupffn_shape shape;          /**< its sizes */
+  const char *isa;                /**< the ISA it was packed for */
   lookupffn_type table_type;      /**< what its tables were packed as */
   lookupffn_type projection_type; /**< and its projection */
-  int specialised;              /**< 1: specialised kernels for every batch class; 0: generic */
-  const char *fallback;         /**< why it is generic where specialised was possible, or "" */
-  const char *kernels;          /**< one line: kernel library and schedule record per batch class */
-  size_t table_bytes;           /**< packed tables and their scales */
-  size_t projection_bytes;      /**< packed projection weights */
-  size_t packed_bytes;          /**< all that the layer holds */
-  size_t huge_page_bytes;       /**< of those, how much the system was asked to hold in huge pages */
-  double pack_seconds;          /**< wall-clock time that packing took */
+  int specialised;                /**< 1: specialised kernels for every batch class; 0: generic */
+  const char *fallback;           /**< why it is generic where specialised was possible, or "" */
+  const char *kernels;            /**< one line: kernel library and schedule record per batch class */
+  size_t table_bytes;             /**< packed tables and their scales */
+  size_t projection_bytes;        /**< packed projection weights */
+  size_t packed_bytes;            /**< all that the layer holds */
+  size_t huge_page_bytes;         /**< of those, how much the system was asked to hold in huge pages */
+  double pack_seconds;            /**< wall-clock time that packing took */
 } lookupffn_layer_info;
 
 /** Strings in info are owned by the layer. */
-LOOKUPFFN_API lookupffn_status lookupffn_layer_describe(const lookupffn_layer *layer,
-                                                        lookupffn_layer_info *info);
+LOOKUPFFN_API lookupffn_status lookupffn_layer_describe(const lookupffn_layer *layer, lookupffn_layer_info *info);
 
 /* ---- threads ------------------------------------------------------------------------------ */
 
@@ -225,13 +221,12 @@ LOOKUPFFN_API lookupffn_status lookupffn_threads_create(size_t count, lookupffn_
 
 /** Runs task(task_data, i) for each i in 0..count-1, in any order, on any threads, and returns when all
  * have returned. Calls from several threads at once must be fine. */
-typedef void (*lookupffn_parallel_for)(void *pool, size_t count, void (*task)(void *task_data, size_t i),
-                                       void *task_data);
+typedef void (*lookupffn_parallel_for)(void *pool, size_t count, void (*task)(void *task_data, size_t i), void *task_data);
 
 /** The application's own pool in place of ours: parallel_for(pool, ...) is called, up to `count` tasks
  * at a time. `pool` must outlive the handle. */
-LOOKUPFFN_API lookupffn_status lookupffn_threads_wrap(lookupffn_parallel_for parallel_for, void *pool,
-                                                      size_t count, lookupffn_threads **threads);
+LOOKUPFFN_API lookupffn_status lookupffn_threads_wrap(lookupffn_parallel_for parallel_for, void *pool, size_t count,
+                                                      lookupffn_threads **threads);
 
 /** How many threads it has; NULL: the process's default pool. */
 LOOKUPFFN_API size_t lookupffn_threads_count(const lookupffn_threads *threads);
@@ -261,9 +256,9 @@ enum {
  * forward, which asks the system for the size of its stack. Kernels need up to 768 KiB of stack. A thread
  * that has less left, the caller or one of the application's pool, has each task run on a thread made for
  * it, which costs some tens of microseconds (LOOKUPFFN_OUT_OF_MEMORY where there is none). */
-LOOKUPFFN_API lookupffn_status lookupffn_forward(const lookupffn_layer *layer, lookupffn_threads *threads,
-                                                 const float *x, ptrdiff_t x_stride, float *y,
-                                                 ptrdiff_t y_stride, size_t tokens, unsigned flags);
+LOOKUPFFN_API lookupffn_status lookupffn_forward(const lookupffn_layer *layer, lookupffn_threads *threads, const float *x,
+                                                 ptrdiff_t x_stride, float *y, ptrdiff_t y_stride, size_t tokens,
+                                                 unsigned flags);
 
 /** For layers that take ids (shape.d_in is 0): y[b, :] = bias + sum over the bag's ids of weight * table[id, :].
  * - ids: [count], 0 to rows - 1 each; others are LOOKUPFFN_INVALID_ARGUMENT, and nothing is written
@@ -273,21 +268,18 @@ LOOKUPFFN_API lookupffn_status lookupffn_forward(const lookupffn_layer *layer, l
  *
  * flags: 0 or LOOKUPFFN_MEAN, which goes without weights. A bag's bits do not depend on the others or the threads. */
 LOOKUPFFN_API lookupffn_status lookupffn_forward_ids(const lookupffn_layer *layer, lookupffn_threads *threads,
-                                                     const int64_t *ids, size_t count, const int64_t *offsets,
-                                                     size_t bags, const float *weights, float *y,
-                                                     ptrdiff_t y_stride, unsigned flags);
+                                                     const int64_t *ids, size_t count, const int64_t *offsets, size_t bags,
+                                                     const float *weights, float *y, ptrdiff_t y_stride, unsigned flags);
 
 /** The hash alone: code [tokens, lookups] and score [tokens, lookups], both contiguous. Either may be NULL. */
-LOOKUPFFN_API lookupffn_status lookupffn_hash(const lookupffn_layer *layer, lookupffn_threads *threads,
-                                              const float *x, ptrdiff_t x_stride, int32_t *code,
-                                              float *score, size_t tokens);
+LOOKUPFFN_API lookupffn_status lookupffn_hash(const lookupffn_layer *layer, lookupffn_threads *threads, const float *x,
+                                              ptrdiff_t x_stride, int32_t *code, float *score, size_t tokens);
 
 /** The gather alone: y = bias + sum_t score[n, t] * table[t, code[n, t], :]. code and score as above;
  * codes outside 0..rows-1 are LOOKUPFFN_INVALID_ARGUMENT. Scores are as a hash gives them, from 0 on: with tables
  * that have a scale a row, a row of y with a negative one may be NaN. */
-LOOKUPFFN_API lookupffn_status lookupffn_gather(const lookupffn_layer *layer, lookupffn_threads *threads,
-                                                const int32_t *code, const float *score, float *y,
-                                                ptrdiff_t y_stride, size_t tokens);
+LOOKUPFFN_API lookupffn_status lookupffn_gather(const lookupffn_layer *layer, lookupffn_threads *threads, const int32_t *code,
+                                                const float *score, float *y, ptrdiff_t y_stride, size_t tokens);
 
 /* ---- specialised kernels ------------------------------------------------------------------ */
 

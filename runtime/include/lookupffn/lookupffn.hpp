@@ -193,13 +193,12 @@ class Layer {
 
   /// y[n, :] = layer(x[n, :]); x [tokens, d_in], y [tokens, d_out], which may be x itself with the same stride and
   /// must not overlap it otherwise. flags: 0 or LOOKUPFFN_ADD_RESIDUAL.
-  void forward(const float* x, ptrdiff_t x_stride, float* y, ptrdiff_t y_stride, size_t tokens,
-               unsigned flags = 0) const {
+  void forward(const float* x, ptrdiff_t x_stride, float* y, ptrdiff_t y_stride, size_t tokens, unsigned flags = 0) const {
     check(lookupffn_forward(layer_, nullptr, x, x_stride, y, y_stride, tokens, flags));
   }
   /// The same on `threads`.
-  void forward(const Threads& threads, const float* x, ptrdiff_t x_stride, float* y, ptrdiff_t y_stride,
-               size_t tokens, unsigned flags = 0) const {
+  void forward(const Threads& threads, const float* x, ptrdiff_t x_stride, float* y, ptrdiff_t y_stride, size_t tokens,
+               unsigned flags = 0) const {
     check(lookupffn_forward(layer_, threads.get(), x, x_stride, y, y_stride, tokens, flags));
   }
 
@@ -214,11 +213,12 @@ class Layer {
     forward(threads, x, static_cast<ptrdiff_t>(s.d_in), y, static_cast<ptrdiff_t>(s.d_out), tokens, flags);
   }
 
-  /// Of layers that take ids: y[b, :] = the sum of weight * row over the ids of bag b, or with LOOKUPFFN_MEAN the mean of the rows;
-  /// y [bags, d_out]. weights null: all 1. threads null: the default pool.
+  /// Of layers that take ids: y[b, :] = the sum of weight * row over the ids of bag b, or with LOOKUPFFN_MEAN the mean of the
+  /// rows; y [bags, d_out]. weights null: all 1. threads null: the default pool.
   void forward_ids(const Threads* threads, const int64_t* ids, size_t count, const int64_t* offsets, size_t bags,
                    const float* weights, float* y, ptrdiff_t y_stride, unsigned flags = 0) const {
-    check(lookupffn_forward_ids(layer_, threads ? threads->get() : nullptr, ids, count, offsets, bags, weights, y, y_stride, flags));
+    check(lookupffn_forward_ids(layer_, threads ? threads->get() : nullptr, ids, count, offsets, bags, weights, y, y_stride,
+                                flags));
   }
 
   /// The same for contiguous y, on the default pool.
@@ -228,8 +228,7 @@ class Layer {
 
   /// The hash alone: code and score, both [tokens, tables] and contiguous; either may be null. threads
   /// null: the default pool.
-  void hash(const Threads* threads, const float* x, ptrdiff_t x_stride, int32_t* code, float* score,
-            size_t tokens) const {
+  void hash(const Threads* threads, const float* x, ptrdiff_t x_stride, int32_t* code, float* score, size_t tokens) const {
     check(lookupffn_hash(layer_, threads ? threads->get() : nullptr, x, x_stride, code, score, tokens));
   }
 
@@ -256,5 +255,5 @@ inline size_t load_kernels(const std::string& directory) {
   return loaded;
 }
 
-}  ///< namespace lookupffn
+}  // namespace lookupffn
 #endif

@@ -9,7 +9,7 @@ class Blur : public Halide::Generator<Blur> {
   void generate() {
     Halide::Var i, o;
     Halide::Func twice;
-    twice(i) = in(i) * 2.0f;
+    twice(i) = in(i)*2.0f;
     out(i) = (twice(i) + twice(i + 1)) * 0.25f;
     twice.compute_root();
     out.split(i, o, i, 64).parallel(o);
