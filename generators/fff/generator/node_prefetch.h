@@ -1,5 +1,5 @@
-// Fetching the weights of nodes before it is known, or while it is found out elsewhere, which of them are
-// read.
+// Fetching weights of nodes ahead: of a node whose turn comes later, or of both children before it is known
+// which is next.
 #ifndef LOOKUPFFN_NODE_PREFETCH_H
 #define LOOKUPFFN_NODE_PREFETCH_H
 
