@@ -31,14 +31,17 @@ struct Options {
   size_t rows = 1000000, d_out = 128, ids = 20, threads = 1;
 };
 
+// More rows than a cache holds, so that none finds there what another has just read.
+constexpr size_t kRing = 65536;
+
 // Fresh bags for each call, whose ids cover the table.
 struct Ring {
   size_t bags;
   std::vector<int64_t> ids, offsets;
   std::vector<int32_t> codes;  // ids
 
-  Ring(size_t bags_of_ring, const Options& options) : bags(bags_of_ring) {
-    std::mt19937_64 random(1);
+  Ring(size_t bags_of_ring, const Options& options, uint64_t seed) : bags(bags_of_ring) {
+    std::mt19937_64 random(seed);
     for (size_t i = 0; i < bags * options.ids; ++i) ids.push_back(int64_t(random() % options.rows));
     for (size_t b = 0; b < bags; ++b) offsets.push_back(int64_t(b * options.ids));
     codes.assign(ids.begin(), ids.end());
@@ -108,7 +111,7 @@ void run(const Options& options) {
 #endif
 
   for (const size_t bags : {1, 32, 1024}) {
-    const Ring ring(std::max<size_t>(8192, bags), options);
+    const Ring ring(kRing, options, 1);
     std::vector<float> y(bags * options.d_out), first;
     std::vector<Meter> meters;
     for (const Contender& contender : contenders) {
@@ -124,10 +127,16 @@ void run(const Options& options) {
       if (contender.row_bytes == row_bytes && !(error < 1e-3)) throw std::runtime_error(contender.name + " is wrong");
       meters.emplace_back(time_calls(call, bags, ring.bags));
     }
-    const RowReads reads(1, options.rows, (row_bytes + 63) / 64 * 64, ring.codes.data(), ring.codes.size());
+    const size_t padded = (row_bytes + 63) / 64 * 64;
+    std::vector<std::unique_ptr<Ring>> rings;
+    std::vector<std::unique_ptr<RowReads>> reads;
     std::vector<RowReads::Plan> plans;
-    for (const size_t ahead : {0, 4, 8, 16})
-      plans.push_back(reads.plan({1, (row_bytes + 63) / 64 * 64, ahead, false}, bags * options.ids, options.threads));
+    for (const size_t ahead : {0, 8, 16}) {
+      rings.push_back(std::make_unique<Ring>(kRing, options, 2 + ahead));
+      reads.push_back(
+          std::make_unique<RowReads>(1, options.rows, padded, rings.back()->codes.data(), rings.back()->codes.size()));
+      plans.push_back(reads.back()->plan({1, padded, ahead, false}, bags * options.ids, options.threads));
+    }
     const size_t calls = std::max<size_t>(1, 20000 / (bags * options.ids));
     for (RowReads::Plan& plan : plans) {
       meters.emplace_back([&plan, calls, &options] { return 1e6 * plan.sample(calls) * double(options.ids); });
