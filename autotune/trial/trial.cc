@@ -4,6 +4,7 @@
 
 #include "isa_target.h"
 #include "json_fields.h"
+#include "kernel_description.h"
 
 namespace lookupffn {
 
@@ -63,6 +64,11 @@ KernelSpec kernel_spec_from_json(const nlohmann::json& object) {
   spec.isa = isa_target(text_field(object, "isa")).name;
   spec.batch_class = text_field(object, "batch_class");
   spec.problem = pairs_field(object, "problem");
+  try {
+    if (find_kernel_description(spec.kernel)) kernel_work(spec);
+  } catch (const std::logic_error&) {  // a parameter is missing, or is no number
+    throw std::runtime_error("'problem' is not one of kernel '" + spec.kernel + "'");
+  }
   return spec;
 }
 

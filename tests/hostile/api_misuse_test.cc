@@ -85,7 +85,8 @@ TEST(ApiMisuse, NullsEverywhere) {
 
 TEST(ApiMisuse, NumbersThatAreNoEnumeration) {
   const SmallLayer small;
-  for (const int number : {-1, 4, 5, 127, 1 << 20, std::numeric_limits<int>::max(), std::numeric_limits<int>::min()}) {
+  for (const int number :
+       {-1, int(lookupffn_type_count()), 127, 1 << 20, std::numeric_limits<int>::max(), std::numeric_limits<int>::min()}) {
     for (int field = 0; field < 3; ++field) {
       lookupffn_pack_options options{};
       if (field == 0) options.kernels = enumeration<lookupffn_kernels>(number);
