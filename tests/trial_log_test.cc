@@ -27,7 +27,7 @@ nlohmann::json header(const std::string& machine = "A CPU", const std::string& v
 
 Trial trial(int number) {
   Trial trial;
-  trial.spec = {"gather", "avx2", "small", {{"d_out", "64"}}};
+  trial.spec = {"gather", "avx2", "small", {{"bits", "4"}, {"d_out", "64"}, {"table_type", "f32"}, {"tables", "8"}}};
   trial.tokens = 8;
   trial.schedule = {{"d_tile", std::to_string(number)}};
   trial.status = number % 3 == 2 ? TrialStatus::kCrash : TrialStatus::kOk;
