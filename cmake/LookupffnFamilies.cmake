@@ -26,3 +26,9 @@ foreach(workload_file IN LISTS workload_files)
     list(APPEND LOOKUPFFN_WORKLOAD_SHAPES "${shape}")
   endforeach()
 endforeach()
+
+# The rooms of the offline tools' library, whose headers are included by their names alone.
+set(LOOKUPFFN_COMPILER_ROOMS "")
+foreach(room families schedules kernels system)
+  list(APPEND LOOKUPFFN_COMPILER_ROOMS ${PROJECT_SOURCE_DIR}/compiler/${room})
+endforeach()
