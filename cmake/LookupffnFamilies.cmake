@@ -13,7 +13,10 @@ lookupffn_family_room(compiler LOOKUPFFN_COMPILER_FAMILY_SOURCES LOOKUPFFN_COMPI
 lookupffn_family_room(reference LOOKUPFFN_REFERENCE_FAMILY_SOURCES LOOKUPFFN_REFERENCE_FAMILY_FOLDERS)
 lookupffn_family_room(generator LOOKUPFFN_GENERATOR_FAMILY_SOURCES LOOKUPFFN_GENERATOR_FAMILY_FOLDERS)
 # What looks behind the public headers includes these.
-set(LOOKUPFFN_PRIVATE_INCLUDES ${PROJECT_SOURCE_DIR}/runtime/src ${PROJECT_SOURCE_DIR}/registry ${LOOKUPFFN_RUNTIME_FAMILY_FOLDERS})
+set(LOOKUPFFN_PRIVATE_INCLUDES ${PROJECT_SOURCE_DIR}/registry ${LOOKUPFFN_RUNTIME_FAMILY_FOLDERS})
+foreach(room model layer kernels threads)
+  list(APPEND LOOKUPFFN_PRIVATE_INCLUDES ${PROJECT_SOURCE_DIR}/runtime/src/${room})
+endforeach()
 
 # The shapes of all families' workloads.def.
 file(GLOB workload_files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/generators/*/workloads.def)
@@ -25,4 +28,10 @@ foreach(workload_file IN LISTS workload_files)
     string(REGEX REPLACE "^[^\"]*\"([^\"]*)\".*" "\\1" shape "${row}")
     list(APPEND LOOKUPFFN_WORKLOAD_SHAPES "${shape}")
   endforeach()
+endforeach()
+
+# The rooms of the offline tools' library, whose headers are included by their names alone.
+set(LOOKUPFFN_COMPILER_ROOMS "")
+foreach(room families schedules kernels system)
+  list(APPEND LOOKUPFFN_COMPILER_ROOMS ${PROJECT_SOURCE_DIR}/compiler/${room})
 endforeach()

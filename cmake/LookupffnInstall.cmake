@@ -1,5 +1,5 @@
 # What `cmake --install` puts where. Everything is found relative to the program or the package file, so the tree
-# may be moved. The folders libexec/lookupffn and share/lookupffn/schedules are also in compiler/installation.cc.
+# may be moved. The folders libexec/lookupffn and share/lookupffn/schedules are also in compiler/system/installation.cc.
 include(CMakePackageConfigHelpers)
 set(install_package ${CMAKE_INSTALL_LIBDIR}/cmake/lookupffn)
 set(install_helpers libexec/lookupffn)

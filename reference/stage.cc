@@ -2,7 +2,7 @@
 
 #include <stdexcept>
 
-#include "runtime/src/layer.h"  // not reference/layer.h
+#include "runtime/src/layer/layer.h"  // not reference/layer.h
 
 namespace lookupffn::reference {
 namespace {

@@ -46,7 +46,7 @@ struct IsaRow {
   int vector_bytes;  // of its widest vector; the least, where it has vectors of several lengths
   int vector_registers;
   const char* halide_features;  // of a Halide target, that it adds; joined by '-'
-  const char* cpu_features;     // that it adds, in the words of runtime/src/cpu_features.cc; joined by ' '
+  const char* cpu_features;     // that it adds, in the words of runtime/src/kernels/cpu_features.cc; joined by ' '
   unsigned capabilities;        // that it adds
   const char* description;
 };

@@ -45,7 +45,8 @@ struct KernelDescription {
   LayerPart part;    // of the layer's work, that it does
   // The smallest layer that calls a kernel of this problem: what the kernel is measured in.
   TypedShape (*smallest_layer)(const KernelSpec& spec);
-  // Nanoseconds a token or so (see autotune/search/cost_model.h; compiler/cost_terms.h has the terms). NULL: no estimate.
+  // Nanoseconds a token or so (see autotune/search/cost_model.h; compiler/families/cost_terms.h has the terms). NULL: no
+  // estimate.
   double (*cost)(const KernelSpec& spec, const Schedule& schedule, double tokens, const CacheSizes& caches);
   // Whether one of its buffers passes 2 GiB, or may, so that offsets need 64 bits. NULL: never.
   bool (*large_buffers)(const KernelSpec& spec);
