@@ -158,9 +158,15 @@ TEST_F(TuneTiny, RecordsSayWhatCodeWasMeasured) {
   write_file_atomically(spaces + "/gather.space.json", space.dump());
   workload_ = "d_in=64 d_out=512 tables=64 bits=4";
   const std::vector<std::string> arguments = {"--kernels", "gather", "--tokens", "8", "--trials", "16", "--schedules", spaces};
-  const ProcessResult result = tune(arguments);
-  ASSERT_TRUE(result.ok()) << result.out << result.err;
-  const std::vector<std::string> paths = record_files(out_);
+  // Where other programs have the machine for a while, no gain is sure and there is no record: then once more.
+  ProcessResult result;
+  std::vector<std::string> paths;
+  for (int attempt = 0; attempt < 3 && paths.empty(); ++attempt) {
+    fs::remove(log_);
+    result = tune(arguments);
+    ASSERT_TRUE(result.ok()) << result.out << result.err;
+    paths = record_files(out_);
+  }
   ASSERT_EQ(paths.size(), 1u) << result.out;
   const ScheduleRecord record = load_record(paths[0]);
   EXPECT_EQ(record.provenance.object_hash.size(), 16u);
