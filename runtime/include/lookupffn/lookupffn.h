@@ -98,7 +98,7 @@ typedef struct lookupffn_shape {
   size_t bits;                     /**< of a code that is made of signs: rows = 2^bits; else 0 */
   size_t rows;                     /**< of a table */
   size_t lookups;       /**< rows that a token adds up: codes and scores are [tokens, lookups]; 0: as many as it has ids */
-  size_t block;         /**< BH4: edge of a block, a power of two; dense: 0 */
+  size_t block;         /**< BH4: edge of a block, a power of two; fff: hidden width of a leaf; else 0 */
   size_t repeats;       /**< BH4: max(1, ceil(tables * bits / p)), p = 2^ceil(log2 d_in); dense: 0 */
   float decay;          /**< BH4; dense: 1 */
   float layer_norm_eps; /**< what LayerNorm adds to the variance; 0: there is no LayerNorm */
