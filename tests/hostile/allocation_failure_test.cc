@@ -12,9 +12,9 @@
 #include <thread>
 #include <vector>
 
-#include "hostile/child_process.h"
-#include "hostile/failing_calls.h"
-#include "hostile/small_layer.h"
+#include "child_process.h"
+#include "failing_calls.h"
+#include "small_layer.h"
 #include "lookupffn/lookupffn.hpp"
 #include "scratch_folder.h"
 

@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include "hostile/small_layer.h"
+#include "small_layer.h"
 #include "lookupffn/kernels.h"
 #include "lookupffn/lookupffn.hpp"
 

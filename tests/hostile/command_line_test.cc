@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "hostile/run_tool.h"
+#include "run_tool.h"
 #include "isas.h"
 #include "number_range.h"
 #include "scratch_folder.h"

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "atomic_file.h"
-#include "hostile/run_tool.h"
+#include "run_tool.h"
 #include "json_fields.h"
 #include "kernel_outcome.h"
 #include "report.h"

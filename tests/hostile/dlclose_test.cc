@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "hostile/child_process.h"
+#include "child_process.h"
 #include "lookupffn/lookupffn.h"
 
 namespace lookupffn::hostile {

@@ -6,8 +6,8 @@
 #include <thread>
 #include <vector>
 
-#include "hostile/child_process.h"
-#include "hostile/small_layer.h"
+#include "child_process.h"
+#include "small_layer.h"
 #include "lookupffn/lookupffn.hpp"
 
 namespace lookupffn::hostile {

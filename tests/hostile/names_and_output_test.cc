@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "atomic_file.h"
-#include "hostile/run_tool.h"
+#include "run_tool.h"
 #include "json_fields.h"
 #include "lookupffn/lookupffn.hpp"
 #include "safetensors.h"

@@ -7,8 +7,8 @@
 #include <cstdlib>
 #include <string>
 
-#include "hostile/child_process.h"
-#include "hostile/small_layer.h"
+#include "child_process.h"
+#include "small_layer.h"
 #include "kernel_stack.h"
 #include "lookupffn/lookupffn.hpp"
 #include "threads.h"

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "hostile/child_process.h"
+#include "child_process.h"
 #include "lookupffn/lookupffn.hpp"
 #include "reference/layer.h"
 #include "scratch_folder.h"

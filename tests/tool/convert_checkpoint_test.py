@@ -22,7 +22,7 @@ except ImportError as error:
     print(f"skipped: {error}")
     sys.exit(77)
 
-CONVERTER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "scripts", "convert_checkpoint.py")
+CONVERTER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "scripts", "convert_checkpoint.py")
 spec = importlib.util.spec_from_file_location("convert_checkpoint", CONVERTER)
 convert_checkpoint = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(convert_checkpoint)

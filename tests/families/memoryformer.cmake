@@ -12,7 +12,7 @@ set(memoryformer_bf16_shape "family=memoryformer tables=40 bits=4 d_in=224 d_out
 lookupffn_add_kernels(memoryformer_bf16_kernels SHAPES ${memoryformer_bf16_shape} ISAS ${LOOKUPFFN_ISAS} PROJECTION_TYPES bf16 bf16x3)
 target_link_libraries(family_memoryformer_test PRIVATE memoryformer_kernels memoryformer_bf16_kernels)
 
-file(GLOB cases CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/data/families/memoryformer.*.safetensors)
+file(GLOB cases CONFIGURE_DEPENDS ${tests_source_dir}/data/families/memoryformer.*.safetensors)
 foreach(case IN LISTS cases)
   string(REGEX REPLACE ".*/memoryformer[.](.*)[.]safetensors" "\\1" name ${case})
   lookupffn_add_kernels(memoryformer_${name} MODEL ${case} ISAS ${LOOKUPFFN_ISAS})

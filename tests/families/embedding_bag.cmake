@@ -1,4 +1,4 @@
-# Specialised kernels for families/embedding_bag_test.cc: rows of the widths that its layers are
+# Specialised kernels for embedding_bag_test.cc: rows of the widths that its layers are
 # packed to, of one tile and of several.
 include(${PROJECT_SOURCE_DIR}/cmake/LookupffnAddKernels.cmake)
 lookupffn_add_kernels(embedding_bag_kernels

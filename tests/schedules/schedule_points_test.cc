@@ -11,6 +11,7 @@
 #include <random>
 #include <regex>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -28,9 +29,18 @@
 namespace lookupffn {
 namespace {
 
+// A generator's source, in its family's folder.
+std::string generator_source(const std::string& kernel) {
+  for (const auto& family : std::filesystem::directory_iterator(LOOKUPFFN_GENERATOR_SOURCES)) {
+    const std::filesystem::path path = family.path() / "generator" / (kernel + "_generator.cc");
+    if (std::filesystem::exists(path)) return read_file(path.string());
+  }
+  throw std::runtime_error("no family has a generator of " + kernel);
+}
+
 // Names of GeneratorParams from a generator's source, between two texts.
 std::set<std::string> generator_parameters(const std::string& kernel, const std::string& from, const std::string& to) {
-  const std::string source = read_file(std::string(LOOKUPFFN_GENERATOR_SOURCES) + "/" + kernel + "_generator.cc");
+  const std::string source = generator_source(kernel);
   const size_t begin = source.find(from), end = source.find(to, begin);
   EXPECT_NE(end, std::string::npos) << kernel;
   const std::string part = source.substr(begin, end - begin);
@@ -61,8 +71,7 @@ TEST(ScheduleSpaces, HaveTheGeneratorsParameters) {
 
 // A generator's source without comments, what its strings say, and the bodies of functions called schedule...
 std::string code_without_schedules(const std::string& kernel) {
-  std::string code = read_file(std::string(LOOKUPFFN_GENERATOR_SOURCES) + "/" + kernel + "_generator.cc");
-  code = std::regex_replace(code, std::regex("//[^\n]*|\"[^\"\n]*\""), "");
+  std::string code = std::regex_replace(generator_source(kernel), std::regex("//[^\n]*|\"[^\"\n]*\""), "");
   const std::regex head("void (\\w+::)?schedule\\w*\\([^;{]*\\{");
   for (std::smatch match; std::regex_search(code, match, head);) {
     const size_t begin = size_t(match.position(0));

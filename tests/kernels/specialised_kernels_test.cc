@@ -1,5 +1,5 @@
 // Kernels generated for a shape, against the reference and on every ISA of this machine. Shapes and libraries come
-// from kernels.cmake.
+// from CMakeLists.txt.
 #include <gtest/gtest.h>
 
 #include <cstdint>
