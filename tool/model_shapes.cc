@@ -49,7 +49,10 @@ std::vector<std::string> resolve_isas(const std::vector<std::string>& names) {
       for (const lookupffn_isa_info& info : built) add_once(&isas, std::string(info.name));
     } else if (name == "native") {
       const auto widest = std::find_if(built.rbegin(), built.rend(), [](const auto& info) { return info.runnable; });
-      if (widest == built.rend()) throw std::runtime_error("this machine runs none of the ISAs " + list);
+      if (widest == built.rend()) {
+        throw std::runtime_error("this machine runs none of the ISAs " + list + "; name that of another machine: --isa " +
+                                 built.front().name);
+      }
       add_once(&isas, std::string(widest->name));
     } else {
       if (std::none_of(built.begin(), built.end(), [&](const auto& info) { return name == info.name; })) {

@@ -1,5 +1,4 @@
-// ISAs: listing, forcing by API and by LOOKUPFFN_ISA, names that cannot be had. Where qemu's user emulation is
-// installed, a processor without AVX is tried too: an error, never a SIGILL.
+// ISAs: listing, forcing by API and by LOOKUPFFN_ISA, names that cannot be had. Other CPUs: dispatch/emulated_cpus_test.cc.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -21,14 +20,12 @@ namespace {
 
 const std::string kGolden = std::string(LOOKUPFFN_TEST_DATA) + "/golden/bh4_d64_t40_b4";
 
-ProcessResult tool_with(const std::string& isa, const std::vector<std::string>& arguments,
-                        std::vector<std::string> before = {}) {
-  before.push_back(LOOKUPFFN_TEST_TOOL);
-  before.insert(before.end(), arguments.begin(), arguments.end());
+ProcessResult tool_with(const std::string& isa, std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), LOOKUPFFN_TEST_TOOL);
   ProcessOptions options;
   options.time_limit_seconds = 300;
   options.environment = {{"LOOKUPFFN_ISA", isa}};
-  return run_process(before, options);
+  return run_process(arguments, options);
 }
 
 class Isa : public testing::Test {
@@ -131,45 +128,6 @@ TEST_F(Isa, EnvironmentDecides) {
   EXPECT_NE(result.exit_status, 0);
   EXPECT_NE(result.err.find("'sse5'"), std::string::npos) << result.err;
   EXPECT_NE(result.err.find("LOOKUPFFN_ISA"), std::string::npos) << result.err;
-}
-
-// ---- a processor of 2008, with SSE 4.2 and no AVX ----
-
-class Emulated : public testing::Test {
- protected:
-  void SetUp() override {
-    if (LOOKUPFFN_TEST_SANITIZER[0]) GTEST_SKIP() << "sanitizers do not run under qemu";
-    qemu_ = find_program("qemu-x86_64");
-    if (qemu_.empty()) qemu_ = find_program("qemu-x86_64-static");
-    if (qemu_.empty()) GTEST_SKIP() << "no qemu-x86_64 (apt install qemu-user)";
-  }
-  ProcessResult on_nehalem(const std::string& isa, const std::vector<std::string>& arguments) {
-    return tool_with(isa, arguments, {qemu_, "-cpu", "Nehalem"});
-  }
-  std::string qemu_;
-};
-
-TEST_F(Emulated, PlainestIsaRuns) {
-  const ProcessResult result =
-      on_nehalem("sse41", {"verify", kGolden + ".model.safetensors", kGolden + ".io.safetensors", "--threads", "2"});
-  EXPECT_TRUE(result.ok()) << result.what_happened() << result.err;
-  EXPECT_NE(result.out.find("sse41, generic"), std::string::npos) << result.out;
-}
-
-TEST_F(Emulated, AutomaticChoiceRuns) {
-  const ProcessResult result = on_nehalem("", {"verify", kGolden + ".model.safetensors", kGolden + ".io.safetensors"});
-  EXPECT_TRUE(result.ok()) << result.what_happened() << result.err;
-  EXPECT_NE(result.out.find("sse41, generic"), std::string::npos) << result.out;
-}
-
-TEST_F(Emulated, WiderIsasAreErrors) {
-  for (const char* isa : {"avx2", "avx512", "avx512_bf16", "avx512_amx"}) {
-    const ProcessResult result = on_nehalem(isa, {"verify", kGolden + ".model.safetensors", kGolden + ".io.safetensors"});
-    EXPECT_EQ(result.end, ProcessResult::End::kExited) << isa << ": " << result.what_happened();
-    EXPECT_EQ(result.exit_status, 1) << isa;
-    EXPECT_NE(result.err.find("does not run here"), std::string::npos) << result.err;
-    EXPECT_NE(result.err.find(isa), std::string::npos) << result.err;
-  }
 }
 
 }  // namespace

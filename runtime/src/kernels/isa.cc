@@ -55,13 +55,14 @@ const char* environment_choice() {
   return choice.empty() ? nullptr : choice.c_str();
 }
 
+// What may be asked for instead, for messages.
 std::string runnable_names() {
   std::string names;
   for (size_t i = 0; i < kIsaCount; ++i) {
     if (*isa_missing(i) || !generic_kernels_built_for(kIsas[i].name)) continue;
     names += (names.empty() ? "" : ", ") + std::string(kIsas[i].name);
   }
-  return names.empty() ? "none" : names;
+  return names.empty() ? "this machine runs no ISA that is built into this library" : "choose one of: " + names;
 }
 
 // `origin` is how the name was given, for the message.
@@ -69,17 +70,16 @@ size_t checked(const char* name, const std::string& origin) {
   for (size_t i = 0; i < kIsaCount; ++i) {
     if (std::strcmp(kIsas[i].name, name) != 0) continue;
     if (!generic_kernels_built_for(name)) {
-      throw Failure(LOOKUPFFN_UNSUPPORTED_ISA, "ISA '" + std::string(name) + "'" + origin +
-                                                   " is not built into this library; choose one of: " + runnable_names());
+      throw Failure(LOOKUPFFN_UNSUPPORTED_ISA,
+                    "ISA '" + std::string(name) + "'" + origin + " is not built into this library; " + runnable_names());
     }
     if (*isa_missing(i)) {
       throw Failure(LOOKUPFFN_UNSUPPORTED_ISA, "ISA '" + std::string(name) + "'" + origin + " does not run here (" +
-                                                   isa_missing(i) + "); choose one of: " + runnable_names());
+                                                   isa_missing(i) + "); " + runnable_names());
     }
     return i;
   }
-  throw Failure(LOOKUPFFN_UNSUPPORTED_ISA,
-                "there is no ISA '" + std::string(name) + "'" + origin + "; choose one of: " + runnable_names());
+  throw Failure(LOOKUPFFN_UNSUPPORTED_ISA, "there is no ISA '" + std::string(name) + "'" + origin + "; " + runnable_names());
 }
 
 // The widest ISA that runs here of those narrower than the one at `end`; kIsaCount: none.
