@@ -1,0 +1,47 @@
+"""LookupFFN layers on a CPU: open a model file, pack a layer, run it on NumPy arrays.
+
+    import lookupffn, numpy
+
+    model = lookupffn.Model("model.safetensors")
+    layer = model.pack(model.layers[0].prefix)
+    y = layer.forward(numpy.zeros((5, layer.shape.d_in), numpy.float32))
+
+With PyTorch there is more: lookupffn.ops (torch.ops.lookupffn.*), lookupffn.nn, lookupffn.optim and lookupffn.replace().
+"""
+
+from __future__ import annotations
+
+from .layer import Layer, LayerInfo, LayerShape
+from .library import Error
+from .model import Model
+from .system import (
+    Isa,
+    Threads,
+    WeightType,
+    active_isa,
+    default_thread_count,
+    force_isa,
+    isas,
+    load_kernels,
+    version,
+    weight_types,
+)
+
+__version__ = version()
+__all__ = [
+    "Error",
+    "Isa",
+    "Layer",
+    "LayerInfo",
+    "LayerShape",
+    "Model",
+    "Threads",
+    "WeightType",
+    "active_isa",
+    "default_thread_count",
+    "force_isa",
+    "isas",
+    "load_kernels",
+    "version",
+    "weight_types",
+]

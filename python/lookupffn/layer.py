@@ -1,0 +1,263 @@
+"""A packed layer: what runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import library
+from .arrays import address, contiguous, rows_of
+from .library import c, check, text
+from .system import TYPE_NAMES, Threads
+
+
+@dataclass(frozen=True)
+class LayerShape:
+    """The sizes of a layer. docs/families.md of the project says what the families compute."""
+
+    prefix: str
+    """What its tensors' names begin with: "encoder.layer.3.FFN.", or ""."""
+    family: str
+    """ "lookupffn", "memoryformer", "embedding_bag" or "fff"."""
+    projection: str | None
+    """How z is made: "dense", "bh4", or None where there is no such thing."""
+    d_in: int
+    """Floats of a row of x; 0: the layer takes ids."""
+    d_out: int
+    """Floats of a row of y."""
+    tables: int
+    bits: int
+    """Of a code that is made of signs, rows = 2^bits; else 0."""
+    rows: int
+    """Of a table."""
+    lookups: int
+    """Rows that a token adds up: codes and scores are [tokens, lookups]; 0: as many as it has ids."""
+    block: int
+    """bh4: edge of a block; fff: hidden width of a leaf; else 0."""
+    repeats: int
+    """bh4: how often d_in, rounded up to a power of two, is projected; else 0."""
+    decay: float
+    """bh4: the share of the projected values in z; else 1."""
+    layer_norm_eps: float
+    """What LayerNorm adds to the variance; 0: there is no LayerNorm."""
+
+    @classmethod
+    def _of(cls, shape: library.Shape) -> LayerShape:
+        return cls(
+            text(shape.prefix),
+            text(shape.family),
+            library.PROJECTIONS[shape.projection],
+            shape.d_in,
+            shape.d_out,
+            shape.tables,
+            shape.bits,
+            shape.rows,
+            shape.lookups,
+            shape.block,
+            shape.repeats,
+            shape.decay,
+            shape.layer_norm_eps,
+        )
+
+
+@dataclass(frozen=True)
+class LayerInfo:
+    """What a packed layer runs on and weighs."""
+
+    isa: str
+    """The ISA that it was packed for."""
+    table_type: str
+    projection_type: str
+    specialised: bool
+    """It runs on kernels made for its shape; False: on generic ones."""
+    fallback: str
+    """Why it is generic where specialised was possible, or ""."""
+    kernels: str
+    """One line: kernel library and schedule record per batch class."""
+    table_bytes: int
+    projection_bytes: int
+    packed_bytes: int
+    """All that the layer holds."""
+    huge_page_bytes: int
+    """Of those, how much the system was asked to hold in huge pages."""
+    pack_seconds: float
+
+
+class Layer:
+    """A packed layer, made by Model.pack. Immutable; it may be shared between Python threads, and its calls let other
+    Python threads run. It needs the model no more.
+
+    Arrays are NumPy arrays of the dtype that a method names, else TypeError. Shapes are those that it names, else ValueError.
+    Inputs are read where they lie and outputs written where they lie: nothing is copied, and what would have to be copied is
+    a ValueError. The library's own refusals are lookupffn.Error.
+    """
+
+    shape: LayerShape
+    info: LayerInfo
+
+    def __init__(self, handle: int) -> None:
+        """Takes over a lookupffn_layer. Use Model.pack."""
+        self._handle = handle
+        described = library.LayerInfo()
+        check(c.lookupffn_layer_describe(handle, described))
+        self.shape = LayerShape._of(described.shape)
+        self.info = LayerInfo(
+            text(described.isa),
+            TYPE_NAMES[described.table_type],
+            TYPE_NAMES[described.projection_type],
+            bool(described.specialised),
+            text(described.fallback),
+            text(described.kernels),
+            described.table_bytes,
+            described.projection_bytes,
+            described.packed_bytes,
+            described.huge_page_bytes,
+            described.pack_seconds,
+        )
+
+    def __del__(self, free=c.lookupffn_layer_free) -> None:
+        if getattr(self, "_handle", None) is not None:
+            free(self._handle)
+            self._handle = None
+
+    def __repr__(self) -> str:
+        s = self.shape
+        return (
+            f"<lookupffn.Layer '{s.prefix}': {s.family}, {s.d_in} to {s.d_out}, {s.tables} tables of {s.rows} rows,"
+            f" {self.info.table_type}, {self.info.isa}>"
+        )
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """forward(x)"""
+        return self.forward(x)
+
+    def forward(
+        self, x: np.ndarray, out: np.ndarray | None = None, *, residual: bool = False, threads: Threads | None = None
+    ) -> np.ndarray:
+        """y = layer(x), row by row.
+
+        x: float32 [..., d_in]. Contiguous, or of two dimensions with rows that are each contiguous.
+        out: float32 [..., d_out] to write y to, with the same leading dimensions; it may be x itself, and must not overlap it
+            otherwise. None: a new array.
+        residual: y = x + layer(x), for d_in = d_out.
+        threads: None: the process's default pool. A row's bits depend neither on the threads nor on the other rows.
+
+        Returns y, which is `out` where that was given. A row of x that is not finite gives a row of y that is not finite.
+        """
+        shape = self.shape
+        x_address, x_stride, tokens = rows_of("x", x, shape.d_in, "d_in") if shape.d_in else _takes_ids()
+        y_shape = (*x.shape[:-1], shape.d_out)
+        if out is None:
+            out = np.empty(y_shape, np.float32)
+            y_address, y_stride = address(out), shape.d_out
+        else:
+            y_address, y_stride, _ = rows_of("out", out, shape.d_out, "d_out", writable=True)
+            if out.shape != y_shape:
+                raise ValueError(f"out has shape {out.shape}; for x of shape {x.shape} it takes {y_shape}")
+        flags = library.ADD_RESIDUAL if residual else 0
+        self._forward(x_address, x_stride, y_address, y_stride, tokens, flags, threads)
+        return out
+
+    def _forward(self, x: int, x_stride: int, y: int, y_stride: int, tokens: int, flags: int, threads: Threads | None) -> None:
+        """lookupffn_forward on addresses."""
+        pool = None if threads is None else threads._handle
+        status = c.lookupffn_forward(self._handle, pool, x, x_stride, y, y_stride, tokens, flags)
+        if status:
+            check(status)
+
+    def forward_ids(
+        self,
+        ids: np.ndarray,
+        offsets: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
+        out: np.ndarray | None = None,
+        *,
+        mean: bool = False,
+        threads: Threads | None = None,
+    ) -> np.ndarray:
+        """Of layers that take ids (shape.d_in is 0): y[b, :] = the sum of weight * row over the ids of bag b.
+
+        ids: int64 [count], contiguous, 0 to rows - 1 each; or [bags, ids of a bag], then without offsets.
+        offsets: int64 [bags], ascending: bag b is ids[offsets[b]] up to where the next begins, the last up to `count`.
+        weights: float32, shaped like ids; None: all 1.
+        out: float32 [bags, d_out]; None: a new array.
+        mean: the mean of a bag's rows, 0 of none, in place of the sum; it goes without weights.
+
+        Returns y [bags, d_out].
+        """
+        ids = contiguous("ids", ids, np.int64)
+        if ids.ndim == 2 and offsets is None:
+            offsets = np.arange(ids.shape[0], dtype=np.int64) * ids.shape[1]
+        elif ids.ndim != 1 or offsets is None:
+            raise ValueError(f"ids has shape {ids.shape}; it takes [count] with offsets, or [bags, ids of a bag] without")
+        offsets = contiguous("offsets", offsets, np.int64, (len(offsets),))
+        if weights is not None:
+            weights = contiguous("weights", weights, np.float32, ids.shape)
+        bags, d_out = len(offsets), self.shape.d_out
+        if out is None:
+            out = np.empty((bags, d_out), np.float32)
+        y_address, y_stride, rows = rows_of("out", out, d_out, "d_out", writable=True)
+        if rows != bags:
+            raise ValueError(f"out has shape {out.shape}; for {bags} bags it takes {(bags, d_out)}")
+        check(
+            c.lookupffn_forward_ids(
+                self._handle,
+                None if threads is None else threads._handle,
+                address(ids),
+                ids.size,
+                address(offsets),
+                bags,
+                None if weights is None else address(weights),
+                y_address,
+                y_stride,
+                library.MEAN if mean else 0,
+            )
+        )
+        return out
+
+    def hash(self, x: np.ndarray, *, threads: Threads | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """The first half of a forward: which rows, and how much of each.
+
+        x: float32 [..., d_in], as for forward.
+
+        Returns code, int32 [..., lookups], and score, float32 [..., lookups]. Raises Error where a layer takes ids.
+        """
+        shape = self.shape
+        x_address, x_stride, tokens = rows_of("x", x, shape.d_in, "d_in") if shape.d_in else _takes_ids()
+        code = np.empty((*x.shape[:-1], shape.lookups), np.int32)
+        score = np.empty(code.shape, np.float32)
+        pool = None if threads is None else threads._handle
+        check(c.lookupffn_hash(self._handle, pool, x_address, x_stride, address(code), address(score), tokens))
+        return code, score
+
+    def gather(
+        self, code: np.ndarray, score: np.ndarray, out: np.ndarray | None = None, *, threads: Threads | None = None
+    ) -> np.ndarray:
+        """The second half: y = bias + sum over t of score[..., t] * table[t, code[..., t], :].
+
+        code: int32 [..., lookups], contiguous, 0 to rows - 1 each, else Error.
+        score: float32, shaped like code, contiguous; from 0 on.
+        out: float32 [..., d_out]; None: a new array.
+
+        Returns y [..., d_out]. Raises Error where a layer has no rows to gather.
+        """
+        shape = self.shape
+        code = contiguous("code", code, np.int32)
+        if code.ndim == 0 or code.shape[-1] != shape.lookups or shape.lookups == 0:
+            raise ValueError(f"code has shape {code.shape}; it takes [..., lookups] with lookups = {shape.lookups}")
+        score = contiguous("score", score, np.float32, code.shape)
+        tokens = code.size // shape.lookups
+        y_shape = (*code.shape[:-1], shape.d_out)
+        if out is None:
+            out = np.empty(y_shape, np.float32)
+        y_address, y_stride, _ = rows_of("out", out, shape.d_out, "d_out", writable=True)
+        if out.shape != y_shape:
+            raise ValueError(f"out has shape {out.shape}; for code of shape {code.shape} it takes {y_shape}")
+        pool = None if threads is None else threads._handle
+        check(c.lookupffn_gather(self._handle, pool, address(code), address(score), y_address, y_stride, tokens))
+        return out
+
+
+def _takes_ids() -> tuple[int, int, int]:
+    raise ValueError("this layer takes ids, no x: call forward_ids")
