@@ -3,6 +3,8 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <locale>
+#include <sstream>
 
 #include "failure.h"
 #include "float_types.h"
@@ -16,12 +18,24 @@ std::string shape_text(const std::vector<size_t>& shape) {
   return text + "]";
 }
 
+// The whole text as a number, in no locale, unlike strtod.
+bool parse_double(const std::string& text, double& value) {
+#if defined(__cpp_lib_to_chars)
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  return error == std::errc() && stop == end;
+#else  // LLVM's library before 20 reads whole numbers only
+  if (text.find_first_not_of("+-.0123456789eE") != std::string::npos || text[0] == '+') return false;
+  std::istringstream stream(text);
+  stream.imbue(std::locale::classic());
+  return stream >> value && stream.peek() == std::istringstream::traits_type::eof();
+#endif
+}
+
 // The whole text as a finite float.
 bool parse_float(const std::string& text, float& value) {
   double wide = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, wide);  // no locale, unlike strtod
-  if (error != std::errc() || stop != end || !(std::abs(wide) <= std::numeric_limits<float>::max())) return false;
+  if (!parse_double(text, wide) || !(std::abs(wide) <= std::numeric_limits<float>::max())) return false;
   value = static_cast<float>(wide);
   return true;
 }
