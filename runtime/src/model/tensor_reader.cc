@@ -1,10 +1,11 @@
 #include "tensor_reader.h"
 
+#include <locale.h>
+#include <stdlib.h>
+
 #include <charconv>
 #include <cmath>
 #include <limits>
-#include <locale>
-#include <sstream>
 
 #include "failure.h"
 #include "float_types.h"
@@ -25,10 +26,11 @@ bool parse_double(const std::string& text, double& value) {
   const auto [stop, error] = std::from_chars(text.data(), end, value);
   return error == std::errc() && stop == end;
 #else  // LLVM's library before 20 reads whole numbers only
-  if (text.find_first_not_of("+-.0123456789eE") != std::string::npos || text[0] == '+') return false;
-  std::istringstream stream(text);
-  stream.imbue(std::locale::classic());
-  return stream >> value && stream.peek() == std::istringstream::traits_type::eof();
+  static const locale_t classic = newlocale(LC_ALL_MASK, "C", nullptr);
+  if (text.empty() || text[0] == '+' || text.find_first_not_of("+-.0123456789eE") != std::string::npos) return false;
+  char* stop = nullptr;
+  value = strtod_l(text.c_str(), &stop, classic);
+  return stop == text.c_str() + text.size();
 #endif
 }
 
