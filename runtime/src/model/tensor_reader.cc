@@ -1,5 +1,8 @@
 #include "tensor_reader.h"
 
+#include <locale.h>
+#include <stdlib.h>
+
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -16,12 +19,25 @@ std::string shape_text(const std::vector<size_t>& shape) {
   return text + "]";
 }
 
+// The whole text as a number, in no locale, unlike strtod.
+bool parse_double(const std::string& text, double& value) {
+#if defined(__cpp_lib_to_chars)
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  return error == std::errc() && stop == end;
+#else  // LLVM's library before 20 reads whole numbers only
+  static const locale_t classic = newlocale(LC_ALL_MASK, "C", nullptr);
+  if (text.empty() || text[0] == '+' || text.find_first_not_of("+-.0123456789eE") != std::string::npos) return false;
+  char* stop = nullptr;
+  value = strtod_l(text.c_str(), &stop, classic);
+  return stop == text.c_str() + text.size();
+#endif
+}
+
 // The whole text as a finite float.
 bool parse_float(const std::string& text, float& value) {
   double wide = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, wide);  // no locale, unlike strtod
-  if (error != std::errc() || stop != end || !(std::abs(wide) <= std::numeric_limits<float>::max())) return false;
+  if (!parse_double(text, wide) || !(std::abs(wide) <= std::numeric_limits<float>::max())) return false;
   value = static_cast<float>(wide);
   return true;
 }
