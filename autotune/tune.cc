@@ -183,7 +183,7 @@ TuneResult tune(const TuneOptions& options, std::FILE* out) {
   record_dirs.push_back(options.out);
   TuneRun run(options, log, build, runner, progress);
   run.caches = caches;
-  run.known = recorded_schedules(record_dirs);
+  run.known = recorded_schedules(record_dirs, spaces);
   run.trials = log.content().trials;
   run.provenance.cpu = machine.cpu;
   run.provenance.caches = machine.caches;

@@ -19,17 +19,20 @@
 #include "measured_code.h"
 #include "on_interrupt.h"
 #include "option_checks.h"
+#include "schedule_points.h"
 #include "schedule_record.h"
 #include "schedule_spaces.h"
 #include "trial/candidate_build.h"
+#include "weight_types.h"
+#include "workload.h"
 
 namespace lookupffn {
 namespace {
 
 struct SchedulesOptions {
   bool json = false, no_code = false;
-  std::string isa, generator;
-  std::vector<std::string> schedules;
+  std::string isa, generator, points;
+  std::vector<std::string> schedules, table_types = {"f32"}, projection_types = {"f32"};
 };
 
 struct Entry {
@@ -66,6 +69,7 @@ Entry assess(const std::string& path, const ScheduleSpaces& spaces, const Machin
       const ScheduleSpace::BatchClass& batch = space.batch_class(spec.batch_class);
       spec.min_tokens = batch.min_tokens;
       spec.max_tokens = batch.max_tokens;
+      entry.record->schedule = space.completed(entry.record->schedule);
     }
   } catch (const std::runtime_error& error) {
     entry.fault = error.what();
@@ -206,7 +210,32 @@ void add_schedules_command(CLI::App& app) {
       ->add_option("--schedules", options->schedules,
                    "directory with tuned schedules, looked at before lookupffn's own; may be repeated")
       ->allow_extra_args(false);
-  command->callback([options] { list(*options); });
+  std::string names;
+  for (const Workload& workload : workloads()) names += (names.empty() ? "" : ", ") + workload.name;
+  CLI::Option* points = command->add_option(
+      "--points", options->points,
+      "instead: how many schedules there are to choose from (points of the space) for each kernel and batch class of a model "
+      "file, of a workload (" +
+          names + ") or of a shape as \"d_in=512 tables=128 ...\"; of --isa, or this machine's widest");
+  points->check(not_empty());
+  command->add_option("--table-type", options->table_types, "with --points: table types, separated by commas; default f32")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->needs(points)
+      ->check(CLI::IsMember(weight_type_names(WeightRole::kTables)));
+  command->add_option("--projection-type", options->projection_types, "with --points: projection types, likewise; default f32")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->needs(points)
+      ->check(CLI::IsMember(weight_type_names(WeightRole::kProjections)));
+  command->callback([options] {
+    if (options->points.empty()) {
+      list(*options);
+    } else {
+      print_points({options->points, options->isa, options->table_types, options->projection_types, options->json},
+                   ScheduleSpaces(find_schedules(options->schedules)));
+    }
+  });
 }
 
 }  // namespace lookupffn

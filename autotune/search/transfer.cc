@@ -30,13 +30,13 @@ double schedule_unlikeness(const Schedule& a, const Schedule& b) {
 
 }  // namespace
 
-std::vector<KnownSchedule> recorded_schedules(const std::vector<std::string>& schedules_dirs) {
+std::vector<KnownSchedule> recorded_schedules(const std::vector<std::string>& schedules_dirs, const ScheduleSpaces& spaces) {
   std::vector<KnownSchedule> known;
   for (const std::string& directory : schedules_dirs) {
     for (const std::string& path : record_files(directory)) {
       try {
         const ScheduleRecord record = load_record(path);
-        known.push_back({record.spec, record.schedule});
+        known.push_back({record.spec, spaces.of(record.spec.kernel).completed(record.schedule)});
       } catch (const std::exception&) {
         // A hint that cannot be read is no hint; `lookupffn schedules` reports it.
       }

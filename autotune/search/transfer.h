@@ -9,6 +9,7 @@
 #include "kernel_spec.h"
 #include "legal_schedules.h"
 #include "schedule.h"
+#include "schedule_spaces.h"
 
 namespace lookupffn {
 
@@ -17,8 +18,8 @@ struct KnownSchedule {
   Schedule schedule;
 };
 
-// The schedules of all records in these directories that can be read, of every ISA and shape.
-std::vector<KnownSchedule> recorded_schedules(const std::vector<std::string>& schedules_dirs);
+// The schedules of all records in these directories that can be read, of every ISA and shape, completed by their spaces.
+std::vector<KnownSchedule> recorded_schedules(const std::vector<std::string>& schedules_dirs, const ScheduleSpaces& spaces);
 
 // How unlike two kernels are, 0 for the same; infinite for different generators.
 double unlikeness(const KernelSpec& a, const KernelSpec& b);

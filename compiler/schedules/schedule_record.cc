@@ -258,7 +258,7 @@ static ChosenSchedule choose_of_isa(const std::vector<std::string>& schedules_di
   };
   const Candidate& best = *std::min_element(candidates.begin(), candidates.end(), better);
   for (const std::string& refusal : refusals) chosen.notes.push_back(refusal + ": " + best.name + " is used");
-  chosen.schedule = best.record.schedule;
+  chosen.schedule = space->completed(best.record.schedule);
   chosen.record_path = best.path;
   chosen.record_name = best.name;
   chosen.record_isa = best.record.spec.isa;

@@ -148,6 +148,12 @@ ScheduleSpace ScheduleSpace::parse(const std::string& json_text, const std::stri
         parameter.values.push_back(value_text(value));
       }
       if (parameter.values.empty()) throw std::runtime_error("parameter '" + parameter.name + "' has no values");
+      if (entry.contains("neutral")) {
+        parameter.neutral = value_text(entry.at("neutral"));
+        if (std::find(parameter.values.begin(), parameter.values.end(), parameter.neutral) == parameter.values.end()) {
+          throw std::runtime_error("parameter '" + parameter.name + "' has a neutral value that is none of its values");
+        }
+      }
       const std::set<std::string> distinct(parameter.values.begin(), parameter.values.end());
       if (distinct.size() != parameter.values.size()) {
         throw std::runtime_error("parameter '" + parameter.name + "' has a value twice");
@@ -155,7 +161,8 @@ ScheduleSpace ScheduleSpace::parse(const std::string& json_text, const std::stri
       if (!parameter_names.insert(parameter.name).second) {
         throw std::runtime_error("parameter '" + parameter.name + "' is there twice");
       }
-      essence["parameters"].push_back({parameter.name, parameter.values});
+      Json& described = essence["parameters"].emplace_back(Json{parameter.name, parameter.values});
+      if (!parameter.neutral.empty()) described.push_back(parameter.neutral);
       space.parameters_.push_back(std::move(parameter));
     }
     if (json.contains("definitions")) {
@@ -179,7 +186,8 @@ ScheduleSpace ScheduleSpace::parse(const std::string& json_text, const std::stri
       essence["conditions"].push_back(space.rules_.back().condition.expression());
     }
     for (const Json& entry : member(json, "defaults", Json::value_t::array)) {
-      Default choice{Condition(text_member(entry, "when")), schedule_from(member(entry, "schedule", Json::value_t::object))};
+      Default choice{Condition(text_member(entry, "when")),
+                     space.completed(schedule_from(member(entry, "schedule", Json::value_t::object)))};
       check_names(choice.when, parameter_names, "a default's condition");
       std::string why;
       if (!space.complete(choice.schedule, &why)) throw std::runtime_error("a default is no schedule: " + why);
@@ -193,6 +201,13 @@ ScheduleSpace ScheduleSpace::parse(const std::string& json_text, const std::stri
   } catch (const std::exception& error) {
     throw std::runtime_error("'" + name + "' is no schedule space: " + error.what());
   }
+}
+
+Schedule ScheduleSpace::completed(Schedule schedule) const {
+  for (const Parameter& parameter : parameters_) {
+    if (!parameter.neutral.empty()) schedule.emplace(parameter.name, parameter.neutral);
+  }
+  return schedule;
 }
 
 bool ScheduleSpace::complete(const Schedule& schedule, std::string* why) const {
@@ -247,7 +262,8 @@ Variables ScheduleSpace::fixed_variables(const KernelSpec& spec) const {
   return variables;
 }
 
-bool ScheduleSpace::legal(const KernelSpec& spec, const Schedule& schedule, std::string* why) const {
+bool ScheduleSpace::legal(const KernelSpec& spec, const Schedule& given, std::string* why) const {
+  const Schedule schedule = completed(given);
   if (!complete(schedule, why)) return false;
   Variables variables = fixed_variables(spec);
   for (const auto& [name, value] : schedule) variables[name] = parameter_value(value);

@@ -11,7 +11,8 @@
 //
 // A batch class is a range of numbers of tokens that has a kernel of its own; without "classes" there is one, "any".
 // A parameter with "needs_threads": true is not searched on one thread; one with "step": 8 is given up last where
-// a default is not legal, see default_schedule().
+// a default is not legal, see default_schedule(). One with "neutral": 0 is younger than the kernel: a schedule that lacks it (a
+// record of before, a default) has this value, with which the kernel is what it was.
 // Variables in expressions: the parameters, the definitions, the problem's parameters, kernel, isa, class,
 // isa_vector_bytes, isa_vector_registers, isa_has_NAME and uses_NAME (the kernel itself does: used_capabilities()) for each of
 // registry/capabilities.def, NAME_bits for each parameter of the problem that names a weight type (table_type_bits), true and
@@ -39,6 +40,7 @@ class ScheduleSpace {
     std::vector<std::string> values;  // in the file's order; neighbours in it are alike
     bool needs_threads = false;       // one thread runs the same whatever the value
     uint64_t step = 1;                // how far a neighbouring value is, see default_schedule()
+    std::string neutral;              // of schedules that lack the parameter; "": they are incomplete
   };
 
   struct BatchClass {
@@ -61,7 +63,10 @@ class ScheduleSpace {
   // The class of a name. Throws std::runtime_error.
   const BatchClass& batch_class(const std::string& name) const;
 
-  // Every parameter has one of its values, none is missing, none is unknown, every condition holds.
+  // The schedule and, of parameters that it lacks, the neutral values where there are such.
+  Schedule completed(Schedule schedule) const;
+
+  // completed(schedule) has one of its values for every parameter, none is missing, none is unknown, every condition holds.
   // Where not, *why (may be null) says which and how, in one line.
   bool legal(const KernelSpec& spec, const Schedule& schedule, std::string* why = nullptr) const;
 

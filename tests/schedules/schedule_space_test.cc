@@ -85,6 +85,23 @@ TEST(ScheduleSpace, LegalSaysWhyNot) {
   EXPECT_EQ(why, "there is no parameter 'x'");
 }
 
+// A parameter that came later: what was written before has its neutral value.
+TEST(ScheduleSpace, WhatLacksAParameterHasItsNeutralValue) {
+  const std::string younger = with(kSpace, "\"values\": [1, 2, 4]}", "\"values\": [1, 2, 4], \"neutral\": 2}");
+  const std::string text =
+      with(younger, "{\"tile\": 8, \"order\": \"rows\", \"unroll\": 4}", "{\"tile\": 8, \"order\": \"rows\"}");
+  const ScheduleSpace space = ScheduleSpace::parse(text, "toy.json");
+  const Schedule old = {{"tile", "4"}, {"order", "rows"}};
+  EXPECT_EQ(canonical_text(space.completed(old)), "order=rows tile=4 unroll=2");
+  EXPECT_TRUE(space.legal(toy(8), old));
+  // Its conditions hold for that value, too.
+  EXPECT_FALSE(space.legal(toy(8), {{"tile", "2"}, {"order", "rows"}}));
+  EXPECT_EQ(canonical_text(space.default_schedule(toy(8))), "order=rows tile=8 unroll=2");
+  EXPECT_EQ(canonical_text(space.completed({{"unroll", "4"}})), "unroll=4");
+  EXPECT_NE(space.content_hash(), ScheduleSpace::parse(kSpace, "toy.json").content_hash());
+  EXPECT_NE(error_of(with(text, "\"neutral\": 2", "\"neutral\": 3")).find("'unroll' has a neutral value"), std::string::npos);
+}
+
 TEST(ScheduleSpace, DefaultsAreLegalForEveryProblem) {
   const ScheduleSpace space = ScheduleSpace::parse(kSpace, "toy.json");
   EXPECT_EQ(canonical_text(space.default_schedule(toy(8))), "order=rows tile=8 unroll=4");

@@ -6,15 +6,18 @@
 #include <filesystem>
 #include <fstream>
 #include <list>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "compiler_family.h"
 #include "reference/golden.h"
 #include "reference/layer.h"
 #include "reference/reference.h"
 #include "safetensors.h"
 #include "safetensors_writer.h"
+#include "schedule_spaces.h"
 #include "scratch_folder.h"
 #include "subprocess.h"
 
@@ -124,6 +127,38 @@ TEST(Tool, Types) {
     EXPECT_NE(table.out.find(type.at("description").get<std::string>()), std::string::npos);
     EXPECT_TRUE(type.at("for_tables").get<bool>() || type.at("for_projections").get<bool>());
   }
+}
+
+// Of each kernel of the model's layer, the legal schedules of its space.
+TEST(Tool, SchedulesPoints) {
+  const std::string model = kBh4 + ".model.safetensors";
+  const std::vector<std::string> arguments = {"schedules", "--points", model, "--isa", "avx2", "--table-type", "f32,i8"};
+  const ScheduleSpaces spaces({LOOKUPFFN_SCHEDULES});
+  const LayerShape shape = parse_layer_shape("d_in=64 tables=40 bits=4 block=16");
+  std::map<std::string, size_t> expected;
+  for (const char* type : {"f32", "i8"}) {
+    for (const KernelSpec& spec : layer_kernels(spaces, shape, "avx2", type, "f32")) {
+      expected[describe(spec)] = spaces.of(spec.kernel).enumerate(spec).size();
+    }
+  }
+  const ProcessResult result = tool(arguments);
+  ASSERT_TRUE(result.ok()) << result.err;
+  for (const auto& [kernel, points] : expected) {
+    EXPECT_NE(result.out.find(kernel + ": " + std::to_string(points) + " points\n"), std::string::npos) << result.out;
+  }
+  EXPECT_EQ(size_t(std::count(result.out.begin(), result.out.end(), '\n')), expected.size());
+  std::vector<std::string> as_json = arguments;
+  as_json.push_back("--json");
+  const nlohmann::json list = json_of(as_json);
+  ASSERT_EQ(list.size(), expected.size());
+  for (const auto& entry : list) {
+    const KernelSpec spec{entry.at("kernel"), entry.at("isa"), entry.at("batch_class"), entry.at("problem"), 0, 0};
+    EXPECT_EQ(entry.at("points"), expected.at(describe(spec)));
+  }
+  EXPECT_TRUE(tool({"schedules", "--points", "small512_t64", "--isa", "sse41"}).ok());
+  expect_error({"schedules", "--points", "/nonexistent/m.safetensors"}, {"/nonexistent/m.safetensors"});
+  expect_error({"schedules", "--points", "fast"}, {"fast", "small512_t128"});
+  expect_usage_error({"schedules", "--table-type", "i8"}, {"--points"});
 }
 
 TEST(Tool, Inspect) {
