@@ -1,6 +1,6 @@
-#include "fast_gelu.h"
-
 #include <math.h>
+
+#include "gelu.h"
 
 void add_bias_gelu(float* __restrict values, const float* __restrict bias, int count) {
   for (int i = 0; i < count; ++i) {

@@ -1,6 +1,6 @@
 // The hash with libxsmm's generated small matrix products for BH4's blocks. As strong as the library lets it
 // be: the within-block Hadamard transform is folded into the blocks beforehand, zero-padded blocks are
-// skipped in the first stage, and the rest is vectorised (bh4_steps.cc).
+// skipped in the first stage, and the rest is vectorised (bh4_steps_fast_math.cc).
 #include <libxsmm.h>
 #include <omp.h>
 
@@ -8,7 +8,7 @@
 #include <stdexcept>
 
 #include "bh4_steps.h"
-#include "contender.h"
+#include "compared_tables.h"
 #include "native_build.h"
 
 namespace lookupffn::bench {
@@ -16,12 +16,17 @@ namespace {
 
 class Libxsmm : public Contender {
  public:
-  explicit Libxsmm(const Setting& setting) : setting_(setting) {
+  Libxsmm(const ComparedTables& compared, const Setting& setting)
+      : layer_(compared.weights()),
+        shape_(layer_.shape),
+        padded_(reference::padded_width(shape_)),
+        x_(compared.ring.x),
+        threads_(setting.threads) {
     libxsmm_init();
     fold_weights();
-    code_.resize(setting.largest_call * workload().tables);
+    code_.resize(setting.largest_call * shape_.tables);
     score_.resize(code_.size());
-    scratch_.resize(setting.threads * 3 * kTile * workload().padded());
+    scratch_.resize(setting.threads * 3 * kTile * padded_);
   }
 
   void set_tokens(size_t tokens) override {
@@ -30,7 +35,7 @@ class Libxsmm : public Contender {
   }
 
   void run(Part, size_t first, size_t tokens) override {
-    const int tiles = static_cast<int>((tokens + kTile - 1) / kTile), threads = static_cast<int>(setting_.threads);
+    const int tiles = static_cast<int>((tokens + kTile - 1) / kTile), threads = static_cast<int>(threads_);
 #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
     for (int tile = 0; tile < tiles; ++tile) {
       const size_t from = tile * kTile, count = std::min<size_t>(kTile, tokens - from);
@@ -47,12 +52,10 @@ class Libxsmm : public Contender {
  private:
   static constexpr size_t kTile = 16;
 
-  const Workload& workload() const { return setting_.layer.workload; }
-
   // [repeats, 4, p/block, block (in), block (out)]: H_block W, transposed to libxsmm's column-major order.
   void fold_weights() {
-    const std::vector<float>& from = setting_.layer.weight;
-    const size_t block = workload().block;
+    const std::vector<float>& from = layer_.weight;
+    const size_t block = shape_.block;
     weight_.resize(from.size());
     for (size_t matrix = 0; matrix < from.size(); matrix += block * block) {
       for (size_t i = 0; i < block; ++i) {
@@ -71,8 +74,8 @@ class Libxsmm : public Contender {
   // block x block times block x tokens; tokens are padded() floats apart.
   libxsmm_smmfunction product(size_t tokens) const {
     if (tokens == 0) return nullptr;
-    const auto block = static_cast<libxsmm_blasint>(workload().block);
-    const auto padded = static_cast<libxsmm_blasint>(workload().padded());
+    const auto block = static_cast<libxsmm_blasint>(shape_.block);
+    const auto padded = static_cast<libxsmm_blasint>(padded_);
     const float one = 1, zero = 0;
     const libxsmm_smmfunction made = libxsmm_smmdispatch(block, static_cast<libxsmm_blasint>(tokens), block, &block, &padded,
                                                          &padded, &one, &zero, nullptr, nullptr);
@@ -81,15 +84,14 @@ class Libxsmm : public Contender {
   }
 
   void hash_tile(size_t ring_token, size_t token, size_t tokens, int thread) {
-    const SyntheticLayer& layer = setting_.layer;
-    const size_t d = workload().d, p = workload().padded(), block = workload().block, bits = workload().bits;
-    const size_t outputs = workload().tables * bits;
+    const size_t d = shape_.d_in, p = padded_, block = shape_.block, bits = shape_.bits, tables = shape_.tables;
+    const size_t outputs = tables * bits;
     const int n = static_cast<int>(tokens), width = static_cast<int>(p);
     const libxsmm_smmfunction multiply = tokens == kTile ? whole_ : tail_;
     float* h = &scratch_[thread * 3 * kTile * p];
-    layer_norm_tile(&setting_.ring.x[ring_token * d], layer.gamma.data(), layer.beta.data(), kLayerNormEps, h, n,
+    layer_norm_tile(&x_[ring_token * d], layer_.gamma.data(), layer_.beta.data(), shape_.layer_norm_eps, h, n,
                     static_cast<int>(d), width);
-    for (size_t r = 0; r < workload().repeats(); ++r) {
+    for (size_t r = 0; r < shape_.repeats; ++r) {
       const float* source = h;
       float* destination = h + kTile * p;
       for (size_t s = 0; s < 4; ++s) {
@@ -105,13 +107,17 @@ class Libxsmm : public Contender {
         destination = destination == h + kTile * p ? h + 2 * kTile * p : h + kTile * p;
       }
       const size_t used = std::min(p, outputs - r * p);
-      code_and_score_tile(source, h, &layer.projection_bias[r * p], kDecay, n, width, static_cast<int>(used),
-                          static_cast<int>(bits), &code_[token * workload().tables + r * p / bits],
-                          &score_[token * workload().tables + r * p / bits], static_cast<int>(workload().tables));
+      code_and_score_tile(source, h, &layer_.projection_bias[r * p], shape_.decay, n, width, static_cast<int>(used),
+                          static_cast<int>(bits), &code_[token * tables + r * p / bits], &score_[token * tables + r * p / bits],
+                          static_cast<int>(tables));
     }
   }
 
-  const Setting& setting_;
+  const reference::Layer& layer_;
+  const lookupffn_shape& shape_;
+  const size_t padded_;
+  const std::vector<float>& x_;
+  const size_t threads_;
   std::vector<float> weight_, score_, scratch_;
   std::vector<int32_t> code_;
   libxsmm_smmfunction whole_ = nullptr, tail_ = nullptr;
@@ -122,12 +128,14 @@ class Libxsmm : public Contender {
 ContenderKind libxsmm_contender() {
   return {"libxsmm",
           "BH4 hash, libxsmm f32",
-          Computes::kLookupFfn,
+          ContenderKind::Computes::kLayer,
           {Part::kHash},
-          false,
           "f32",
           native_build_missing(),
-          [](const Setting& setting, Types) -> std::unique_ptr<Contender> { return std::make_unique<Libxsmm>(setting); }};
+          [](const ComparedLayer& layer, const Setting& setting, Types) -> std::unique_ptr<Contender> {
+            return std::make_unique<Libxsmm>(tables_of(layer), setting);
+          },
+          has_bh4};
 }
 
 }  // namespace lookupffn::bench

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "lookupffn/lookupffn.h"
-#include "workloads.h"
+#include "lookupffn_workloads.h"
 
 namespace lookupffn::bench {
 
@@ -33,8 +33,8 @@ struct SyntheticLayer {
   std::vector<float> gamma, beta;      // [d]
   std::vector<float> weight;           // dense: [tables*bits, d]; BH4: [repeats, 4, p/block, block, block]
   std::vector<float> projection_bias;  // [tables*bits]
-  std::vector<float> table;            // [tables, rows, d]
-  std::vector<float> bias;             // [d]
+  std::vector<float> table;            // [tables, rows, d_out]
+  std::vector<float> bias;             // [d_out]
   std::vector<float> bit_probability;  // [tables*bits], that the bit is set
 
   std::vector<uint8_t> model_bytes() const;  // as a safetensors file, F32

@@ -25,7 +25,7 @@ std::vector<float> spread(RandomNumbers& random, size_t count, float deviation) 
 Codes codes_of_name(const std::string& name) {
   if (name == "random") return Codes::kRandom;
   if (name == "skewed") return Codes::kSkewed;
-  throw std::invalid_argument("unknown codes '" + name + "'; there are random, skewed");
+  throw std::invalid_argument("unknown codes '" + name + "'; of family lookupffn there are random, skewed");
 }
 
 SyntheticLayer make_synthetic_layer(const Workload& workload, Codes codes) {
@@ -65,8 +65,8 @@ SyntheticLayer make_synthetic_layer(const Workload& workload, Codes codes) {
       layer.bit_probability[i] = 0.5f * std::erfc(-shift / std::sqrt(2.0f));
     }
   }
-  layer.table = spread(random, workload.tables * workload.rows() * d, 0.05f);
-  layer.bias = spread(random, d, 0.05f);
+  layer.table = spread(random, workload.tables * workload.rows() * workload.d_out, 0.05f);
+  layer.bias = spread(random, workload.d_out, 0.05f);
   return layer;
 }
 
@@ -82,8 +82,8 @@ std::vector<uint8_t> SyntheticLayer::model_bytes() const {
       {"LayerNorm.bias", f32, {d}, beta.data()},
       {"hash.projection.weight", f32, weight_shape, weight.data()},
       {"hash.projection.bias", f32, {workload.tables * workload.bits}, projection_bias.data()},
-      {"tables", f32, {workload.tables, workload.rows(), d}, table.data()},
-      {"bias", f32, {d}, bias.data()},
+      {"tables", f32, {workload.tables, workload.rows(), workload.d_out}, table.data()},
+      {"bias", f32, {workload.d_out}, bias.data()},
   });
 }
 

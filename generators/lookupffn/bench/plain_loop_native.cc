@@ -1,7 +1,7 @@
-#include "plain_loop.h"
-
 #include <math.h>
 #include <string.h>
+
+#include "plain_loop.h"
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -16,15 +16,21 @@ void forward_token(const PlainLayer& layer, const float* x, float* __restrict y,
   float* __restrict v = z + (layer.repeats > 0 ? layer.repeats * p : outputs);
   float* __restrict products = v + p;
 
-  float mean = 0, variance = 0;
-  for (int i = 0; i < d; ++i) mean += x[i];
-  mean /= d;
-  for (int i = 0; i < d; ++i) variance += (x[i] - mean) * (x[i] - mean);
-  const float scale = 1 / sqrtf(variance / d + layer.layer_norm_eps);
-  for (int i = 0; i < d; ++i) h[i] = (x[i] - mean) * scale * layer.gamma[i] + layer.beta[i];
+  if (layer.gamma == nullptr) {
+    memcpy(h, x, d * sizeof(float));
+  } else {
+    float mean = 0, variance = 0;
+    for (int i = 0; i < d; ++i) mean += x[i];
+    mean /= d;
+    for (int i = 0; i < d; ++i) variance += (x[i] - mean) * (x[i] - mean);
+    const float scale = 1 / sqrtf(variance / d + layer.layer_norm_eps);
+    for (int i = 0; i < d; ++i) h[i] = (x[i] - mean) * scale * layer.gamma[i] + layer.beta[i];
+  }
   for (int i = d; i < p; ++i) h[i] = 0;
 
-  if (layer.repeats == 0) {
+  if (layer.weight == nullptr) {
+    memcpy(z, h, outputs * sizeof(float));
+  } else if (layer.repeats == 0) {
     for (int o = 0; o < outputs; ++o) z[o] = 0;
     for (int i = 0; i < d; ++i) {
       for (int o = 0; o < outputs; ++o) z[o] += layer.weight[i * outputs + o] * h[i];
@@ -60,20 +66,24 @@ void forward_token(const PlainLayer& layer, const float* x, float* __restrict y,
     for (int i = 0; i < p; ++i) z[r * p + i] = layer.decay * v[i] + (1 - layer.decay) * h[i];
   }
 
-  for (int i = 0; i < d; ++i) y[i] = layer.bias[i];
+  if (layer.projection_bias != nullptr) {
+    for (int o = 0; o < outputs; ++o) z[o] += layer.projection_bias[o];
+  }
+  const int d_out = layer.d_out;
+  for (int i = 0; i < d_out; ++i) y[i] = layer.bias[i];
   const int rows = 1 << layer.bits;
   for (int t = 0; t < layer.tables; ++t) {
     int code = 0;
     float sum = 0, product = 1;
     for (int j = 0; j < layer.bits; ++j) {
-      const float value = z[t * layer.bits + j] + layer.projection_bias[t * layer.bits + j];
-      code = code * 2 + (value > 0);
+      const float value = z[t * layer.bits + j];
+      code = code * 2 + (layer.zero_is_one ? value >= 0 : value > 0);
       sum += fabsf(value);
       product *= 1 + expf(-2 * fabsf(value));
     }
     const float score = sum / product;
-    const float* row = layer.table + (static_cast<long>(t) * rows + code) * d;
-    for (int i = 0; i < d; ++i) y[i] += score * row[i];
+    const float* row = layer.table + (static_cast<long>(t) * rows + code) * d_out;
+    for (int i = 0; i < d_out; ++i) y[i] += score * row[i];
   }
 }
 
@@ -92,7 +102,8 @@ void plain_forward(const PlainLayer* layer, const float* x, float* y, int tokens
 #ifdef _OPENMP
     thread = omp_get_thread_num();
 #endif
-    const long d = layer->d;
-    forward_token(*layer, x + n * d, y + n * d, scratch + static_cast<long>(thread) * plain_scratch(layer));
+    const long token = n;
+    forward_token(*layer, x + token * layer->d, y + token * layer->d_out,
+                  scratch + static_cast<long>(thread) * plain_scratch(layer));
   }
 }

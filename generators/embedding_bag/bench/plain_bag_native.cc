@@ -1,6 +1,6 @@
-#include "plain_bag.h"
-
 #include <algorithm>
+
+#include "plain_bag.h"
 
 namespace lookupffn::bench {
 

@@ -1,8 +1,7 @@
-// The dense feed-forward layer d -> 4 d -> d in oneDNN: two inner products, the exact GELU fused into the
-// first, weights packed beforehand in the format that oneDNN asks for. LayerNorm is left out, which favours
-// this peer: ours is timed with its LayerNorm. In bf16 inputs come as bf16 and results stay bf16 (no
-// conversion is timed), and oneDNN uses AMX where the machine has it. Primitives are compiled for the number
-// of tokens.
+// The dense network in oneDNN: inner products, the exact GELU fused into all but the last, weights packed beforehand in the
+// format that oneDNN asks for. LayerNorm is left out, which favours this peer: ours is timed with its LayerNorm, where it has
+// one. In bf16 inputs come as bf16 and results stay bf16 (no conversion is timed), and oneDNN uses AMX where the machine has
+// it. Primitives are compiled for the number of tokens.
 #include <algorithm>
 #include <cstring>
 #include <dnnl.hpp>
@@ -30,54 +29,56 @@ float float_of_bf16(uint16_t value) {
 
 class OneDnn : public Contender {
  public:
-  OneDnn(const Setting& setting, memory::data_type type)
-      : setting_(setting), type_(type), engine_(dnnl::engine::kind::cpu, 0), stream_(engine_) {
+  OneDnn(const ComparedLayer& layer, const Setting& setting, memory::data_type type)
+      : x_(layer.ring.x), network_(layer.dense), type_(type), engine_(dnnl::engine::kind::cpu, 0), stream_(engine_) {
     if (is_bf16()) {
-      x_bf16_.resize(setting.ring.x.size());
-      std::transform(setting.ring.x.begin(), setting.ring.x.end(), x_bf16_.begin(), bf16_of_float);
+      x_bf16_.resize(x_.size());
+      std::transform(x_.begin(), x_.end(), x_bf16_.begin(), bf16_of_float);
     }
-    y_.resize(setting.largest_call * setting.ffn.d * sizeof(float));
-    up_.resize(setting.largest_call * setting.ffn.hidden * sizeof(float));
+    for (std::vector<uint8_t>& values : values_) values.resize(setting.largest_call * network_.widest() * sizeof(float));
   }
 
   void set_tokens(size_t tokens) override {
-    const DenseFfn& ffn = setting_.ffn;
     dnnl::primitive_attr gelu;
     dnnl::post_ops operations;
     operations.append_eltwise(1.0f, dnnl::algorithm::eltwise_gelu_erf, 0, 0);
     gelu.set_post_ops(operations);
-    first_ = make_step(tokens, ffn.d, ffn.hidden, ffn.w1, ffn.b1, gelu);
-    second_ = make_step(tokens, ffn.hidden, ffn.d, ffn.w2, ffn.b2, {});
-    implementation_ = first_.implementation;
+    steps_.clear();
+    for (const DenseNetwork::Product& product : network_.products) {
+      const bool last = &product == &network_.products.back();
+      steps_.push_back(make_step(memory::dim(tokens), product, last ? dnnl::primitive_attr() : gelu));
+    }
   }
 
   void run(Part, size_t first, size_t /*tokens*/) override {
-    const size_t offset = first * setting_.ffn.d;
+    const size_t offset = first * network_.d_in();
     // oneDNN takes no pointer to const; it does not write to its source.
-    void* x =
-        is_bf16() ? static_cast<void*>(const_cast<uint16_t*>(&x_bf16_[offset])) : const_cast<float*>(&setting_.ring.x[offset]);
-    execute(first_, x, up_.data());
-    execute(second_, up_.data(), y_.data());
+    void* from = is_bf16() ? static_cast<void*>(const_cast<uint16_t*>(&x_bf16_[offset])) : const_cast<float*>(&x_[offset]);
+    for (size_t k = 0; k < steps_.size(); ++k) {
+      execute(steps_[k], from, values_[k % 2].data());
+      from = values_[k % 2].data();
+    }
     stream_.wait();
   }
 
   std::vector<float> y(size_t tokens) const override {
-    std::vector<float> result(tokens * setting_.ffn.d);
+    const std::vector<uint8_t>& y = values_[(steps_.size() - 1) % 2];
+    std::vector<float> result(tokens * network_.d_out());
     if (is_bf16()) {
-      const auto* values = reinterpret_cast<const uint16_t*>(y_.data());
+      const auto* values = reinterpret_cast<const uint16_t*>(y.data());
       std::transform(values, values + result.size(), result.begin(), float_of_bf16);
     } else {
-      std::memcpy(result.data(), y_.data(), result.size() * sizeof(float));
+      std::memcpy(result.data(), y.data(), result.size() * sizeof(float));
     }
     return result;
   }
 
   // "brgemm:avx512_core_bf16_amx_bf16" and the like: what the first inner product runs on.
-  std::string isa() const override { return implementation_.substr(implementation_.find(':') + 1); }
+  std::string isa() const override { return implementation().substr(implementation().find(':') + 1); }
   std::string schedule() const override {
     const dnnl_version_t* v = dnnl_version();
     return "oneDNN " + std::to_string(v->major) + "." + std::to_string(v->minor) + "." + std::to_string(v->patch) + ", " +
-           implementation_;
+           implementation() + ", " + network_.name();
   }
 
  private:
@@ -89,9 +90,11 @@ class OneDnn : public Contender {
 
   bool is_bf16() const { return type_ == memory::data_type::bf16; }
 
-  Step make_step(memory::dim tokens, memory::dim in, memory::dim out, const std::vector<float>& w, const std::vector<float>& b,
-                 const dnnl::primitive_attr& attributes) {
+  std::string implementation() const { return steps_.empty() ? "" : steps_.front().implementation; }
+
+  Step make_step(memory::dim tokens, const DenseNetwork::Product& product, const dnnl::primitive_attr& attributes) {
     using tag = memory::format_tag;
+    const auto in = memory::dim(product.in), out = memory::dim(product.out);
     const auto f32 = memory::data_type::f32;
     const memory::desc source({tokens, in}, type_, tag::ab), destination({tokens, out}, type_, tag::ab);
     const memory::desc any_weights({out, in}, type_, tag::any), bias({out}, f32, tag::a);
@@ -104,8 +107,8 @@ class OneDnn : public Contender {
     step.destination = memory(destination, engine_, nullptr);
     step.weights = memory(description.weights_desc(), engine_);
     step.bias = memory(bias, engine_);
-    std::memcpy(step.bias.get_data_handle(), b.data(), b.size() * sizeof(float));
-    memory plain({{out, in}, f32, tag::ab}, engine_, const_cast<float*>(w.data()));
+    std::memcpy(step.bias.get_data_handle(), product.b.data(), product.b.size() * sizeof(float));
+    memory plain({{out, in}, f32, tag::ab}, engine_, const_cast<float*>(product.w.data()));
     dnnl::reorder(plain, step.weights).execute(stream_, plain, step.weights);
     stream_.wait();
     return step;
@@ -120,41 +123,39 @@ class OneDnn : public Contender {
                                      {DNNL_ARG_DST, step.destination}});
   }
 
-  const Setting& setting_;
+  const std::vector<float>& x_;
+  const DenseNetwork& network_;
   memory::data_type type_;
   dnnl::engine engine_;
   dnnl::stream stream_;
   std::vector<uint16_t> x_bf16_;
-  std::vector<uint8_t> y_, up_;
-  Step first_, second_;
-  std::string implementation_;
+  std::vector<uint8_t> values_[2];  // what a step reads and what it writes, in turn
+  std::vector<Step> steps_;
 };
 
 }  // namespace
 
 ContenderKind onednn_f32_contender() {
   return {"onednn_f32",
-          "dense FFN, oneDNN f32",
-          Computes::kDenseFfn,
+          "dense network, oneDNN f32",
+          ContenderKind::Computes::kDense,
           {Part::kAll},
-          false,
           "f32",
           "",
-          [](const Setting& setting, Types) -> std::unique_ptr<Contender> {
-            return std::make_unique<OneDnn>(setting, memory::data_type::f32);
+          [](const ComparedLayer& layer, const Setting& setting, Types) -> std::unique_ptr<Contender> {
+            return std::make_unique<OneDnn>(layer, setting, memory::data_type::f32);
           }};
 }
 
 ContenderKind onednn_bf16_contender() {
   return {"onednn_bf16",
-          "dense FFN, oneDNN bf16",
-          Computes::kDenseFfn,
+          "dense network, oneDNN bf16",
+          ContenderKind::Computes::kDense,
           {Part::kAll},
-          false,
           "bf16",
           "",
-          [](const Setting& setting, Types) -> std::unique_ptr<Contender> {
-            return std::make_unique<OneDnn>(setting, memory::data_type::bf16);
+          [](const ComparedLayer& layer, const Setting& setting, Types) -> std::unique_ptr<Contender> {
+            return std::make_unique<OneDnn>(layer, setting, memory::data_type::bf16);
           }};
 }
 

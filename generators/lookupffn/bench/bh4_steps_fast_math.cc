@@ -1,6 +1,6 @@
-#include "bh4_steps.h"
-
 #include <math.h>
+
+#include "bh4_steps.h"
 
 void layer_norm_tile(const float* __restrict x, const float* __restrict gamma, const float* __restrict beta, float eps,
                      float* __restrict h, int tokens, int d, int padded) {
