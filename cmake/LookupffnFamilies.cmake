@@ -1,5 +1,6 @@
 # A family of lookup layers is a folder generators/NAME and a row of registry/families.def. Its rooms belong to the parts of the
-# project: runtime/ to the library, compiler/ to the offline tools, reference/ to the naive twins, generator/ to the generators.
+# project: runtime/ to the library, compiler/ to the offline tools, reference/ to the naive twins, generator/ to the generators,
+# bench/ to lookupffn_compare.
 #
 # lookupffn_family_room(ROOM SOURCES_VARIABLE FOLDERS_VARIABLE): the sources of a room of all families, and its folders.
 function(lookupffn_family_room room sources_variable folders_variable)

@@ -41,17 +41,18 @@ std::string megabytes(double bytes) {
 // What it has of shape, bytes and work; what is 0 or nothing is left out. A token of a layer of ids is one id.
 nlohmann::json describe_layer(const Shape& shape, const LayerOptions& options) {
   const LayerWork work = layer_work({LayerShape(shape), options.table_type, options.projection_type});
-  const double flops = work.addresser.flops + work.retriever.flops;
+  const double inputs = work.ids > 0 ? work.ids : 1;  // that it is counted for
+  const double flops = (work.addresser.flops + work.retriever.flops) / inputs;
   nlohmann::json layer = {{"prefix", shape.prefix},
                           {"family", shape.family},
                           {"projection", projection_name(shape.projection)},
                           {"table_bytes", work.retriever.footprint_bytes},
                           {"projection_bytes", work.addresser.footprint_bytes},
                           {"per_token",
-                           {{"hash_flops", work.addresser.flops},
-                            {"gather_flops", work.retriever.flops},
+                           {{"hash_flops", work.addresser.flops / inputs},
+                            {"gather_flops", work.retriever.flops / inputs},
                             {"flops", flops},
-                            {"table_bytes", work.retriever.row_bytes}}}};
+                            {"table_bytes", work.retriever.row_bytes / inputs}}}};
   for (const ShapeField& field : kShapeFields) {
     if (shape.*field.c_value != 0) layer[field.name] = shape.*field.c_value;
   }

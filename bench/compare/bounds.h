@@ -1,4 +1,4 @@
-// What the machine allows: the roofline for one number of tokens a call, measured in the rounds of the
+// What the machine allows: the roofline for one number of inputs a call, measured in the rounds of the
 // contenders.
 #ifndef LOOKUPFFN_BENCH_BOUNDS_H
 #define LOOKUPFFN_BENCH_BOUNDS_H
@@ -12,7 +12,6 @@
 #include "meter.h"
 #include "peak_rate.h"
 #include "row_reads.h"
-#include "weight_types.h"
 
 namespace lookupffn::bench {
 
@@ -23,23 +22,21 @@ struct Bound {
 
 class Bounds {
  public:
-  Bounds(const Setting& setting, size_t tokens);
+  Bounds(const ComparedLayer& layer, const Setting& setting, size_t tokens);
 
-  // Makes the loops for a table type's rows: tries all orders once, keeps the fastest of each family.
-  void add_rows(lookupffn_type type);
-  // Makes the loops for reading `bytes` of weights once a call.
-  void add_weights(double bytes);
+  // What a part needs, for an input.
+  struct Needs {
+    double hash_flops = 0, f32_flops = 0;         // at hash_arithmetic's rate, and at f32_arithmetic's
+    std::string hash_arithmetic, f32_arithmetic;  // names of peak_rate.h; "" is the fastest f32
+    double weights = 0;                           // bytes read once a call
+    double row_bytes = 0;                         // of all rows that an input picks
+    std::vector<size_t> rows;                     // bytes of each that are read, in whole cache lines; a number a set of tables
+  };
+  // Makes the loops that read what is needed, before anything is sampled: of each size of rows it tries all orders and keeps
+  // the fastest few.
+  void add(const Needs& needs);
   std::vector<Meter*> meters();
 
-  // What a part needs. hash_flops run at hash_arithmetic's rate, f32_flops at f32_arithmetic's; `weights` are
-  // bytes read once a call, to be announced with add_weights, like rows with add_rows.
-  struct Needs {
-    double hash_flops = 0, f32_flops = 0;
-    std::string hash_arithmetic, f32_arithmetic;  // names of peak_rate.h; "" is the fastest f32
-    double weights = 0;
-    bool rows = false;
-    lookupffn_type row_type = LOOKUPFFN_F32;
-  };
   // The larger of computing time and reading time: the two may overlap.
   Bound bound(const Needs& needs) const;
 
@@ -54,24 +51,25 @@ class Bounds {
   struct Rows {
     std::unique_ptr<RowReads> reads;
     std::vector<RowLoop> loops;
-    const RowLoop& fastest() const;
+    const RowLoop& fastest() const;  // by its median
   };
   struct Weights {
     std::unique_ptr<StreamRead> stream;
     std::unique_ptr<Meter> meter;  // us a call
   };
+  void add_rows(size_t row_bytes);
+  void add_weights(double bytes);
   double peak(const std::string& arithmetic) const;  // GFLOP/s, 0 where unknown
 
-  const Setting& setting_;
-  size_t tokens_;
+  const ComparedLayer& layer_;
+  const size_t threads_, tokens_;
   std::map<std::string, std::unique_ptr<Meter>> peaks_;
-  std::map<lookupffn_type, Rows> rows_;
+  std::map<size_t, Rows> rows_;  // by the bytes of a row
   std::map<size_t, Weights> weights_;
 };
 
-// Bytes of an element, its scale not counted.
-inline double bytes_of(lookupffn_type type) { return weight_bytes(weight_type(type), 1); }
-inline const char* name_of(lookupffn_type type) { return weight_type(type).name; }
+// A row's bytes in whole lines: what is less, its scale or bias for one, is not worth a bound's while.
+size_t whole_lines(double bytes);
 
 }  // namespace lookupffn::bench
 #endif

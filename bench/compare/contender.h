@@ -8,19 +8,15 @@
 #include <string>
 #include <vector>
 
-#include "dense_ffn.h"
+#include "compared_layer.h"
 #include "lookupffn/lookupffn.h"
-#include "synthetic_layer.h"
 
 namespace lookupffn::bench {
 
-// What every contender is given; outlives them.
+// What every contender is given besides the layer.
 struct Setting {
-  const SyntheticLayer& layer;
-  const DenseFfn& ffn;
-  const TokenRing& ring;
   size_t threads;
-  size_t largest_call;  // tokens
+  size_t largest_call;  // inputs
   std::string isa;      // ours: "" is the active one
 };
 
@@ -29,20 +25,18 @@ struct Types {
   lookupffn_type table = LOOKUPFFN_F32, projection = LOOKUPFFN_F32;
 };
 
-enum class Computes { kLookupFfn, kDenseFfn };
-
 class Contender {
  public:
   virtual ~Contender() = default;
-  // Before calls of that many tokens: whatever depends on it is made here and not timed.
+  // Before calls of that many inputs: whatever depends on it is made here and not timed.
   virtual void set_tokens(size_t /*tokens*/) {}
-  // Computes ring tokens first..first+tokens-1; throws std::runtime_error. Hash and all read ring.x, the
-  // gather reads ring.code and ring.score.
+  // Computes the ring's inputs first..first+tokens-1; throws std::runtime_error. Hash and all read x, or ids; the gather
+  // reads code and score.
   virtual void run(Part part, size_t first, size_t tokens) = 0;
   // The last run's results, as floats where the contender keeps another type.
-  virtual std::vector<float> y(size_t tokens) const = 0;   // [tokens, d]
-  virtual const int32_t* code() const { return nullptr; }  // [tokens, tables]
-  virtual const float* score() const { return nullptr; }   // [tokens, tables]
+  virtual std::vector<float> y(size_t tokens) const = 0;   // [tokens, d_out]
+  virtual const int32_t* code() const { return nullptr; }  // [tokens, lookups]
+  virtual const float* score() const { return nullptr; }   // [tokens, lookups]
   virtual std::string isa() const = 0;
   virtual std::string schedule() const = 0;           // one line: what ran
   virtual std::string variant() const { return ""; }  // ours: "specialised" or "generic"
@@ -50,28 +44,37 @@ class Contender {
 };
 
 struct ContenderKind {
+  enum class Computes {
+    kOurs,   // the layer, by this library: made once for each of the types asked for
+    kLayer,  // the layer
+    kDense   // the dense network in its place (ComparedLayer::dense)
+  };
+
   std::string name;
   std::string about;
   Computes computes;
-  std::vector<Part> parts;
-  bool takes_types;         // ours: made once for each of the types asked for
+  std::vector<Part> parts;  // ours: those of the layer
   std::string weight_type;  // others: the type that their weights are kept in
   std::string missing;      // why it cannot be had here, "" where it can
-  std::unique_ptr<Contender> (*make)(const Setting& setting, Types types);
+  // Both outlive the contender.
+  std::unique_ptr<Contender> (*make)(const ComparedLayer& layer, const Setting& setting, Types types);
+  bool (*takes)(const LayerShape& shape) = nullptr;  // NULL: every shape of the family
 };
 
-// One function a file; contenders.cc lists them.
-ContenderKind lookupffn_contender();
+ContenderKind our_contender();
+
+// Others that compute the dense network in place of a layer. Those whose library was not found when this was built are named,
+// not forgotten: `missing` says why.
+std::vector<ContenderKind> dense_contenders();
+
+// For lists of contenders: one whose library was not found, and the package that it is in.
+ContenderKind left_out(const std::string& name, const std::string& about, const std::string& package);
+
+// One function a file; dense_contenders.cc lists them.
 ContenderKind onednn_f32_contender();
 ContenderKind onednn_bf16_contender();
-ContenderKind plain_loop_contender();
 ContenderKind libtorch_contender();
-ContenderKind embedding_bag_contender();
 ContenderKind openblas_contender();
-ContenderKind libxsmm_contender();
-
-// All that this source knows, also those left out of the build: `missing` says why.
-std::vector<ContenderKind> contender_kinds();
 
 }  // namespace lookupffn::bench
 #endif

@@ -74,10 +74,12 @@ std::function<double()> time_calls(std::function<void(size_t first)> call, size_
     fastest = std::min(fastest, now() - begin);
   }
   // Contenders take turns, and each finds its weights and tables driven out by the others': the warm-up is long enough
-  // to read 64 MB of rows back in.
+  // to read 64 MB of rows back in, and never left out.
   constexpr double kSample = 5e-3, kWarmUp = 25e-3;
-  const size_t calls = std::max<size_t>(1, static_cast<size_t>(kSample / std::max(fastest, 1e-7)));
-  const size_t warm_up_calls = static_cast<size_t>(kWarmUp / std::max(fastest, 1e-7));
+  const auto calls_of = [fastest](double seconds) {
+    return std::max<size_t>(1, static_cast<size_t>(seconds / std::max(fastest, 1e-7)));
+  };
+  const size_t calls = calls_of(kSample), warm_up_calls = calls_of(kWarmUp);
   return [step, calls, warm_up_calls, tokens] {
     for (size_t i = 0; i < warm_up_calls; ++i) step();
     const double begin = now();

@@ -27,8 +27,8 @@ class Meter {
 // the meter before (OpenMP's, for one, wait in a loop for a while) get time to fall asleep in between.
 void sample_in_turn(const std::vector<Meter*>& meters, size_t rounds, size_t threads);
 
-// A meter's sample that times calls: microseconds a token of `call(first)` for `tokens` tokens, first going
-// round a ring. A sample takes 3 ms or one call, whichever is more, after an untimed warm-up of up to 1 ms.
+// A meter's sample that times calls: microseconds an input of `call(first)` for `tokens` inputs, first going
+// round a ring. A sample takes 5 ms or one call, whichever is more, after an untimed warm-up of 25 ms or one call.
 std::function<double()> time_calls(std::function<void(size_t first)> call, size_t tokens, size_t ring_tokens);
 
 }  // namespace lookupffn::bench

@@ -89,10 +89,11 @@ std::string plot_of(const std::vector<Result>& results) {
   const double bottom = kTop + bars * (kBar + kGap) + panels * kPanelGap - 10;
 
   const Result& any = shown[0];
-  drawing.text(
-      16, 30,
-      "Time a token, " + any.workload + ", " + std::to_string(any.threads) + (any.threads == 1 ? " thread" : " threads"), 20,
-      "#111", "start", true);
+  const std::string unit = any.unit.substr(0, any.unit.find(' '));
+  drawing.text(16, 30,
+               "Time a " + any.unit + ", " + any.workload + ", " + std::to_string(any.threads) +
+                   (any.threads == 1 ? " thread" : " threads"),
+               20, "#111", "start", true);
   drawing.text(16, 52,
                any.codes + " codes; microseconds, logarithmic, shorter is better; in brackets: how many times our first", 13,
                "#444", "start");
@@ -111,20 +112,20 @@ std::string plot_of(const std::vector<Result>& results) {
       drawing.text(place(us), bottom + 16, us < 1 ? number(us) : std::to_string(std::lround(us)), 11, "#444", "middle");
     }
   }
-  drawing.text(kLeft + span / 2, bottom + 36, "microseconds a token", 13, "#444", "middle");
+  drawing.text(kLeft + span / 2, bottom + 36, "microseconds a " + unit, 13, "#444", "middle");
 
   double y = kTop;
   for (size_t count : tokens) {
     const Result* ours = nullptr;
     for (const Result& result : shown) {
-      if (ours == nullptr && result.tokens == count && result.contender == "lookupffn") ours = &result;
+      if (ours == nullptr && result.tokens == count && result.ours) ours = &result;
     }
-    drawing.text(16, y + 22, std::to_string(count) + (count == 1 ? " token a call" : " tokens a call"), 15, "#111", "start",
+    drawing.text(16, y + 22, std::to_string(count) + " " + unit + (count == 1 ? " a call" : "s a call"), 15, "#111", "start",
                  true);
     y += 32;
     for (const Result& result : shown) {
       if (result.tokens != count) continue;
-      const bool is_ours = result.contender == "lookupffn";
+      const bool is_ours = result.ours;
       const double end = place(result.us_per_token);
       drawing.text(kLeft - 8, y + kBar - 5, result.label(), 13, "#111", "end", is_ours);
       drawing.bar(kLeft, y, end - kLeft, kBar, is_ours ? kOursColour : kPeerColour);

@@ -9,7 +9,7 @@ namespace lookupffn::bench {
 
 std::string Result::label() const {
   std::string text = contender;
-  if (contender == "lookupffn") {
+  if (ours) {
     text += " " + table_type;
     if (projection_type != "f32") text += "/" + projection_type;
   }
@@ -20,8 +20,10 @@ std::string Result::label() const {
 std::string json_of(const std::vector<Result>& results) {
   nlohmann::ordered_json array = nlohmann::ordered_json::array();
   for (const Result& result : results) {
-    array.push_back({{"workload", result.workload},
+    array.push_back({{"family", result.family},
+                     {"workload", result.workload},
                      {"codes", result.codes},
+                     {"unit", result.unit},
                      {"tokens", result.tokens},
                      {"threads", result.threads},
                      {"isa", result.isa},
@@ -44,13 +46,16 @@ std::string json_of(const std::vector<Result>& results) {
 std::string table_of(const std::vector<Result>& results) {
   std::string text;
   char line[256];
-  std::snprintf(line, sizeof line, "%7s  %-26s %10s %7s %8s %8s %8s %7s\n", "tokens", "contender", "us/token", "spread",
-                "to ours", "GFLOP/s", "GB/s", "bound");
+  if (results.empty()) return text;
+  // "token" of a token, "bag" of a bag of 20 ids
+  const std::string unit = results[0].unit.substr(0, results[0].unit.find(' '));
+  std::snprintf(line, sizeof line, "%7s  %-26s %10s %7s %8s %8s %8s %7s\n", (unit + "s").c_str(), "contender",
+                ("us/" + unit).c_str(), "spread", "to ours", "GFLOP/s", "GB/s", "bound");
   text += line;
   for (const Result& result : results) {
     const Result* ours = nullptr;
     for (const Result& other : results) {
-      if (ours == nullptr && other.contender == "lookupffn" && other.part == result.part) ours = &other;
+      if (ours == nullptr && other.ours && other.part == result.part) ours = &other;
     }
     char ratio[16] = "-", fraction[16] = "-";
     if (ours != nullptr) std::snprintf(ratio, sizeof ratio, "%.2fx", result.us_per_token / ours->us_per_token);

@@ -9,12 +9,14 @@
 namespace lookupffn::bench {
 
 struct Result {
-  std::string workload, codes;
-  size_t tokens, threads;
+  std::string family, workload, codes;
+  std::string unit;        // what a time is given for: "token", "bag of 20 ids"
+  size_t tokens, threads;  // tokens, or bags, a call
   std::string isa;
   std::string table_type, projection_type;  // of other contenders than ours: the type of their weights
   std::string contender, part;
-  double us_per_token;  // median
+  bool ours;
+  double us_per_token;  // median; of a bag where the unit is one
   double spread;        // (third quartile - first quartile) / median
   double gflops;        // products of the contender's own formula, padding excluded
   double gbytes_per_s;  // weights read: once a call; table rows: once a token

@@ -6,129 +6,106 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "naive_layer.h"
 #include "weight_types.h"
 
 namespace lookupffn::bench {
 namespace {
 
-double rms(const std::vector<double>& values) {
-  double sum = 0;
-  for (double value : values) sum += value * value;
-  return std::sqrt(sum / values.size());
-}
-
-// The tokens compared: the first, the last and two between.
-std::set<size_t> tokens_to_check(size_t tokens) {
-  if (tokens == 0) throw std::runtime_error("there are no tokens to compare");
+// The inputs that are judged, as twins are slow: the first, the last and two between.
+std::set<size_t> inputs_to_judge(size_t tokens) {
+  if (tokens == 0) throw std::runtime_error("there is nothing to compare");
   return {0, tokens / 3, tokens / 2, tokens - 1};
 }
 
-// A bit of its code may flip by rounding.
-bool undecided(const NaiveHash& hash) {
-  return std::any_of(hash.z.begin(), hash.z.end(), [](double z) { return std::fabs(z) <= 2e-5; });
+template <class Value>
+std::vector<Value> rows_at(const Value* values, size_t width, const std::set<size_t>& at) {
+  std::vector<Value> rows;
+  for (const size_t n : at) rows.insert(rows.end(), values + n * width, values + (n + 1) * width);
+  return rows;
 }
 
-void compare(const std::string& what, size_t token, const float* got, const std::vector<double>& expected, double tolerance) {
-  // An infinite tolerance would allow anything.
-  if (!std::isfinite(tolerance))
-    throw std::runtime_error(what + " of token " + std::to_string(token) + ": what is expected is not finite");
-  for (size_t i = 0; i < expected.size(); ++i) {
-    if (std::fabs(got[i] - expected[i]) <= tolerance) continue;  // false for NaN
-    std::ostringstream message;
-    message << what << " of token " << token << " is wrong: [" << i << "] is " << got[i] << ", not " << expected[i]
-            << " (tolerance " << tolerance << ")";
-    throw std::runtime_error(message.str());
+reference::Input inputs_at(const ComparedLayer& layer, const std::set<size_t>& at) {
+  reference::Input input;
+  input.tokens = at.size();
+  if (layer.takes_ids()) {
+    input.ids = rows_at(layer.ring.ids.data(), layer.lookups(), at);
+    for (size_t n = 0; n < at.size(); ++n) input.offsets.push_back(int64_t(n * layer.lookups()));
+    return input;
+  }
+  input.x = rows_at(layer.ring.x.data(), size_t(layer.shape.d_in), at);
+  input.code = rows_at(layer.ring.code.data(), layer.lookups(), at);
+  input.score = rows_at(layer.ring.score.data(), layer.lookups(), at);
+  return input;
+}
+
+void check(const char* what, const reference::Verdict& verdict) {
+  if (verdict.passed()) return;
+  std::ostringstream message;
+  message << what << ": ";
+  if (!verdict.judged()) {
+    message << "no input whose codes rounding cannot flip, so nothing was compared";
+  } else if (verdict.wrong_codes > 0) {
+    message << verdict.wrong_codes << " of " << verdict.codes << " codes are not the formulas'";
+  } else if (!(verdict.score_of_tolerance <= 1)) {
+    message << "a score is " << verdict.score_of_tolerance << " times its tolerance off";
+  } else {
+    message << "y is " << verdict.y_of_tolerance << " times its tolerance off";
+  }
+  throw std::runtime_error(message.str());
+}
+
+void verify_layer(const std::vector<Part>& parts, Contender& contender, const ComparedLayer& layer, Types types,
+                  size_t tokens) {
+  const auto twin = reference::reference_family(layer.shape.family).twin(layer.source(), types.table, types.projection);
+  const std::set<size_t> judged = inputs_to_judge(tokens);
+  const reference::Input input = inputs_at(layer, judged);
+  const auto has = [&](Part part) { return std::find(parts.begin(), parts.end(), part) != parts.end(); };
+  const auto y_of = [&] { return rows_at(contender.y(tokens).data(), size_t(layer.shape.d_out), judged); };
+  reference::Results given;
+  if (has(Part::kHash)) {
+    contender.run(Part::kHash, 0, tokens);
+    given.code = rows_at(contender.code(), layer.lookups(), judged);
+    given.score = rows_at(contender.score(), layer.lookups(), judged);
+    check("hash", twin->judge(reference::Stage::kHash, input, given));
+  }
+  if (has(Part::kAll)) {
+    contender.run(Part::kAll, 0, tokens);
+    given.y = y_of();
+    check("whole layer", twin->judge(layer.stage(Part::kAll), input, given));
+  }
+  if (has(Part::kGather)) {
+    contender.run(Part::kGather, 0, tokens);
+    check("gather", twin->judge(reference::Stage::kGather, input, {{}, {}, y_of()}));
   }
 }
 
-// What the table type may add to the error of y: half a step of its numbers.
-double table_error(const SyntheticLayer& layer, const int32_t* code, const double* score, lookupffn_type type) {
-  if (weight_type(type).rounding == 0) return 0;
-  const Workload& workload = layer.workload;
-  double error = 0;
-  for (size_t t = 0; t < workload.tables; ++t) {
-    const float* row = &layer.table[(t * workload.rows() + code[t]) * workload.d];
-    float largest = 0;
-    for (size_t i = 0; i < workload.d; ++i) largest = std::max(largest, std::fabs(row[i]));
-    error += score[t] * largest * weight_type(type).rounding;
-  }
-  return error;
-}
-
-void check_y(const std::string& what, const Setting& setting, Types types, size_t token, const float* y, const int32_t* code,
-             const std::vector<double>& score) {
-  const std::vector<double> expected = naive_gather(setting.layer, code, score.data());
-  compare(what, token, y, expected, 1e-4 * rms(expected) + 1e-6 + table_error(setting.layer, code, score.data(), types.table));
-}
-
-void check_hash(const Setting& setting, Types types, size_t token, const NaiveHash& expected, const int32_t* code,
-                const float* score) {
-  const Workload& workload = setting.layer.workload;
-  const bool f32 = types.projection == LOOKUPFFN_F32;
-  const double near_zero = f32 ? 2e-5 : 0.05 * rms(expected.z);
-  for (size_t t = 0; t < workload.tables; ++t) {
-    for (size_t j = 0; j < workload.bits; ++j) {
-      const int32_t bit = 1 << (workload.bits - 1 - j);
-      if (((code[t] ^ expected.code[t]) & bit) == 0) continue;
-      const double z = expected.z[t * workload.bits + j];
-      if (std::fabs(z) <= near_zero) continue;
+void verify_dense(const std::string& weight_type, Contender& contender, const ComparedLayer& layer, size_t tokens) {
+  contender.run(Part::kAll, 0, tokens);
+  const std::vector<float> y = contender.y(tokens);
+  // bf16: 8 bits of mantissa in x, in the weights, between the products and in y.
+  const double share = weight_type_of(weight_type).rounding > 0 ? 4e-2 : 1e-4;
+  for (const size_t n : inputs_to_judge(tokens)) {
+    const std::vector<double> expected = naive_dense_network(layer.dense, &layer.ring.x[n * layer.dense.d_in()]);
+    double squares = 0;
+    for (const double value : expected) squares += value * value;
+    const double tolerance = share * std::sqrt(squares / double(expected.size())) + 1e-6;
+    if (!std::isfinite(tolerance)) throw std::runtime_error("what is expected is not finite");  // it would allow anything
+    for (size_t i = 0; i < expected.size(); ++i) {
+      if (std::fabs(y[n * expected.size() + i] - expected[i]) <= tolerance) continue;  // false for NaN
       std::ostringstream message;
-      message << "hash of token " << token << " is wrong: bit " << j << " of table " << t << "'s code, where z is " << z;
+      message << "y of token " << n << " is wrong: [" << i << "] is " << y[n * expected.size() + i] << ", not " << expected[i]
+              << " (tolerance " << tolerance << ")";
       throw std::runtime_error(message.str());
     }
   }
-  const double tolerance = f32 ? 1e-4 * rms(expected.score) + 1e-6 : 0.1 * rms(expected.score);
-  compare("score", token, score, expected.score, tolerance);
 }
 
 }  // namespace
 
-void verify_contender(const ContenderKind& kind, Contender& contender, const Setting& setting, Types types, size_t tokens) {
-  const size_t d = setting.layer.workload.d, tables = setting.layer.workload.tables;
-  const std::set<size_t> checked = tokens_to_check(tokens);
-  const auto has = [&kind](Part part) { return std::find(kind.parts.begin(), kind.parts.end(), part) != kind.parts.end(); };
-  if (has(Part::kHash)) {
-    contender.run(Part::kHash, 0, tokens);
-    for (size_t n : checked) {
-      check_hash(setting, types, n, naive_hash(setting.layer, &setting.ring.x[n * d]), contender.code() + n * tables,
-                 contender.score() + n * tables);
-    }
-  }
-  if (has(Part::kAll)) {
-    contender.run(Part::kAll, 0, tokens);
-    const std::vector<float> y = contender.y(tokens);
-    size_t compared = 0;
-    for (size_t n : checked) {
-      const float* x = &setting.ring.x[n * d];
-      ++compared;
-      if (kind.computes == Computes::kDenseFfn) {
-        const std::vector<double> expected = naive_dense_ffn(setting.ffn, x);
-        // bf16: 8 bits of mantissa in x, in the weights, between the products and in y.
-        const double tolerance = kind.weight_type == "bf16" ? 4e-2 : 1e-4;
-        compare("y", n, &y[n * d], expected, tolerance * rms(expected) + 1e-6);
-        continue;
-      }
-      NaiveHash hash = naive_hash(setting.layer, x);
-      if (has(Part::kHash)) {  // already checked above; here its own codes, some of which may have flipped
-        hash.code.assign(contender.code() + n * tables, contender.code() + (n + 1) * tables);
-        hash.score.assign(contender.score() + n * tables, contender.score() + (n + 1) * tables);
-      } else if (undecided(hash)) {
-        --compared;
-        continue;
-      }
-      check_y("y", setting, types, n, &y[n * d], hash.code.data(), hash.score);
-    }
-    if (compared == 0) throw std::runtime_error("no token whose codes rounding cannot flip: nothing was compared");
-  }
-  if (has(Part::kGather)) {
-    contender.run(Part::kGather, 0, tokens);
-    const std::vector<float> y = contender.y(tokens);
-    for (size_t n : checked) {
-      const float* score = &setting.ring.score[n * tables];
-      check_y("gathered y", setting, types, n, &y[n * d], &setting.ring.code[n * tables], {score, score + tables});
-    }
-  }
+void verify_contender(const ContenderKind& kind, const std::vector<Part>& parts, Contender& contender,
+                      const ComparedLayer& layer, Types types, size_t tokens) {
+  if (kind.computes == ContenderKind::Computes::kDense) return verify_dense(kind.weight_type, contender, layer, tokens);
+  verify_layer(parts, contender, layer, types, tokens);
 }
 
 }  // namespace lookupffn::bench

@@ -6,10 +6,10 @@
 
 namespace lookupffn::bench {
 
-// Runs every part once on `tokens` tokens and compares a few of them. Throws std::runtime_error that says
-// what differs by how much. Codes may differ only where z is as near to 0 as the types' rounding (2e-5 in
-// f32).
-void verify_contender(const ContenderKind& kind, Contender& contender, const Setting& setting, Types types, size_t tokens);
+// Runs `parts` once on the ring's first `tokens` inputs and judges a few of them: by the family's twin (reference_family.h), or
+// by the dense network. Throws std::runtime_error that says what differs by how much.
+void verify_contender(const ContenderKind& kind, const std::vector<Part>& parts, Contender& contender,
+                      const ComparedLayer& layer, Types types, size_t tokens);
 
 }  // namespace lookupffn::bench
 #endif

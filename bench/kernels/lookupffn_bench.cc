@@ -11,10 +11,12 @@
 #include <string>
 #include <vector>
 
+#include "compared_layer.h"
 #include "lookupffn/lookupffn.h"
+#include "lookupffn_workloads.h"
 #include "synthetic_layer.h"
 #include "weight_types.h"
-#include "workloads.h"
+#include "workload_kernels_of_build.h"
 
 namespace lookupffn::bench {
 namespace {

@@ -109,35 +109,35 @@ HugeBuffer::HugeBuffer(size_t bytes) : bytes_((bytes + kHugePage - 1) / kHugePag
 HugeBuffer::~HugeBuffer() { free(data_); }
 
 std::string ReadOrder::name() const {
-  std::string text = tables_a_pass == 0 ? "token-major" : "table-major, " + std::to_string(tables_a_pass) + " a pass";
+  std::string text = lookups_a_pass == 0 ? "input by input"
+                                         : std::to_string(lookups_a_pass) + (lookups_a_pass == 1 ? " lookup" : " lookups") +
+                                               " of all inputs a pass";
   text += ", " + std::to_string(slice_bytes) + "-byte slices";
   if (rows_ahead > 0) text += ", prefetch " + std::to_string(rows_ahead) + " rows ahead";
   if (split_columns) text += ", threads share columns";
   return text;
 }
 
-RowReads::RowReads(size_t tables, size_t rows, size_t row_bytes, const int32_t* codes, size_t ring_tokens)
-    : tables_(tables),
-      rows_(rows),
-      row_bytes_(row_bytes),
-      codes_(codes),
-      ring_tokens_(ring_tokens),
-      buffer_(tables * rows * row_bytes) {}
+RowReads::RowReads(size_t rows, size_t row_bytes, const uint32_t* picked, size_t lookups, size_t ring_inputs)
+    : row_bytes_(row_bytes), picked_(picked), lookups_(lookups), ring_inputs_(ring_inputs), buffer_(rows * row_bytes) {}
 
-std::vector<ReadOrder> RowReads::orders(size_t tokens, size_t threads) const {
+std::vector<ReadOrder> RowReads::orders(size_t inputs, size_t threads) const {
   std::vector<size_t> passes = {0};
-  if (tokens > 1) passes = {0, 1, 2, 4, 8};
+  if (inputs > 1) passes = {0, 1, 2, 4, 8};
   std::vector<size_t> slices = {row_bytes_};
-  if (row_bytes_ > 1024) slices.push_back(row_bytes_ / 2);
+  if (row_bytes_ > 1024) slices.push_back(row_bytes_ / 128 * 64);
+  // Rows of a few lines are over soon: what is fetched ahead must be further away.
+  std::vector<size_t> aheads = {0, 1, 2, 4, 8};
+  if (row_bytes_ <= 1024) aheads.insert(aheads.end(), {16, 32});
   std::vector<ReadOrder> all;
-  // A token's rows in many short visits keep more lines on their way at a time than long rows do, on some CPUs.
+  // An input's rows in many short visits keep more lines on their way at a time than long rows do, on some CPUs.
   for (size_t slice = row_bytes_ / 4; slice >= 256 && slice % 64 == 0; slice /= 2) {
     for (size_t ahead : {0, 2}) all.push_back({0, slice, ahead, false});
   }
   for (size_t pass : passes) {
-    if (pass >= tables_) continue;
+    if (pass >= lookups_) continue;
     for (size_t slice : slices) {
-      for (size_t ahead : {0, 1, 2, 4, 8}) {
+      for (size_t ahead : aheads) {
         all.push_back({pass, slice, ahead, false});
         if (threads > 1 && slice % (threads * 64) == 0) all.push_back({pass, slice, ahead, true});
       }
@@ -146,21 +146,19 @@ std::vector<ReadOrder> RowReads::orders(size_t tokens, size_t threads) const {
   return all;
 }
 
-RowReads::Plan RowReads::plan(const ReadOrder& order, size_t tokens, size_t threads) const {
+RowReads::Plan RowReads::plan(const ReadOrder& order, size_t inputs, size_t threads) const {
   Plan plan;
   plan.reads_ = this;
   plan.order_ = order;
-  plan.tokens_ = tokens;
+  plan.inputs_ = inputs;
   plan.threads_ = threads;
-  plan.windows_ = ring_tokens_ / tokens;
-  const size_t pass = order.tables_a_pass == 0 ? tables_ : order.tables_a_pass;
-  plan.rows_.reserve(plan.windows_ * tokens * tables_);
+  plan.windows_ = ring_inputs_ / inputs;
+  const size_t pass = order.lookups_a_pass == 0 ? lookups_ : order.lookups_a_pass;
+  plan.rows_.reserve(plan.windows_ * inputs * lookups_);
   for (size_t window = 0; window < plan.windows_; ++window) {
-    for (size_t first = 0; first < tables_; first += pass) {
-      for (size_t n = window * tokens; n < (window + 1) * tokens; ++n) {
-        for (size_t t = first; t < std::min(first + pass, tables_); ++t) {
-          plan.rows_.push_back(static_cast<uint32_t>(t * rows_ + codes_[n * tables_ + t]));
-        }
+    for (size_t first = 0; first < lookups_; first += pass) {
+      for (size_t n = window * inputs; n < (window + 1) * inputs; ++n) {
+        for (size_t k = first; k < std::min(first + pass, lookups_); ++k) plan.rows_.push_back(picked_[n * lookups_ + k]);
       }
     }
   }
@@ -168,7 +166,7 @@ RowReads::Plan RowReads::plan(const ReadOrder& order, size_t tokens, size_t thre
 }
 
 double RowReads::Plan::sample(size_t calls) {
-  const size_t count = tokens_ * reads_->tables_;
+  const size_t count = inputs_ * reads_->lookups_;
   const size_t start = next_window_;
   next_window_ = (next_window_ + calls) % windows_;
   const double seconds = time_bursts(threads_, [&](size_t thread) {
@@ -190,7 +188,7 @@ double RowReads::Plan::sample(size_t calls) {
       }
     }
   });
-  return seconds / static_cast<double>(calls * tokens_);
+  return seconds / static_cast<double>(calls * inputs_);
 }
 
 StreamRead::StreamRead(size_t bytes) : buffer_(bytes) {

@@ -27,27 +27,29 @@ class HugeBuffer {
 
 // One way to read the rows of a call's tokens.
 struct ReadOrder {
-  size_t tables_a_pass;  // all tokens' rows of so many tables, then the next tables; all of them: token-major
-  size_t slice_bytes;    // of each row; the whole call is read once a slice
-  size_t rows_ahead;     // software prefetch; 0: none
-  bool split_columns;    // threads share the bytes of a row, not the rows
+  size_t lookups_a_pass;  // so many rows of every input, then the next ones of every input; 0: all of an input's, then the next
+                          // input's
+  size_t slice_bytes;     // of each row; the whole call is read once a slice
+  size_t rows_ahead;      // software prefetch; 0: none
+  bool split_columns;     // threads share the bytes of a row, not the rows
 
-  std::string name() const;  // "token-major, 1024-byte slices, prefetch 2 rows"
+  std::string name() const;  // "input by input, 1024-byte slices, prefetch 2 rows ahead"
 };
 
 class RowReads {
  public:
-  // Tables of `rows` rows of `row_bytes` (a multiple of 64) each. codes [ring_tokens, tables] outlive this.
-  RowReads(size_t tables, size_t rows, size_t row_bytes, const int32_t* codes, size_t ring_tokens);
+  // `rows` rows of `row_bytes` (a multiple of 64) each, of all tables. picked [ring_inputs, lookups]: which of them each input
+  // reads; outlives this.
+  RowReads(size_t rows, size_t row_bytes, const uint32_t* picked, size_t lookups, size_t ring_inputs);
 
-  // Orders worth trying for calls of that many tokens on that many threads.
-  std::vector<ReadOrder> orders(size_t tokens, size_t threads) const;
+  // Orders worth trying for calls of that many inputs on that many threads.
+  std::vector<ReadOrder> orders(size_t inputs, size_t threads) const;
 
   // The rows of one order, listed beforehand so that finding them costs nothing while they are read.
   class Plan {
    public:
     const ReadOrder& order() const { return order_; }
-    // Seconds a token: `calls` calls of fresh tokens each, going round the ring, all threads started
+    // Seconds an input: `calls` calls of fresh inputs each, going round the ring, all threads started
     // together.
     double sample(size_t calls);
 
@@ -55,15 +57,15 @@ class RowReads {
     friend class RowReads;
     const RowReads* reads_;
     ReadOrder order_;
-    size_t tokens_, threads_, next_window_ = 0, windows_;
-    std::vector<uint32_t> rows_;  // [windows, tokens * tables]
+    size_t inputs_, threads_, next_window_ = 0, windows_;
+    std::vector<uint32_t> rows_;  // [windows, inputs * lookups]
   };
-  Plan plan(const ReadOrder& order, size_t tokens, size_t threads) const;
+  Plan plan(const ReadOrder& order, size_t inputs, size_t threads) const;
 
  private:
-  size_t tables_, rows_, row_bytes_;
-  const int32_t* codes_;
-  size_t ring_tokens_;
+  size_t row_bytes_;
+  const uint32_t* picked_;
+  size_t lookups_, ring_inputs_;
   HugeBuffer buffer_;
 };
 

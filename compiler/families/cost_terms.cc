@@ -19,6 +19,13 @@ double bytes_per_ns(double footprint, const CacheSizes& caches) {
   return 9;
 }
 
+double latency_ns(double footprint, const CacheSizes& caches) {
+  if (footprint <= double(caches.l1d)) return 2;
+  if (footprint <= double(caches.l2)) return 6;
+  if (footprint <= double(caches.l3)) return 25;
+  return 90;
+}
+
 double vector_bytes_of(const KernelSpec& spec, const Schedule& schedule) {
   const double widest = isa_target(spec.isa).vector_bytes;
   const double chosen = number_of(schedule, "vector_bytes", 0);

@@ -15,6 +15,9 @@ double number_of(const std::map<std::string, std::string>& pairs, const std::str
 // The rate at which a core reads from a footprint.
 double bytes_per_ns(double footprint, const CacheSizes& caches);
 
+// Nanoseconds until a core has a line of a footprint that nothing has fetched ahead.
+double latency_ns(double footprint, const CacheSizes& caches);
+
 // Of the vectors that the schedule's vector_bytes chooses; the ISA's widest without it.
 double vector_bytes_of(const KernelSpec& spec, const Schedule& schedule);
 

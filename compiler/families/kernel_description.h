@@ -18,7 +18,7 @@ struct CacheSizes {
   int64_t l1d = 48 << 10, l2 = 2 << 20, l3 = 32 << 20;
 };
 
-// What is done for one token (of a layer that takes ids: for one id), by the formula, padding excluded.
+// What is done for one token (of a layer that takes ids: for one bag of LayerWork::ids ids), by the formula, padding excluded.
 struct Work {
   double flops = 0;            // products, and the sums that go with them: two each
   double row_bytes = 0;        // rows of tables read, with their scales
@@ -30,6 +30,7 @@ struct Work {
 // the retriever's.
 struct LayerWork {
   Work addresser, retriever;
+  double ids = 0;  // of a layer that takes ids: of the bag that it is counted for, which is the bag that is timed
 };
 
 enum class LayerPart { kAddresser, kRetriever };

@@ -46,6 +46,13 @@ TEST(Report, TableHasEveryKernelWithItsGainAndBound) {
   EXPECT_NE(table.find("none: nothing was faster"), std::string::npos) << table;
 }
 
+// A time is a bag's, and so is the work that it is set against.
+TEST(Report, ABagsTimeIsSetAgainstABagsWork) {
+  const KernelSpec spec = {"embedding_bag", "avx512", "any", {{"d_out", "128"}, {"table_type", "f32"}}};
+  // 20 ids of 512 bytes in a microsecond
+  EXPECT_EQ(bound_text(spec, 64, {}, 1, CacheSizes()), "row reads from memory, 10.2 GB/s");
+}
+
 TEST(Report, PictureIsWellFormedAndHasALineAKernel) {
   std::vector<Trial> trials;
   for (int i = 0; i < 20; ++i) {

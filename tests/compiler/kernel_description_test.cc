@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <set>
 
+#include "bag_work.h"
 #include "compiler_family.h"
 #include "isas.h"
 #include "weight_types.h"
@@ -70,6 +72,24 @@ TEST(KernelDescription, WorkIsCounted) {
   });
 }
 
+// The search starts from these estimates: every kernel has one, and it tells schedules apart.
+TEST(KernelDescription, CostTellsSchedulesApart) {
+  std::set<std::string> kernels;
+  for_each_kernel([&](const KernelSpec& spec) {
+    const KernelDescription& description = kernel_description(spec.kernel);
+    ASSERT_NE(description.cost, nullptr) << spec.kernel;
+    if (spec.isa != std::string("avx2") || !kernels.insert(spec.kernel + spec.batch_class).second) return;
+    std::set<double> costs;
+    for (const Schedule& schedule : spaces().of(spec.kernel).enumerate(spec, 100)) {
+      const double cost = description.cost(spec, schedule, double(std::max(1u, unsigned(spec.min_tokens))), CacheSizes());
+      EXPECT_TRUE(std::isfinite(cost) && cost > 0) << describe(spec) << ": " << cost;
+      costs.insert(cost);
+    }
+    EXPECT_GT(costs.size(), 2u) << describe(spec);
+  });
+  EXPECT_GE(kernels.size(), kernel_names().size() - 1) << "leaves of trees have no workload";
+}
+
 // The products of the formulas, two flops each, counted by hand.
 TEST(LayerWork, OfLookupffnCountsTheFormulas) {
   const LayerWork small = layer_work({parse_layer_shape("d_in=512 tables=128 bits=8 block=64")});
@@ -86,6 +106,12 @@ TEST(LayerWork, OfLookupffnCountsTheFormulas) {
   EXPECT_EQ(dense.addresser.flops, 2.0 * 512 * 64 * 8);
   EXPECT_EQ(dense.addresser.weight_bytes, 2.0 * 512 * 64 * 8);
   EXPECT_EQ(dense.retriever.row_bytes, 64.0 * (512 + 4)) << "with a scale a row";
+  // A bag, which is what is timed.
+  const LayerWork bag = layer_work({parse_layer_shape("family=embedding_bag rows=1000 d_out=64"), "i8"});
+  EXPECT_EQ(bag.ids, double(kIdsOfBag));
+  EXPECT_EQ(bag.retriever.flops, bag.ids * 2 * 64);
+  EXPECT_EQ(bag.retriever.row_bytes, bag.ids * (64 + 4));
+  EXPECT_EQ(bag.retriever.footprint_bytes, 1000.0 * (64 + 4));
   const LayerShape shape = parse_layer_shape("d_in=768 d_out=512 tables=128 bits=8 block=64");
   EXPECT_EQ(dense_ffn_work(shape, "f32").flops, 2.0 * (768 * 3072 + 3072 * 512));
 }

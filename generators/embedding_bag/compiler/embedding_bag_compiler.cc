@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "bag_layout.h"
+#include "bag_work.h"
 #include "compiler_family.h"
 #include "cost_terms.h"
 #include "weight_types.h"
@@ -35,14 +36,16 @@ std::vector<KernelSpec> kernels_of(const ScheduleSpaces& spaces, const LayerShap
   return specs;
 }
 
-// Of an id.
+// Of a bag.
 LayerWork work_of(const TypedShape& layer) {
   const WeightType& type = weight_type_of(layer.table_type);
   const double d_out = double(layer.shape.d_out);
+  const double ids = double(kIdsOfBag), row = weight_bytes(type, d_out) + (type.row_scales ? sizeof(float) : 0);
   LayerWork work;
-  work.retriever.flops = 2 * d_out;
-  work.retriever.row_bytes = weight_bytes(type, d_out) + (type.row_scales ? sizeof(float) : 0);
-  work.retriever.footprint_bytes = work.retriever.row_bytes * double(layer.shape.rows);
+  work.ids = ids;
+  work.retriever.flops = ids * 2 * d_out;
+  work.retriever.row_bytes = ids * row;
+  work.retriever.footprint_bytes = row * double(layer.shape.rows);
   return work;
 }
 
@@ -59,19 +62,18 @@ TypedShape layer_of(const KernelSpec& spec) {
   return layer;
 }
 
-// Of a bag of some ids: rows come from memory, sooner where they are fetched ahead, and each tile goes through the ids anew.
+// Of a bag: rows come from memory, sooner where they are fetched ahead, and each tile goes through the ids anew.
 double cost_of(const KernelSpec& spec, const Schedule& schedule, double, const CacheSizes& caches) {
-  constexpr double kIds = 20;
   const Work work = kernel_work(spec);
   const double d_out = number_of(spec.problem, "d_out", 1), lanes = vector_bytes_of(spec, schedule) / 4;
   const double tile = std::clamp(number_of(schedule, "d_tile", 64), lanes, std::max(d_out, lanes)), registers = tile / lanes;
-  double reads = work.row_bytes / bytes_per_ns(work.footprint_bytes, caches);
+  double reads = work.row_bytes / double(kIdsOfBag) / bytes_per_ns(work.footprint_bytes, caches);
   const double ahead = number_of(schedule, "prefetch_ids", 0);
   reads *= ahead == 0 ? 1.6 : ahead < 8 ? 1.2 : 1.0;
   const double widening = weight_type_of(spec.problem.at("table_type")).bits < 32 ? 1.6 : 1.0;
   const double compute = d_out / lanes * 0.25 * widening * spill_factor(registers + 2, spec) * std::max(1.0, 4 / registers);
   const double starts = std::ceil(d_out / tile) * 1.5;
-  return kIds * (std::max(reads, compute) + 0.3 * std::min(reads, compute) + starts);
+  return double(kIdsOfBag) * (std::max(reads, compute) + 0.3 * std::min(reads, compute) + starts);
 }
 
 bool is_large(const KernelSpec&) { return true; }  // may be

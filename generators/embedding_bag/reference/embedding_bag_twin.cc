@@ -3,6 +3,7 @@
 #include <random>
 #include <vector>
 
+#include "bag_work.h"
 #include "embedding_bag_formulas.h"
 #include "embedding_bag_layer.h"
 #include "embedding_bag_verify.h"
@@ -12,14 +13,11 @@
 namespace lookupffn::reference {
 namespace {
 
-// Ids of a bag are from 0 to less than twice as many.
-constexpr size_t kIdsOfBag = 20;
-
 class EmbeddingBagTwin final : public Twin {
  public:
   EmbeddingBagTwin(const BagWeights& weights, lookupffn_type table_type) : weights_(weights), table_type_(table_type) {}
 
-  // In turn sums, sums with weights and means.
+  // In turn sums, sums with weights and means. A bag has from none to twice kIdsOfBag ids, kIdsOfBag in the mean.
   Input random_input(Stage, size_t tokens, uint64_t seed) const override {
     std::mt19937_64 random(seed);
     Input input;
@@ -27,7 +25,7 @@ class EmbeddingBagTwin final : public Twin {
     input.mean = seed % 3 == 2;
     for (size_t b = 0; b < tokens; ++b) {
       input.offsets.push_back(int64_t(input.ids.size()));
-      const size_t end = input.ids.size() + random() % (2 * kIdsOfBag);
+      const size_t end = input.ids.size() + random() % (2 * kIdsOfBag + 1);
       while (input.ids.size() < end) {
         input.ids.push_back(int64_t(random() % weights_.shape.rows));
         if (seed % 3 == 1) input.weights.push_back(float(random() % 65536) / 32768 - 1);

@@ -4,6 +4,7 @@
 
 #include "compiler_family.h"
 #include "cost_terms.h"
+#include "fff_costs.h"
 #include "fff_shape.h"
 #include "tensor_limits.h"
 
@@ -125,9 +126,9 @@ const CompilerFamily fff_compiler_family = {
     describe_shape,
     kernels_of,
     work_of,
-    {{"fff_descent", LayerPart::kAddresser, layer_of_descent, nullptr, nullptr, false, nullptr},
-     {"fff_rows", LayerPart::kRetriever, layer_of_rows, nullptr, nullptr, false, nullptr},
-     {"fff_leaf_product", LayerPart::kRetriever, layer_of_product, nullptr, nullptr, false, nullptr}},
+    {{"fff_descent", LayerPart::kAddresser, layer_of_descent, fff_descent_cost, nullptr, false, nullptr},
+     {"fff_rows", LayerPart::kRetriever, layer_of_rows, fff_rows_cost, nullptr, false, nullptr},
+     {"fff_leaf_product", LayerPart::kRetriever, layer_of_product, fff_leaf_product_cost, nullptr, false, nullptr}},
     {
 #define LOOKUPFFN_WORKLOAD(name, shape) {#name, shape},
 #include "../workloads.def"
