@@ -23,15 +23,9 @@ endforeach()
 add_library(hostile_module MODULE hostile/module_without_kernels.c)
 target_include_directories(hostile_module PRIVATE ${PROJECT_SOURCE_DIR}/runtime/include)
 
-# ... the runtime as a library that can be unloaded: of its names none but the API's are visible, as in an application's
-# plugin that the archive was linked into, ...
-add_library(hostile_shared SHARED $<TARGET_OBJECTS:lookupffn>)
-target_link_libraries(hostile_shared PRIVATE lookupffn) # the kernels
-set_target_properties(hostile_shared PROPERTIES LINKER_LANGUAGE CXX)
-file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/hostile_shared.map CONTENT "{ global: lookupffn_*; local: *; };\n")
-target_link_options(hostile_shared PRIVATE LINKER:--version-script=${CMAKE_CURRENT_BINARY_DIR}/hostile_shared.map)
-add_dependencies(hostile_dlclose_test hostile_shared)
-target_compile_definitions(hostile_dlclose_test PRIVATE LOOKUPFFN_TEST_SHARED_LIBRARY="$<TARGET_FILE:hostile_shared>")
+# ... the runtime as a library that can be unloaded, ...
+add_dependencies(hostile_dlclose_test lookupffn_shared)
+target_compile_definitions(hostile_dlclose_test PRIVATE LOOKUPFFN_TEST_SHARED_LIBRARY="$<TARGET_FILE:lookupffn_shared>")
 
 # ... and calls that fail when they are told to. It stands before libc, so that the program's calls go to it.
 if(NOT LOOKUPFFN_SANITIZE)
