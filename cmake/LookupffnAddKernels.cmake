@@ -33,8 +33,8 @@ function(lookupffn_add_kernels name)
     set(generators lookupffn::generators)
     set(runtime lookupffn::lookupffn)
   else()
-    message(FATAL_ERROR "lookupffn_add_kernels(${name}): the lookupffn program is not there; "
-                        "find_package(lookupffn) first")
+    message(FATAL_ERROR "lookupffn_add_kernels(${name}): the program lookupffn is not there: find_package(lookupffn) first, and where "
+                        "that found no program, install it (package lookupffn)")
   endif()
   if(NOT TARGET ${generators})
     message(FATAL_ERROR "lookupffn_add_kernels(${name}): lookupffn was built without its generators: "

@@ -22,6 +22,13 @@ std::string last_words(const std::string& text) {
   return text.substr(begin, std::min(end + 1 - begin, size_t{400}));
 }
 
+// The package of the tool comes without Halide, which the generator program is linked with. What the loader says of that.
+std::string missing_library(const std::string& words) {
+  const std::string loader = "error while loading shared libraries: ";
+  const size_t at = words.find(loader);
+  return at == std::string::npos ? "" : words.substr(at + loader.size());
+}
+
 }  // namespace
 
 std::map<std::string, std::string> generator_problem(const KernelSpec& spec) {
@@ -70,9 +77,14 @@ GeneratedKernel generate_kernel(const std::string& generator_exe, const KernelSp
   if (kernel.ok) cache.store(kernel.object);
   if (!kernel.ok) {
     const std::string words = last_words(process.err.empty() ? process.out : process.err);
-    kernel.error = "cannot generate " + describe(spec) + " with schedule " + canonical_text(schedule) + ": " +
-                   (process.ok() ? "the generator wrote no object file" : process.what_happened()) +
-                   (words.empty() ? "" : ": " + words);
+    if (const std::string library = missing_library(words); !process.ok() && !library.empty()) {
+      kernel.error = "the generator program '" + generator_exe + "' cannot start: " + library +
+                     "; install the Halide library that it was built with (docs/packages.md says which packages have it)";
+    } else {
+      kernel.error = "cannot generate " + describe(spec) + " with schedule " + canonical_text(schedule) + ": " +
+                     (process.ok() ? "the generator wrote no object file" : process.what_happened()) +
+                     (words.empty() ? "" : ": " + words);
+    }
   }
   return kernel;
 }

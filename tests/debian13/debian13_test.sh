@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# debian13_test.sh SOURCE WORK: scripts/with-debian13 with a debootstrap of ours, whose root is a shell of this machine.
+# debian13_test.sh SOURCE WORK: scripts/with-debian13, which is scripts/with-debian, with a debootstrap of ours, whose root is a
+# shell of this machine.
 set -euo pipefail
 source_dir=$1 work=$2
 rm -rf "$work"
@@ -20,6 +21,7 @@ status() {
 }
 
 status 2 "usage" "$script"
+status 2 "usage" "$source_dir/scripts/with-debian" 11 true
 status 1 "LOOKUPFFN_DEBIAN13 is '/'" env LOOKUPFFN_DEBIAN13=/ "$script" true
 printf '#!/bin/sh\necho 1000\n' >"$work/user/id"
 chmod +x "$work/user/id"
@@ -66,5 +68,7 @@ status 0 "as it should be" "$script" bash -c '
   echo "as it should be"'
 cd "$work"
 status 0 "$source_dir" "$script" bash -c 'echo "$PWD"'
+status 0 "written" "$source_dir/scripts/with-debian" --discard 13 bash -c 'echo written >/file && echo "$(</file)"'
+status 0 "forgotten" "$source_dir/scripts/with-debian" 13 bash -c '[ ! -e /file ] && echo forgotten'
 [ "$(wc -l <"$work/root.made")" = 1 ] || failed "the root was made more than once"
 [ "$(cat /proc/self/mountinfo)" = "$mounts" ] || failed "something stays mounted"

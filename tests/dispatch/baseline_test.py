@@ -29,8 +29,8 @@ def instructions(objdump, objects):
     for line in process.stdout:
         if line.startswith("\t"):
             text = re.sub(r"<.*>", "0", line)  # a jump's target
-            text = re.sub(r"\s*#.*" if x86 else r"\s*//.*", "", text).strip()
-            yield PADDING.sub("", text), object_name, function
+            text = re.sub(r"\s*#.*" if x86 else r"\s*//.*", "", text)
+            yield PADDING.sub("", " ".join(text.split())), object_name, function
         elif line.startswith("<"):
             function = line.rstrip()[1:-2]
         elif "file format" in line:
