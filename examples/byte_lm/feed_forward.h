@@ -27,6 +27,7 @@ class LookupFeedForward : public FeedForward {
                     const lookupffn::Threads& threads);
   void forward(const Matrix& x, Matrix* y) const override;
   lookupffn::LayerInfo info() const { return layer_.info(); }
+  const lookupffn::Layer& layer() const { return layer_; }
 
  private:
   lookupffn::Layer layer_;

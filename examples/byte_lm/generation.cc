@@ -18,17 +18,28 @@ int32_t pick(const Row& logits, double temperature, std::mt19937_64* random) {
 
 }  // namespace
 
-std::string continue_text(const Transformer& model, const std::string& prompt, const GenerationOptions& options) {
-  std::vector<int32_t> bytes;
-  for (const char c : prompt.empty() ? std::string("\n") : prompt) bytes.push_back(static_cast<unsigned char>(c));
-  std::mt19937_64 random(options.seed);
-  std::string text;
-  for (size_t i = 0; i < options.length; ++i) {
-    const size_t length = std::min(bytes.size(), model.shape().max_length);
-    const Row logits = model.next_logits(bytes.data() + bytes.size() - length, length);
-    bytes.push_back(pick(logits, options.temperature, &random));
-    text += static_cast<char>(bytes.back());
+Continuation::Continuation(const Transformer& model, const std::string& prompt, const GenerationOptions& options)
+    : model_(model), temperature_(options.temperature), random_(options.seed), context_(model) {
+  for (const char c : prompt.empty() ? std::string("\n") : prompt) bytes_.push_back(static_cast<unsigned char>(c));
+  unseen_ = std::min(bytes_.size(), model.shape().max_length);
+}
+
+uint8_t Continuation::next(PartSeconds* seconds) {
+  if (context_.length() + unseen_ > model_.shape().max_length) {
+    context_.clear();
+    unseen_ = std::max<size_t>(1, model_.shape().max_length / 2);
   }
+  const Row logits = model_.next_logits(bytes_.data() + bytes_.size() - unseen_, unseen_, &context_, seconds);
+  bytes_.push_back(pick(logits, temperature_, &random_));
+  unseen_ = 1;
+  return static_cast<uint8_t>(bytes_.back());
+}
+
+std::string continue_text(const Transformer& model, const std::string& prompt, const GenerationOptions& options) {
+  Continuation continuation(model, prompt, options);
+  PartSeconds seconds{};
+  std::string text;
+  while (text.size() < options.length) text += static_cast<char>(continuation.next(&seconds));
   return text;
 }
 

@@ -35,23 +35,24 @@ void widen(const char* bytes, std::vector<float>* out) {
 TensorFile::TensorFile(const std::string& path) : path_(path) {
   std::ifstream file(path, std::ios::binary | std::ios::ate);
   if (!file) fail("cannot be opened");
-  const uint64_t file_bytes = static_cast<uint64_t>(file.tellg());
+  read_.resize(static_cast<size_t>(file.tellg()));
   file.seekg(0);
-  unsigned char prefix[8];
-  if (file_bytes < sizeof(prefix) || !file.read(reinterpret_cast<char*>(prefix), sizeof(prefix))) {
-    fail("is shorter than a safetensors header");
-  }
+  if (!file.read(read_.data(), static_cast<std::streamsize>(read_.size()))) fail("could not be read");
+  parse({read_.data(), read_.size()});
+}
+
+TensorFile::TensorFile(std::string_view bytes, const std::string& name) : path_(name) { parse(bytes); }
+
+void TensorFile::parse(std::string_view file) {
+  constexpr size_t kPrefix = 8;
+  if (file.size() < kPrefix) fail("is shorter than a safetensors header");
   uint64_t header_bytes = 0;
-  for (int i = 7; i >= 0; --i) header_bytes = header_bytes << 8 | prefix[i];
-  if (header_bytes > kMaxHeaderBytes || header_bytes > file_bytes - sizeof(prefix)) {
+  for (size_t i = kPrefix; i-- > 0;) header_bytes = header_bytes << 8 | static_cast<unsigned char>(file[i]);
+  if (header_bytes > kMaxHeaderBytes || header_bytes > file.size() - kPrefix) {
     fail("has a header that reaches past its end: is it a safetensors file?");
   }
-  std::string header(header_bytes, '\0');
-  bytes_.resize(file_bytes - sizeof(prefix) - header_bytes);
-  if (!file.read(header.data(), static_cast<std::streamsize>(header.size())) ||
-      !file.read(bytes_.data(), static_cast<std::streamsize>(bytes_.size()))) {
-    fail("could not be read");
-  }
+  const std::string_view header = file.substr(kPrefix, static_cast<size_t>(header_bytes));
+  data_ = file.substr(kPrefix + static_cast<size_t>(header_bytes));
 
   try {
     const nlohmann::json entries = nlohmann::json::parse(header);
@@ -62,7 +63,7 @@ TensorFile::TensorFile(const std::string& path) : path_(path) {
       }
       const auto offsets = entry.at("data_offsets").get<std::vector<size_t>>();
       Tensor tensor{entry.at("dtype"), entry.at("shape"), 0, 0};
-      if (offsets.size() != 2 || offsets[0] > offsets[1] || offsets[1] > bytes_.size()) {
+      if (offsets.size() != 2 || offsets[0] > offsets[1] || offsets[1] > data_.size()) {
         fail("tensor '" + name + "' has offsets outside of the file");
       }
       tensor.begin = offsets[0];
@@ -97,7 +98,7 @@ const TensorFile::Tensor& TensorFile::find(const std::string& name, const std::v
 std::vector<float> TensorFile::floats(const std::string& name, const std::vector<size_t>& shape) const {
   const Tensor& tensor = find(name, shape);
   std::vector<float> out((tensor.end - tensor.begin) / element_bytes(tensor.type));
-  const char* bytes = bytes_.data() + tensor.begin;
+  const char* bytes = data_.data() + tensor.begin;
   if (tensor.type == "F32") {
     widen<float>(bytes, &out);
   } else if (tensor.type == "F16") {
@@ -114,7 +115,7 @@ std::vector<int32_t> TensorFile::ints(const std::string& name, const std::vector
   const Tensor& tensor = find(name, shape);
   if (tensor.type != "I32") fail("tensor '" + name + "' has type " + tensor.type + ", expected I32");
   std::vector<int32_t> out((tensor.end - tensor.begin) / sizeof(int32_t));
-  if (!out.empty()) std::memcpy(out.data(), bytes_.data() + tensor.begin, tensor.end - tensor.begin);
+  if (!out.empty()) std::memcpy(out.data(), data_.data() + tensor.begin, tensor.end - tensor.begin);
   return out;
 }
 

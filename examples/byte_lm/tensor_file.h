@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace byte_lm {
@@ -14,6 +15,12 @@ namespace byte_lm {
 class TensorFile {
  public:
   explicit TensorFile(const std::string& path);
+
+  // The same of a file's bytes in memory, which must outlive this object. `name` stands for the path in messages.
+  TensorFile(std::string_view bytes, const std::string& name);
+
+  TensorFile(const TensorFile&) = delete;
+  TensorFile& operator=(const TensorFile&) = delete;
 
   // The tensor's elements as float, exactly; F32, F16 and BF16. `shape` is what it must have.
   std::vector<float> floats(const std::string& name, const std::vector<size_t>& shape) const;
@@ -32,15 +39,17 @@ class TensorFile {
   struct Tensor {
     std::string type;
     std::vector<size_t> shape;
-    size_t begin, end;  // bytes within bytes_
+    size_t begin, end;  // bytes within data_
   };
 
+  void parse(std::string_view file);
   [[noreturn]] void fail(const std::string& reason) const;
   const Tensor& find(const std::string& name) const;
   const Tensor& find(const std::string& name, const std::vector<size_t>& shape) const;
 
   std::string path_;
-  std::vector<char> bytes_;  // behind the header
+  std::vector<char> read_;  // the file, where it was read here
+  std::string_view data_;   // what is behind the header
   std::map<std::string, Tensor> tensors_;
   std::map<std::string, std::string> metadata_;
 };

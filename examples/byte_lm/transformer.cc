@@ -57,54 +57,50 @@ Transformer::Transformer(const TensorFile& file, std::vector<std::unique_ptr<Fee
 
 std::string Transformer::ffn_prefix(size_t layer) { return layer_prefix(layer) + "FFN."; }
 
-Matrix Transformer::embed(const int32_t* ids, size_t sequences, size_t length) const {
+Matrix Transformer::embed(const int32_t* ids, size_t sequences, size_t length, size_t position) const {
   Matrix x(static_cast<Index>(sequences * length), static_cast<Index>(shape_.width));
   for (Index n = 0; n < x.rows(); ++n) {
-    x.row(n) = token_.row(ids[n]) + position_.row(n % static_cast<Index>(length));
+    x.row(n) = token_.row(ids[n]) + position_.row(static_cast<Index>(position) + n % static_cast<Index>(length));
   }
   return x;
 }
 
-// x += dense(concat over heads of softmax(causal(q k^T / sqrt(head width))) v), a sequence a task.
-void Transformer::add_attention(const Attention& attention, size_t sequences, size_t length, Matrix* x) const {
-  const Index rows = static_cast<Index>(length);
+Matrix Transformer::attend(const Matrix& q, const ConstRows& k, const ConstRows& v) const {
   const Index head_width = static_cast<Index>(shape_.width / shape_.heads);
   const float scale = 1 / std::sqrt(static_cast<float>(head_width));
+  Matrix context(q.rows(), q.cols());
+  Matrix scores(q.rows(), k.rows());
+  for (Index head = 0; head < static_cast<Index>(shape_.heads); ++head) {
+    const auto columns = Eigen::seqN(head * head_width, head_width);
+    scores.noalias() = q(Eigen::all, columns) * k(Eigen::all, columns).transpose();
+    for (Index n = 0; n < q.rows(); ++n) {
+      const Index later = q.rows() - n - 1;
+      auto seen = scores.row(n).head(k.rows() - later).array();
+      seen = ((seen - seen.maxCoeff()) * scale).exp();
+      seen /= seen.sum();
+      scores.row(n).tail(later).setZero();
+    }
+    context(Eigen::all, columns).noalias() = scores * v(Eigen::all, columns);
+  }
+  return context;
+}
+
+void Transformer::add_attention(const Attention& attention, size_t sequences, size_t length, Matrix* x) const {
+  const Index rows = static_cast<Index>(length);
   pool_->run(sequences, [&](size_t sequence) {
     auto tokens = x->middleRows(static_cast<Index>(sequence) * rows, rows);
     const Matrix h = attention.norm(tokens);
-    const Matrix q = attention.query(h) * scale, k = attention.key(h), v = attention.value(h);
-    Matrix context(rows, x->cols());
-    Matrix scores(rows, rows);
-    for (Index head = 0; head < static_cast<Index>(shape_.heads); ++head) {
-      const auto columns = Eigen::seqN(head * head_width, head_width);
-      scores.noalias() = q(Eigen::all, columns) * k(Eigen::all, columns).transpose();
-      for (Index n = 0; n < rows; ++n) {
-        auto seen = scores.row(n).head(n + 1).array();
-        seen = (seen - seen.maxCoeff()).exp();
-        seen /= seen.sum();
-        scores.row(n).tail(rows - n - 1).setZero();
-      }
-      context(Eigen::all, columns).noalias() = scores * v(Eigen::all, columns);
-    }
-    tokens += attention.dense(context);
+    tokens += attention.dense(attend(attention.query(h), attention.key(h), attention.value(h)));
   });
 }
 
-Matrix Transformer::hidden(const int32_t* ids, size_t sequences, size_t length, PartSeconds* seconds) const {
-  if (length == 0 || length > shape_.max_length) throw std::invalid_argument("a sequence is too long or empty");
-  PartTimer timer(seconds);
-  Matrix x = embed(ids, sequences, length);
-  Matrix y(x.rows(), x.cols());
-  timer.ended(kEmbedding);
-  for (size_t layer = 0; layer < shape_.layers; ++layer) {
-    add_attention(attention_[layer], sequences, length, &x);
-    timer.ended(kAttention);
-    feed_forward_[layer]->forward(x, &y);
-    x.swap(y);
-    timer.ended(kFeedForward);
-  }
-  return x;
+void Transformer::add_attention(const Attention& attention, size_t layer, Context* context, Matrix* x) const {
+  const Matrix h = attention.norm(*x);
+  Matrix &keys = context->keys_[layer], &values = context->values_[layer];
+  const Index before = static_cast<Index>(context->length_), all = before + x->rows();
+  keys.middleRows(before, x->rows()) = attention.key(h);
+  values.middleRows(before, x->rows()) = attention.value(h);
+  *x += attention.dense(attend(attention.query(h), keys.topRows(all), values.topRows(all)));
 }
 
 Matrix Transformer::project(const Matrix& x) const {
@@ -117,17 +113,47 @@ Matrix Transformer::project(const Matrix& x) const {
 }
 
 Matrix Transformer::logits(const int32_t* ids, size_t sequences, size_t length, PartSeconds* seconds) const {
-  const Matrix x = hidden(ids, sequences, length, seconds);
+  if (length == 0 || length > shape_.max_length) throw std::invalid_argument("a sequence is too long or empty");
   PartTimer timer(seconds);
+  Matrix x = embed(ids, sequences, length, 0);
+  Matrix y(x.rows(), x.cols());
+  timer.ended(kEmbedding);
+  for (size_t layer = 0; layer < shape_.layers; ++layer) {
+    add_attention(attention_[layer], sequences, length, &x);
+    timer.ended(kAttention);
+    feed_forward_[layer]->forward(x, &y);
+    x.swap(y);
+    timer.ended(kFeedForward);
+  }
   Matrix out = project(x);
   timer.ended(kLogits);
   return out;
 }
 
-Row Transformer::next_logits(const int32_t* ids, size_t length) const {
-  PartSeconds seconds{};
-  const Matrix x = hidden(ids, 1, length, &seconds);
-  return project(x.bottomRows(1)).row(0);
+Transformer::Context::Context(const Transformer& model) {
+  const TransformerShape& shape = model.shape();
+  const Matrix none(static_cast<Index>(shape.max_length), static_cast<Index>(shape.width));
+  keys_.assign(shape.layers, none);
+  values_.assign(shape.layers, none);
+}
+
+Row Transformer::next_logits(const int32_t* ids, size_t count, Context* context, PartSeconds* seconds) const {
+  if (count == 0 || count > shape_.max_length - context->length_) throw std::invalid_argument("a text is too long or empty");
+  PartTimer timer(seconds);
+  Matrix x = embed(ids, 1, count, context->length_);
+  Matrix y(x.rows(), x.cols());
+  timer.ended(kEmbedding);
+  for (size_t layer = 0; layer < shape_.layers; ++layer) {
+    add_attention(attention_[layer], layer, context, &x);
+    timer.ended(kAttention);
+    feed_forward_[layer]->forward(x, &y);
+    x.swap(y);
+    timer.ended(kFeedForward);
+  }
+  context->length_ += count;
+  const Row out = project(x.bottomRows(1)).row(0);
+  timer.ended(kLogits);
+  return out;
 }
 
 }  // namespace byte_lm

@@ -39,8 +39,22 @@ class Transformer {
   // max_length. Adds the time of each part to *seconds.
   Matrix logits(const int32_t* ids, size_t sequences, size_t length, PartSeconds* seconds) const;
 
-  // The same for one sequence and its last position only: [256].
-  Row next_logits(const int32_t* ids, size_t length) const;
+  // A text that is continued: the keys and values of its bytes, so that another byte costs one token.
+  class Context {
+   public:
+    explicit Context(const Transformer& model);
+    size_t length() const { return length_; }  // bytes so far
+    void clear() { length_ = 0; }
+
+   private:
+    friend class Transformer;
+    std::vector<Matrix> keys_, values_;  // of each layer, [max_length, width]
+    size_t length_ = 0;
+  };
+
+  // Logits [256] behind `count` more bytes of a text, 1 or more; context->length() + count <= max_length. Adds the time of each
+  // part to *seconds.
+  Row next_logits(const int32_t* ids, size_t count, Context* context, PartSeconds* seconds) const;
 
  private:
   struct Attention {
@@ -49,10 +63,14 @@ class Transformer {
     Linear query, key, value, dense;
   };
 
-  // The hidden state behind the last layer, [sequences * length, width].
-  Matrix hidden(const int32_t* ids, size_t sequences, size_t length, PartSeconds* seconds) const;
-  Matrix embed(const int32_t* ids, size_t sequences, size_t length) const;
+  // Sequences of `length` bytes each, the first at position `position`: [sequences * length, width].
+  Matrix embed(const int32_t* ids, size_t sequences, size_t length, size_t position) const;
+  // x += attention of a sequence to itself.
   void add_attention(const Attention& attention, size_t sequences, size_t length, Matrix* x) const;
+  // x += attention of the rows of x, which come next in the text, to all of it up to themselves.
+  void add_attention(const Attention& attention, size_t layer, Context* context, Matrix* x) const;
+  // softmax(causal(q k^T / sqrt(head width))) v, a head at a time. The rows of q are the last of the keys'.
+  Matrix attend(const Matrix& q, const ConstRows& k, const ConstRows& v) const;
   Matrix project(const Matrix& x) const;
 
   TransformerShape shape_;

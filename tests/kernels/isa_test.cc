@@ -76,7 +76,8 @@ TEST_F(Isa, RunnableIsWhatTheKernelListsForTheCpu) {
       {"avx512_bf16", {"avx512_bf16", "avx512_vnni", "avx512vbmi", "avx512ifma"}},
       {"avx512_amx", {"amx_tile", "amx_bf16"}},
       {"neon", {"fp", "asimd"}},
-      {"neon_dot", {"asimddp"}}};
+      {"neon_dot", {"asimddp"}},
+      {"wasm_simd128", {}}};
   if (kThisArchitecture != kX86_64 && flags.count("asimd") == 0) {
     GTEST_SKIP() << "/proc/cpuinfo is that of another architecture: this is an emulator";
   }
