@@ -10,7 +10,8 @@ import time
 import torch
 
 import lookupffn
-from lookupffn import ops, packing  # noqa: F401  (ops defines the operators)
+from lookupffn import packing
+from lookupffn.nn import LookupFFN
 from lookupffn.library import c
 
 
@@ -21,8 +22,8 @@ def microseconds(function):
     return (time.perf_counter() - begin) / 100 * 1e6
 
 
-shapes = [(8,), (8,), (1, 8), (1,), (1, 2, 8), (8,)]
-weights = [torch.nn.Parameter(torch.ones(shape)) for shape in shapes]
+module = LookupFFN(8, 8, tables=1, bits=1, projection="dense").eval()
+weights = module.weights
 x, y = torch.randn(1, 8), torch.empty(1, 8)
 layer = packing.packed(tuple(weights), 1.0, 1e-5, "", "f32", "f32")
 addresses = (layer._handle, None, x.data_ptr(), 8, y.data_ptr(), 8, 1, 0)
@@ -32,12 +33,13 @@ for mode in (torch.no_grad, torch.inference_mode):
             (
                 microseconds(lambda: c.lookupffn_forward(*addresses)),
                 microseconds(lambda: torch.ops.lookupffn.forward(x, *weights, 1.0, 1e-5)),
+                microseconds(lambda: module(x)),
             )
             for _ in range(300)
         ]
-    call, operator = (min(column) for column in zip(*samples))
-    middle = statistics.median(b - a for a, b in samples)
+    call, operator, whole = (min(column) for column in zip(*samples))
+    middle = statistics.median(operator - call for call, operator, _ in samples)
     print(
         f"torch {torch.__version__}, lookupffn {lookupffn.__version__}, {mode.__name__}: C call {call:.1f} us,"
-        f" operator {operator:.1f} us: {operator - call:.1f} us more (median {middle:.1f})"
+        f" operator {operator:.1f} us: {operator - call:.1f} us more (median {middle:.1f}); nn.LookupFFN {whole:.1f} us"
     )

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from . import formulas, gradients
+from .optim import catch_up
 from .packing import forget, packed
 
 __all__ = ["forget", "train_sparse"]
@@ -99,16 +100,25 @@ _library.impl("forward", _forward_shape, "Meta")
 # ---- training, as plain torch operations ----
 
 
-def _train(
-    x, norm_weight, norm_bias, projection_weight, projection_bias, tables, bias, decay, layer_norm_eps
-):
+def _hash(x, norm_weight, norm_bias, projection_weight, projection_bias, tables, decay, layer_norm_eps):
+    """What _saved names."""
     _need_x(x, norm_weight.shape[0], tables.dtype)
     flat = x.reshape(-1, x.shape[-1])
     h, mean, deviation = formulas.layer_norm(flat, norm_weight, norm_bias, layer_norm_eps)
     z, inputs = formulas.project(h, projection_weight, projection_bias, decay)
-    code, score = formulas.code_of(z, len(tables)), formulas.score_of(z, len(tables))
-    y = formulas.gather(code, score, tables, bias)
-    return y.reshape(*x.shape[:-1], y.shape[-1]), h, z, code, score, mean, deviation, inputs
+    return h, z, formulas.code_of(z, len(tables)), formulas.score_of(z, len(tables)), mean, deviation, inputs
+
+
+def _gather(x, code, score, tables, bias):
+    return formulas.gather(code, score, tables, bias).reshape(*x.shape[:-1], tables.shape[2])
+
+
+def _train(
+    x, norm_weight, norm_bias, projection_weight, projection_bias, tables, bias, decay, layer_norm_eps
+):
+    saved = _hash(x, norm_weight, norm_bias, projection_weight, projection_bias, tables, decay, layer_norm_eps)
+    _, _, code, score, *_ = saved
+    return _gather(x, code, score, tables, bias), *saved
 
 
 def _train_shape(x, norm_weight, norm_bias, projection_weight, projection_bias, tables, *_):
@@ -209,10 +219,12 @@ class _TrainSparse(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, *arguments):
-        with _BelowAutograd():
-            y, *saved = torch.ops.lookupffn.train(x, *arguments)
-        *weights, ctx.decay, _ = arguments
-        ctx.save_for_backward(x, *weights, *saved)
+        *hash_weights, tables, bias, ctx.decay, layer_norm_eps = arguments
+        saved = _hash(x, *hash_weights, tables, ctx.decay, layer_norm_eps)
+        _, _, code, score, *_ = saved
+        catch_up(tables, formulas.flat_rows(code, tables.shape[1]).reshape(-1))
+        y = _gather(x, code, score, tables, bias)
+        ctx.save_for_backward(x, *hash_weights, tables, bias, *saved)
         return y
 
     @staticmethod

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import weakref
 
-import torch
 from torch import Tensor
 
 from .layer import Layer
