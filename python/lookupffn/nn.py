@@ -242,6 +242,29 @@ def from_file(path: str | os.PathLike[str], prefix: str = "", **options) -> Look
     return LookupFFN.from_tensors(tensors, prefix, metadata, **options)
 
 
+def parameter_groups(model: torch.nn.Module, lr: float) -> list[dict[str, Any]]:
+    """A model's parameters as groups for an optimiser of Adam's kind, with learning rates that fit the size of projections.
+
+    Adam moves each weight by about the learning rate, whatever its size. A projection that does the work of a dense one of weights
+    1 / sqrt(d_in) with smaller weights, in several products in a row, is moved more by that. Its rate is
+
+        lr * rms(weight) * sqrt(d_in) / products          products: 4 of BH4, 1 of dense
+
+    with the rms that reset_parameters gives. All other parameters are one group of rate `lr`.
+
+        optimizer = lookupffn.optim.RowAdam(lookupffn.nn.parameter_groups(model, 2e-3))
+    """
+    groups: dict[float, list[torch.nn.Parameter]] = {lr: []}
+    projections = {id(m.weight): m for m in model.modules() if isinstance(m, Projection)}
+    for parameter in model.parameters():
+        rate = lr
+        if id(parameter) in projections and parameter.dim() != 2:
+            d_in, (_, stages, segments, block, _) = projections[id(parameter)].d_in, parameter.shape
+            rate = lr * math.sqrt(d_in / (block * segments * block)) / stages
+        groups.setdefault(rate, []).append(parameter)
+    return [{"params": parameters, "lr": rate} for rate, parameters in groups.items() if parameters]
+
+
 # ---- files ----
 
 

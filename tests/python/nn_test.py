@@ -115,6 +115,15 @@ class LayerTest(unittest.TestCase):
                 y.backward(torch.randn(y.shape))
                 self.assertTrue(0.02 < float(x.grad.std()) < 5, float(x.grad.std()))
 
+    def test_parameter_groups(self):
+        model = torch.nn.Sequential(layers()["bh4"], layers()["dense"])
+        groups = nn.parameter_groups(model, 0.01)
+        rates = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
+        self.assertEqual(len(rates), len(list(model.parameters())))
+        weight = model[0].hash.projection.weight
+        self.assertAlmostEqual(rates.pop(id(weight)), 0.01 * float(weight[:, :-1].square().mean().sqrt()) * 64**0.5 / 4)
+        self.assertEqual(set(rates.values()), {0.01})
+
     def test_what_is_refused(self):
         for words, options in (
             ("tables", {"tables": 0}),
