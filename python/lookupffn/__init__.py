@@ -11,6 +11,9 @@ With PyTorch there is more: lookupffn.ops (torch.ops.lookupffn.*), lookupffn.nn,
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from .layer import Layer, LayerInfo, LayerShape
 from .library import Error
 from .model import Model
@@ -27,6 +30,10 @@ from .system import (
     weight_types,
 )
 
+if TYPE_CHECKING:
+    from . import nn, ops, optim
+    from .nn import replace
+
 __version__ = version()
 __all__ = [
     "Error",
@@ -42,6 +49,19 @@ __all__ = [
     "force_isa",
     "isas",
     "load_kernels",
+    "nn",
+    "ops",
+    "optim",
+    "replace",
     "version",
     "weight_types",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What needs torch is imported when it is asked for."""
+    if name in ("nn", "ops", "optim"):
+        return importlib.import_module("." + name, __name__)
+    if name == "replace":
+        return importlib.import_module(".nn", __name__).replace
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

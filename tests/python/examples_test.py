@@ -1,13 +1,16 @@
 """The examples run as they are printed, the long ones in a shortened form."""
 
 import os
+import re
 import subprocess
 import sys
+import tempfile
 import unittest
 
 import testing
 
 EXAMPLES = os.path.join(testing.SOURCE, "examples", "python")
+BYTE_LM = os.path.join(testing.SOURCE, "examples", "byte_lm", "data", "byte_lm_lookup.safetensors")
 
 
 def run(name, *arguments):
@@ -19,8 +22,69 @@ def run(name, *arguments):
 
 class ExamplesTest(unittest.TestCase):
     def test_run_model(self):
-        model = os.path.join(testing.SOURCE, "examples", "byte_lm", "data", "byte_lm_lookup.safetensors")
-        self.assertIn("(5, 256)", run("run_model.py", model))
+        self.assertIn("(5, 256)", run("run_model.py", BYTE_LM))
+
+    def test_python_page_prints_it(self):
+        with open(os.path.join(testing.SOURCE, "docs", "python.md"), encoding="utf-8") as file:
+            page = file.read()
+        with open(os.path.join(EXAMPLES, "run_model.py"), encoding="utf-8") as file:
+            self.assertIn(file.read().split('"""\n\n')[1], page)
+
+
+class TorchExamplesTest(unittest.TestCase):
+    def setUp(self):
+        try:
+            import torch
+        except ImportError as error:
+            self.skipTest(str(error))
+        self.torch = torch
+        sys.path.insert(0, EXAMPLES)
+        self.addCleanup(sys.path.remove, EXAMPLES)
+
+    def test_python_page(self):
+        """Its Python blocks run as printed, but for the place of the file that they write."""
+        with open(os.path.join(testing.SOURCE, "docs", "python.md"), encoding="utf-8") as file:
+            blocks = re.findall(r"```python\n(.*?)```", file.read(), re.S)
+        blocks = [block for block in blocks if "import lookupffn, torch" in block]
+        self.assertEqual(len(blocks), 1)
+        with tempfile.TemporaryDirectory() as folder:
+            names = {}
+            exec(blocks[0].replace("/tmp/", folder + "/"), names)
+            self.assertEqual(len(names["lookupffn"].Model(folder + "/model.safetensors").layers), 1)
+
+    def test_train_byte_lm(self):
+        """Shortened: few steps of a small model; what it writes is a model of the C API and loads again."""
+        import byte_lm
+
+        import lookupffn
+
+        with tempfile.TemporaryDirectory() as folder:
+            text, out = os.path.join(folder, "text"), os.path.join(folder, "model.safetensors")
+            with open(text, "wb") as file:
+                file.write(b"To be, or not to be, that is the question. " * 200)
+            sizes = ["--d", "32", "--layers", "1", "--tables", "8", "--bits", "4", "--batch", "4", "--steps", "60"]
+            printed = run("train_byte_lm.py", "--text", text, "--out", out, *sizes)
+            first, last = re.search(r"step 1 .*loss ([\d.]+)", printed), re.search(r"step 60 .*loss ([\d.]+)", printed)
+            self.assertLess(float(last.group(1)), 0.7 * float(first.group(1)), printed)
+            evaluated = float(re.search(r"packed kernels .*: ([\d.]+)", printed).group(1))
+            (shape,) = lookupffn.Model(out).layers
+            self.assertEqual((shape.prefix, shape.tables, shape.d_in), ("layer.0.FFN.", 8, 32))
+            held_back = byte_lm.read_text(text)[-430:]
+            sequences = held_back[: 430 // 129 * 129].view(-1, 129)
+            self.assertAlmostEqual(float(byte_lm.load(out).loss(sequences)), evaluated, delta=0.001)
+
+    def test_the_model_is_that_of_byte_lm(self):
+        """The logits and the loss that examples/byte_lm expects of its two models."""
+        import byte_lm
+
+        from lookupffn.safetensors_file import load_torch_file
+
+        for name in ("lookup", "dense"):
+            with self.subTest(name), self.torch.no_grad():
+                data = os.path.join(os.path.dirname(BYTE_LM), f"byte_lm_{name}")
+                expected, _ = load_torch_file(data + ".eval.safetensors")
+                logits = byte_lm.load(data + ".safetensors")(expected["ids0"][:4].long())
+                self.torch.testing.assert_close(logits, expected["logits0"], rtol=1e-3, atol=1e-3)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,382 @@
+"""LookupFFN layers as PyTorch modules.
+
+    ffn = lookupffn.nn.LookupFFN(512, 512, tables=128, bits=8)
+    y = ffn(x)                                            # trains with any optimiser; in eval() it runs on packed kernels
+    lookupffn.nn.save(model, "model.safetensors")         # the file that lookupffn.Model, lookupffn_model_open, ... read
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any, Callable, Iterable, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import ops
+from .optim import catch_up
+from .packing import NAMES
+from .safetensors_file import load_torch_file, save_file
+
+DECAY = 0.7
+"""What a model file that says nothing means by decay; and what it means by layer_norm_eps."""
+LAYER_NORM_EPS = 1e-5
+
+
+# Whether torch.compile or torch.export is looking on, which came with torch 2.
+_is_compiling = torch.compiler.is_compiling if hasattr(torch, "compiler") else lambda: False
+
+
+def _mean_square_score(bits: int) -> float:
+    """E[score^2] where the bits of z are independent and N(0, 1): with s_j = sigmoid(2 |z_j|) score is sum |z_j| * prod s_j."""
+    z = np.linspace(0, 10, 100001)
+    density = np.exp(-z * z / 2) * math.sqrt(2 / math.pi)  # of |z|
+    square = 1 / (1 + np.exp(-2 * z)) ** 2
+
+    def mean(values):
+        return float((values * density).sum() * (z[1] - z[0]))
+
+    none, once, twice = mean(square), mean(z * square), mean(z * z * square)
+    pairs = bits * (bits - 1) * once**2 * none ** (bits - 2) if bits > 1 else 0.0
+    return bits * twice * none ** (bits - 1) + pairs
+
+
+class Projection(torch.nn.Module):
+    """The parameters of a projection; LookupFFN computes with them.
+
+    weight: dense [outputs, d_in]; BH4 [repeats, 4, p / block, block, block], p = d_in rounded up to a power of two,
+        repeats = max(1, ceil(outputs / p)). bias: [outputs].
+    """
+
+    def __init__(self, d_in: int, outputs: int, block: int | None, decay: float) -> None:
+        super().__init__()
+        self.d_in, self.decay = d_in, decay
+        if block is None:
+            shape: tuple[int, ...] = (outputs, d_in)
+        else:
+            p = 1 << (d_in - 1).bit_length()
+            if block < 1 or block & (block - 1) or block > p:
+                raise ValueError(f"block is {block}; for d_in {d_in} it is a power of two up to {p}")
+            shape = (max(1, -(-outputs // p)), 4, p // block, block, block)
+        self.weight = torch.nn.Parameter(torch.empty(shape))
+        self.bias = torch.nn.Parameter(torch.empty(outputs))
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """See LookupFFN.reset_parameters."""
+        torch.nn.init.zeros_(self.bias)
+        if self.weight.dim() == 2:
+            torch.nn.init.normal_(self.weight, std=1 / math.sqrt(self.d_in))
+            return
+        block = self.weight.shape[-1]
+        p = self.weight.shape[2] * block
+        blocks = torch.randn(self.weight.numel() // block**2, block, block)
+        orthogonal, triangular = torch.linalg.qr(blocks)
+        # With the signs of the triangle's diagonal, orthogonal matrices are uniformly distributed (Mezzadri 2007).
+        orthogonal = orthogonal * torch.diagonal(triangular, dim1=1, dim2=2).sign().unsqueeze(1)
+        self.weight.copy_(orthogonal.reshape(self.weight.shape) / math.sqrt(p))
+        # d_in of p values are not 0, and what decay leaves of h counts too.
+        wanted = 1 - (1 - self.decay) ** 2 * self.d_in / p
+        self.weight[:, -1] *= math.sqrt(wanted * p / self.d_in) / self.decay if self.decay > 0 else 1.0
+
+
+class Hash(torch.nn.Module):
+    """Holds `projection`, for the published names of the parameters."""
+
+    def __init__(self, projection: Projection) -> None:
+        super().__init__()
+        self.projection = projection
+
+
+class LookupFFN(torch.nn.Module):
+    """A LookupFFN layer (https://arxiv.org/abs/2403.07221), in place of a transformer's feed-forward module:
+
+        h     = LayerNorm(x);  z = projection(h)                       [tables, bits]
+        code  = the signs of z, score = sum |z| / prod(1 + exp(-2 |z|))   a table each
+        y     = bias + sum over tables of score * tables[t, code[t], :]
+
+    x is float32 [..., d_in] on the CPU, y is [..., d_out]. The layer has its LayerNorm inside: do not put another before it.
+
+    Its state_dict has the published names (LayerNorm.weight, LayerNorm.bias, hash.projection.weight, hash.projection.bias,
+    tables, bias) and is a model file's content.
+
+    In train() it runs plain torch operations, in eval() the packed kernels of the library, whose results are the same but for
+    rounding. Both are differentiable, with codes held fixed. eval() packs the weights at the first forward and again after they
+    have changed. Changes of `parameter.data` are not seen: call lookupffn.ops.forget() after them.
+
+    Args:
+        d_in, d_out: floats of a row of x and of y
+        tables, bits: how many tables, of 2^bits rows each
+        projection: "bh4" or "dense"
+        block: of BH4: edge of a block, a power of two; None: 64, or less where d_in is small
+        decay, layer_norm_eps: as in a model file's metadata
+        sparse: in train(), the gradient of the tables is a sparse tensor with the rows that some token picked, for
+            lookupffn.optim.RowAdam; where torch.compile trains it, it is dense nevertheless
+        isa, table_type, projection_type: how eval() packs; see lookupffn.Model.pack
+        output_std: see reset_parameters
+    """
+
+    def __init__(
+        self,
+        d_in: int,
+        d_out: int,
+        tables: int,
+        bits: int,
+        projection: str = "bh4",
+        block: int | None = None,
+        *,
+        decay: float = DECAY,
+        layer_norm_eps: float = LAYER_NORM_EPS,
+        sparse: bool = False,
+        isa: str | None = None,
+        table_type: str = "f32",
+        projection_type: str = "f32",
+        output_std: float = 0.2,
+    ) -> None:
+        super().__init__()
+        for name, value in (("d_in", d_in), ("d_out", d_out), ("tables", tables), ("bits", bits)):
+            if value < 1:
+                raise ValueError(f"{name} is {value}; it is at least 1")
+        if projection not in ("bh4", "dense"):
+            raise ValueError(f"projection is {projection!r}; it is 'bh4' or 'dense'")
+        if projection == "dense":
+            if block is not None:
+                raise ValueError("a dense projection has no block")
+            decay = 1.0
+        elif block is None:
+            block = min(64, 1 << (d_in - 1).bit_length())
+        self.decay, self.layer_norm_eps = float(decay), float(layer_norm_eps)
+        self.sparse, self.output_std = sparse, output_std
+        self.isa, self.table_type, self.projection_type = isa, table_type, projection_type
+        self.LayerNorm = torch.nn.LayerNorm(d_in, eps=layer_norm_eps)
+        self.hash = Hash(Projection(d_in, tables * bits, block, self.decay))
+        self.tables = torch.nn.Parameter(torch.empty(tables, 1 << bits, d_out))
+        self.bias = torch.nn.Parameter(torch.empty(d_out))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """New weights with which training is stable.
+
+        LayerNorm is the identity. z has variance 1: a dense weight is N(0, 1 / d_in); the blocks of BH4 are random orthogonal
+        matrices, which together with the Hadamard transforms keep lengths, so that gradients neither grow nor vanish on their
+        way through the four products. Tables are normal, with the deviation that gives y the deviation `output_std`; its bias
+        is 0.
+        """
+        self.LayerNorm.reset_parameters()
+        self.hash.projection.reset_parameters()
+        tables, rows, _ = self.tables.shape
+        score_square = _mean_square_score(rows.bit_length() - 1)
+        torch.nn.init.normal_(self.tables, std=self.output_std / math.sqrt(tables * score_square))
+        torch.nn.init.zeros_(self.bias)
+
+    @property
+    def weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """The parameters in the order in which the operators take them."""
+        projection = self.hash.projection
+        return self.LayerNorm.weight, self.LayerNorm.bias, projection.weight, projection.bias, self.tables, self.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """y = layer(x); x float32 [..., d_in], y [..., d_out]."""
+        sparse = self.sparse and not _is_compiling()
+        if self.training:
+            if sparse:
+                return ops.train_sparse(x, *self.weights, self.decay, self.layer_norm_eps)
+            return torch.ops.lookupffn.train(x, *self.weights, self.decay, self.layer_norm_eps)[0]
+        if sparse:
+            catch_up(self.tables)
+        options = (self.isa or "", self.table_type, self.projection_type)
+        return torch.ops.lookupffn.forward(x, *self.weights, self.decay, self.layer_norm_eps, *options)
+
+    def extra_repr(self) -> str:
+        tables, rows, d_out = self.tables.shape
+        weight = self.hash.projection.weight
+        kind = "dense" if weight.dim() == 2 else f"bh4 with blocks of {weight.shape[-1]}"
+        return f"{self.hash.projection.d_in}, {d_out}, {tables} tables of {rows} rows, {kind}, decay={self.decay:g}"
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Any], prefix: str = "", metadata: Mapping[str, str] | None = None, **options):
+        """A layer with the weights of a state_dict or model file.
+
+        tensors: name -> torch tensor or NumPy array; those whose names are `prefix` and a published name are used, as float32.
+        metadata: a model file's, for decay and layer_norm_eps.
+        options: sparse, isa, table_type, projection_type.
+
+        Raises KeyError that names a tensor which is missing, ValueError for shapes that do not fit each other.
+        """
+        for name in NAMES:
+            if prefix + name not in tensors:
+                raise KeyError(f"there is no tensor '{prefix + name}'")
+        found = {name: torch.as_tensor(tensors[prefix + name]).detach().float() for name in NAMES}
+        if found["tables"].dim() != 3:
+            raise ValueError(f"'{prefix}tables' has shape {list(found['tables'].shape)}; it takes [tables, rows, d_out]")
+        tables, rows, d_out = found["tables"].shape
+        if rows < 2 or rows & (rows - 1):
+            raise ValueError(f"'{prefix}tables' has {rows} rows a table; it takes a power of two")
+        weight = found["hash.projection.weight"]
+        metadata = metadata or {}
+        layer = cls(
+            len(found["LayerNorm.weight"]),
+            d_out,
+            tables,
+            rows.bit_length() - 1,
+            "dense" if weight.dim() == 2 else "bh4",
+            None if weight.dim() == 2 else weight.shape[-1],
+            decay=float(metadata.get("decay", DECAY)),
+            layer_norm_eps=float(metadata.get("layer_norm_eps", LAYER_NORM_EPS)),
+            **options,
+        )
+        for name, parameter in layer.named_parameters():
+            if parameter.shape != found[name].shape:
+                shapes = f"{list(found[name].shape)}, expected {list(parameter.shape)}"
+                raise ValueError(f"'{prefix}{name}' has shape {shapes}")
+        layer.load_state_dict(found)
+        return layer
+
+
+def from_file(path: str | os.PathLike[str], prefix: str = "", **options) -> LookupFFN:
+    """The layer of a model file whose tensors' names begin with `prefix`; the rest as LookupFFN.from_tensors.
+    Raises ValueError and OSError too, for what is no safetensors file."""
+    tensors, metadata = load_torch_file(path)
+    return LookupFFN.from_tensors(tensors, prefix, metadata, **options)
+
+
+def parameter_groups(model: torch.nn.Module, lr: float) -> list[dict[str, Any]]:
+    """A model's parameters as groups for an optimiser of Adam's kind, with learning rates that fit the size of projections.
+
+    Adam moves each weight by about the learning rate, whatever its size. A projection that does the work of a dense one of weights
+    1 / sqrt(d_in) with smaller weights, in several products in a row, is moved more by that. Its rate is
+
+        lr * rms(weight) * sqrt(d_in) / products          products: 4 of BH4, 1 of dense
+
+    with the rms that reset_parameters gives. All other parameters are one group of rate `lr`.
+
+        optimizer = lookupffn.optim.RowAdam(lookupffn.nn.parameter_groups(model, 2e-3))
+    """
+    groups: dict[float, list[torch.nn.Parameter]] = {lr: []}
+    projections = {id(m.weight): m for m in model.modules() if isinstance(m, Projection)}
+    for parameter in model.parameters():
+        rate = lr
+        if id(parameter) in projections and parameter.dim() != 2:
+            d_in, (_, stages, segments, block, _) = projections[id(parameter)].d_in, parameter.shape
+            rate = lr * math.sqrt(d_in / (block * segments * block)) / stages
+        groups.setdefault(rate, []).append(parameter)
+    return [{"params": parameters, "lr": rate} for rate, parameters in groups.items() if parameters]
+
+
+# ---- files ----
+
+
+def _constants(model: torch.nn.Module) -> dict[str, str]:
+    """decay and layer_norm_eps of the layers, as a file's metadata. Raises ValueError where layers differ in them."""
+    layers = {name: module for name, module in model.named_modules() if isinstance(module, LookupFFN)}
+    found: dict[str, tuple[float, str]] = {}
+    for name, layer in layers.items():
+        values = {"layer_norm_eps": layer.layer_norm_eps}
+        if layer.hash.projection.weight.dim() != 2:
+            values["decay"] = layer.decay
+        for constant, value in values.items():
+            known, where = found.setdefault(constant, (value, name))
+            if known != value:
+                raise ValueError(
+                    f"the layers '{where}' and '{name}' have {constant} {known:g} and {value:g}, of which a file holds one: save"
+                    " them to files of their own"
+                )
+    return {constant: repr(value) for constant, (value, _) in found.items()}
+
+
+def save(model: torch.nn.Module, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None) -> None:
+    """Writes a model's state_dict, with decay and layer_norm_eps of its LookupFFN layers in the metadata, as a safetensors file
+    that the library's Model reads: all of the file, or where that fails nothing.
+
+    metadata: more texts to write. Raises ValueError where layers differ in decay or layer_norm_eps, TypeError for tensors that a
+    file does not hold, OSError.
+    """
+    save_file(path, model.state_dict(), {**(metadata or {}), **_constants(model)})
+
+
+def load(model: torch.nn.Module, path: str | os.PathLike[str], strict: bool = True) -> dict[str, str]:
+    """Loads a file that save() wrote into a model of the same make, by load_state_dict(strict). Returns the file's metadata.
+    Raises ValueError where the file's decay or layer_norm_eps is not that of the model's layers, and what load_state_dict
+    raises."""
+    tensors, metadata = load_torch_file(path)
+    for constant, value in _constants(model).items():
+        default = DECAY if constant == "decay" else LAYER_NORM_EPS
+        if float(metadata.get(constant, default)) != float(value):
+            raise ValueError(f"{os.fspath(path)}: its {constant} is {metadata.get(constant, default)}, the model's {value}")
+    model.load_state_dict(tensors, strict=strict)
+    return metadata
+
+
+# ---- in place of other modules ----
+
+
+def _linear_sizes(module: torch.nn.Module) -> tuple[int, int] | None:
+    """(inputs of a module's first linear layer, outputs of its last); None where it has none."""
+    sizes = []
+    for part in module.modules():
+        weight = getattr(part, "weight", None)
+        if isinstance(part, torch.nn.Linear):
+            sizes.append((part.in_features, part.out_features))
+        elif type(part).__name__ == "Conv1D" and isinstance(weight, Tensor) and weight.dim() == 2:  # transformers' GPT-2
+            sizes.append((weight.shape[0], weight.shape[1]))
+    return (sizes[0][0], sizes[-1][1]) if sizes else None
+
+
+def replace(
+    model: torch.nn.Module,
+    which: Iterable[str] | Callable[[str, torch.nn.Module], bool],
+    *,
+    make: Callable[[str, torch.nn.Module], torch.nn.Module] | None = None,
+    **options: Any,
+) -> dict[str, LookupFFN]:
+    """Puts LookupFFN layers in place of feed-forward modules, within `model`.
+
+    which: the modules' names, as model.named_modules() has them; or which(name, module), true for those to replace. What is
+        inside a replaced module is not looked at.
+    options: LookupFFN's arguments: tables=128, bits=8, ... d_in and d_out are the inputs of the module's first linear layer and
+        the outputs of its last, where they are not given.
+    make: make(name, module) -> the new module, in place of options.
+
+    A new layer has new weights, its own LayerNorm, and the old module's mode (train or eval).
+
+    Returns name -> new layer. Raises ValueError for a name that is not there, for no module at all, and for a module without
+    linear layers whose d_in and d_out are not given; `model` is then as it was.
+
+        lookupffn.replace(model, lambda name, module: name.endswith(".mlp"), tables=128, bits=8)
+    """
+    modules = dict(model.named_modules())
+    if callable(which):
+        chosen = []
+        for name, module in modules.items():
+            inside = any(name.startswith(outer + ".") for outer in chosen)
+            if name and not inside and which(name, module):
+                chosen.append(name)
+    else:
+        chosen = [which] if isinstance(which, str) else list(which)
+        for name in chosen:
+            if not name or name not in modules:
+                close = ", ".join(repr(known) for known in modules if known)
+                raise ValueError(f"the model has no module {name!r}; it has {close[:500]}")
+    if not chosen:
+        raise ValueError(f"none of the model's {len(modules)} modules was chosen")
+
+    new = {}
+    for name in chosen:
+        old = modules[name]
+        if make is not None:
+            new[name] = make(name, old)
+        else:
+            sizes = dict(options)
+            if "d_in" not in sizes or "d_out" not in sizes:
+                found = _linear_sizes(old)
+                if found is None:
+                    raise ValueError(f"module {name!r} ({type(old).__name__}) has no linear layer: say d_in and d_out")
+                sizes = {"d_in": found[0], "d_out": found[1], **sizes}
+            new[name] = LookupFFN(**sizes)
+        new[name].train(old.training)
+    for name, module in new.items():
+        parent, _, last = name.rpartition(".")
+        setattr(modules[parent], last, module)
+    return new

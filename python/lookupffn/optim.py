@@ -1,0 +1,217 @@
+"""An optimiser for tables: it touches the rows of the step and no others."""
+
+from __future__ import annotations
+
+import math
+import weakref
+from typing import Any, Callable, Iterable
+
+import torch
+from torch import Tensor
+
+# Of parameters whose rows may be behind with their decay: id -> (parameter, RowAdam._catch_up_rows of its optimiser).
+_behind: dict[int, tuple[weakref.ref, weakref.WeakMethod]] = {}
+
+
+def catch_up(parameter: Tensor, rows: Tensor | None = None) -> None:
+    """Applies the decay that a RowAdam owes rows of a parameter, before they are read. Nothing for other parameters.
+
+    rows: int64, numbers of rows counted through all dimensions but the last; None: all of them.
+    """
+    found = _behind.get(id(parameter))
+    if found is None or found[0]() is not parameter:
+        return
+    method = found[1]()
+    if method is not None:
+        method(parameter, rows)
+
+
+class RowAdam(torch.optim.Optimizer):
+    """AdamW for parameters with sparse gradients, such as the tables of lookupffn.nn.LookupFFN(..., sparse=True). A step reads
+    and writes the rows of the gradient and their state, and nothing of the other rows. Parameters with dense gradients get
+    torch.optim.AdamW's step.
+
+    A row is what a gradient's sparse dimensions name. To a row it is as if torch.optim.AdamW ran on this row alone, as a
+    parameter of its own that has a gradient in the steps whose sparse gradient holds the row: moments and bias correction count
+    these steps only, so a row that is picked seldom gets whole steps, neither dragged on by old momentum nor blown up by a bias
+    correction that thinks its moments are old. Weight decay counts all steps: that of the steps between is made up for, as one
+    factor, before the row is read again. LookupFFN does so in its forward; other readers call catch_up(), and readers of whole
+    tensors, such as model.state_dict(), flush().
+
+    params: parameters or groups, as for any optimiser
+    lr, betas, eps, weight_decay: as torch.optim.AdamW's; each group may have its own
+
+    Raises ValueError for values out of range.
+    """
+
+    rows_touched: int
+    """Rows that the last step read and wrote, of parameters with sparse gradients."""
+    bytes_touched: int
+    """Bytes of parameters, gradients and state that it read and wrote for them."""
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+    ) -> None:
+        if not lr >= 0:
+            raise ValueError(f"lr is {lr}; it is 0 or more")
+        if not (0 <= betas[0] < 1 and 0 <= betas[1] < 1):
+            raise ValueError(f"betas are {betas}; each is from 0 to below 1")
+        if not eps >= 0:
+            raise ValueError(f"eps is {eps}; it is 0 or more")
+        if not weight_decay >= 0:
+            raise ValueError(f"weight_decay is {weight_decay}; it is 0 or more")
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
+        self.rows_touched = self.bytes_touched = 0
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """One step. Returns what `closure` returned, if it was given."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        self.rows_touched = self.bytes_touched = 0
+        for group in self.param_groups:
+            if group["lr"] * group["weight_decay"] >= 1:
+                raise ValueError(f"lr {group['lr']} times weight_decay {group['weight_decay']} is 1 or more: nothing would stay")
+            for parameter in group["params"]:
+                if parameter.grad is None:
+                    continue
+                if parameter.grad.is_sparse or "row_steps" in self.state[parameter]:
+                    self._step_rows(parameter, group)
+                else:
+                    self._step_dense(parameter, group)
+        return loss
+
+    @torch.no_grad()
+    def flush(self) -> None:
+        """Brings all rows up to date with their decay: before whole tables are saved or read by others than LookupFFN."""
+        for parameter, state in self.state.items():
+            if "row_steps" in state:
+                self._catch_up_rows(parameter, None)
+
+    # ---- rows ----
+
+    def _step_rows(self, parameter: Tensor, group: dict[str, Any]) -> None:
+        state = self.state[parameter]
+        rows, gradient = _rows_of(parameter.grad)
+        width = gradient.shape[1]
+        if not state:
+            if parameter.grad.dtype != parameter.dtype or not parameter.is_contiguous():
+                raise ValueError("RowAdam takes contiguous parameters, with gradients of their dtype")
+            count = parameter.numel() // width
+            state["row_steps"] = torch.zeros(count, dtype=torch.int32)
+            state["log_decay"] = 0.0  # log of the product of all steps' 1 - lr weight_decay
+            state["row_log_decay"] = torch.zeros(count, dtype=torch.float64)  # of which a row has had this
+            state["up_to_date"] = 0.0  # what all rows have had
+            state["exp_avg"] = torch.zeros(count, width, dtype=parameter.dtype)
+            state["exp_avg_sq"] = torch.zeros(count, width, dtype=parameter.dtype)
+            self._register(parameter)
+        beta1, beta2 = group["betas"]
+        state["log_decay"] += math.log1p(-group["lr"] * group["weight_decay"])
+
+        steps = state["row_steps"][rows] + 1
+        mean = state["exp_avg"][rows].mul_(beta1).add_(gradient, alpha=1 - beta1)
+        square = state["exp_avg_sq"][rows].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+        state["row_steps"][rows] = steps
+        state["exp_avg"][rows] = mean
+        state["exp_avg_sq"][rows] = square
+
+        counted = steps.to(torch.float64)
+        size = group["lr"] / (1 - beta1**counted)
+        deviation = square.sqrt_().div_((1 - beta2**counted).sqrt_().to(square.dtype).unsqueeze(1)).add_(group["eps"])
+        flat = parameter.view(-1, width)
+        values = flat[rows] * self._owed(state, rows).to(flat.dtype).unsqueeze(1)
+        state["row_log_decay"][rows] = state["log_decay"]
+        flat[rows] = values.sub_(mean.div_(deviation).mul_(size.to(mean.dtype).unsqueeze(1)))
+
+        self.rows_touched += len(rows)
+        # The row and its two moments are read and written, the gradient is read; so are the row's counts.
+        self.bytes_touched += len(rows) * (7 * width * parameter.element_size() + 2 * (4 + 8))
+
+    @staticmethod
+    def _owed(state: dict[str, Any], rows: Tensor) -> Tensor:
+        """The factors of decay that rows have not had yet."""
+        return torch.exp(state["log_decay"] - state["row_log_decay"][rows])
+
+    @torch.no_grad()
+    def _catch_up_rows(self, parameter: Tensor, rows: Tensor | None) -> None:
+        state = self.state[parameter]
+        if state["up_to_date"] == state["log_decay"]:
+            return
+        width = state["exp_avg"].shape[1]
+        if rows is None:
+            owed = torch.exp(state["log_decay"] - state["row_log_decay"])
+            parameter.view(-1, width).mul_(owed.to(parameter.dtype).unsqueeze(1))
+            state["row_log_decay"].fill_(state["log_decay"])
+            state["up_to_date"] = state["log_decay"]
+            return
+        rows = torch.unique(rows)
+        rows = rows[state["row_log_decay"][rows] != state["log_decay"]]
+        # Not counted as a change of the parameter: who has read these rows since the last step has caught them up before.
+        flat = parameter.data.view(-1, width)
+        flat[rows] *= self._owed(state, rows).to(flat.dtype).unsqueeze(1)
+        state["row_log_decay"][rows] = state["log_decay"]
+
+    def _register(self, parameter: Tensor) -> None:
+        key = id(parameter)
+        _behind[key] = (weakref.ref(parameter, lambda _: _behind.pop(key, None)), weakref.WeakMethod(self._catch_up_rows))
+
+    # ---- dense parameters ----
+
+    def _step_dense(self, parameter: Tensor, group: dict[str, Any]) -> None:
+        state = self.state[parameter]
+        if not state:
+            state.update(step=0, exp_avg=torch.zeros_like(parameter), exp_avg_sq=torch.zeros_like(parameter))
+        beta1, beta2 = group["betas"]
+        state["step"] += 1
+        mean, square = state["exp_avg"], state["exp_avg_sq"]
+        mean.mul_(beta1).add_(parameter.grad, alpha=1 - beta1)
+        square.mul_(beta2).addcmul_(parameter.grad, parameter.grad, value=1 - beta2)
+        parameter.mul_(1 - group["lr"] * group["weight_decay"])
+        deviation = square.sqrt().div_(math.sqrt(1 - beta2 ** state["step"])).add_(group["eps"])
+        parameter.addcdiv_(mean, deviation, value=-group["lr"] / (1 - beta1 ** state["step"]))
+
+    # ---- state ----
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes over the state of another RowAdam, exactly."""
+        super().load_state_dict(state_dict)
+        # torch makes all tensors the parameter's dtype; counts and logarithms keep theirs.
+        numbers = [number for group in state_dict["param_groups"] for number in group["params"]]
+        parameters = [parameter for group in self.param_groups for parameter in group["params"]]
+        for number, parameter in zip(numbers, parameters):
+            saved = state_dict["state"].get(number, {})
+            if "row_steps" in saved:
+                for name in ("row_steps", "row_log_decay"):
+                    self.state[parameter][name] = saved[name].clone()
+                self._register(parameter)
+
+
+def _rows_of(gradient: Tensor) -> tuple[Tensor, Tensor]:
+    """Numbers of a gradient's rows, each once and ascending, and the rows [picked, width]."""
+    if not gradient.is_sparse:
+        values = gradient.reshape(-1, gradient.shape[-1])
+        return torch.arange(len(values)), values
+    if gradient.dense_dim() != 1:
+        raise ValueError(
+            f"RowAdam takes sparse gradients of rows, with one dense dimension; this one of shape {list(gradient.shape)} has"
+            f" {gradient.dense_dim()}"
+        )
+    rows = _numbers(gradient)
+    if not bool((rows.diff() > 0).all()):
+        gradient = gradient.coalesce()
+        rows = _numbers(gradient)
+    return rows, gradient._values()
+
+
+def _numbers(gradient: Tensor) -> Tensor:
+    rows = torch.zeros(gradient._nnz(), dtype=torch.int64)
+    for index, extent in zip(gradient._indices(), gradient.shape):
+        rows = rows * extent + index
+    return rows

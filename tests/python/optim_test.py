@@ -1,0 +1,243 @@
+"""RowAdam: to each row it is torch.optim.AdamW on that row alone; nothing but the step's rows is touched; state survives."""
+
+import copy
+import io
+import unittest
+
+import testing
+
+torch = testing.need_torch()
+
+from lookupffn import nn, optim  # noqa: E402
+
+OPTIONS = {"betas": (0.8, 0.97), "eps": 1e-6, "weight_decay": 0.3}
+
+
+def sparse(rows, values, shape):
+    rows = torch.tensor(rows)
+    indices = torch.stack((torch.div(rows, shape[1], rounding_mode="floor"), rows % shape[1]))
+    return torch.sparse_coo_tensor(indices, values, shape)
+
+
+class RowsTest(unittest.TestCase):
+    """A table parameter [3, 4, 5], whose 12 rows get random gradients in random steps, at a rate that changes."""
+
+    shape = (3, 4, 5)
+
+    def setUp(self):
+        torch.manual_seed(7)
+        self.start = torch.randn(self.shape, dtype=torch.float64)
+        self.parameter = torch.nn.Parameter(self.start.clone())
+        self.optimizer = optim.RowAdam([self.parameter], **OPTIONS)
+        self.steps = []
+        for number in range(25):
+            rows = torch.randperm(12)[: int(torch.randint(1, 6, ()))].sort().values.tolist()
+            self.steps.append((0.1 / (1 + number), rows, torch.randn(len(rows), 5, dtype=torch.float64)))
+
+    def step(self, lr, rows, values):
+        self.optimizer.param_groups[0]["lr"] = lr
+        self.parameter.grad = sparse(rows, values, self.shape)
+        self.optimizer.step()
+
+    def rows_alone(self):
+        """Each row a parameter of its own with AdamW, which in the steps without it only decays."""
+        result = torch.empty(12, 5, dtype=torch.float64)
+        for row in range(12):
+            alone = torch.nn.Parameter(self.start.view(12, 5)[row].clone())
+            adam = torch.optim.AdamW([alone], **OPTIONS)
+            for lr, rows, values in self.steps:
+                if row in rows:
+                    adam.param_groups[0]["lr"] = lr
+                    alone.grad = values[rows.index(row)].clone()
+                    adam.step()
+                else:
+                    with torch.no_grad():
+                        alone *= 1 - lr * OPTIONS["weight_decay"]
+            result[row] = alone.detach()
+        return result
+
+    def test_a_row_is_adamw_on_that_row_alone(self):
+        for step in self.steps:
+            self.step(*step)
+        self.optimizer.flush()
+        torch.testing.assert_close(self.parameter.detach().view(12, 5), self.rows_alone(), rtol=1e-12, atol=1e-13)
+
+    def test_rows_of_a_step_are_up_to_date_before_the_flush(self):
+        for step in self.steps:
+            self.step(*step)
+        rows = self.steps[-1][1]
+        torch.testing.assert_close(self.parameter.detach().view(12, 5)[rows], self.rows_alone()[rows], rtol=1e-12, atol=1e-13)
+
+    def test_all_rows_at_every_step_are_adamw(self):
+        other = torch.nn.Parameter(self.start.clone())
+        adam = torch.optim.AdamW([other], lr=0.05, **OPTIONS)
+        for _ in range(10):
+            values = torch.randn(12, 5, dtype=torch.float64)
+            self.step(0.05, list(range(12)), values)
+            other.grad = values.view(self.shape).clone()
+            adam.step()
+        torch.testing.assert_close(self.parameter, other, rtol=1e-12, atol=1e-13)
+
+    def test_nothing_else_is_touched(self):
+        for step in self.steps[:5]:
+            self.step(*step)
+        state = self.optimizer.state[self.parameter]
+        per_row = ("row_steps", "row_log_decay", "exp_avg", "exp_avg_sq")
+        before = [self.parameter.detach().clone().view(12, 5)] + [state[name].clone() for name in per_row]
+        lr, rows, values = self.steps[5]
+        self.step(lr, rows, values)
+        others = [row for row in range(12) if row not in rows]
+        after = [self.parameter.detach().view(12, 5)] + [state[name] for name in per_row]
+        for one, two in zip(before, after):
+            self.assertTrue(torch.equal(one[others], two[others]))
+            self.assertFalse(torch.equal(one[rows], two[rows]))
+        self.assertEqual(self.optimizer.rows_touched, len(rows))
+
+    def test_traffic_is_proportional_to_the_rows(self):
+        traffic = []
+        for count in (1, 2, 4, 8):
+            self.step(0.1, list(range(count)), torch.randn(count, 5, dtype=torch.float64))
+            traffic.append(self.optimizer.bytes_touched / count)
+        self.assertEqual(len(set(traffic)), 1)
+
+    def test_gradients_that_are_not_coalesced_and_dense_ones(self):
+        values = torch.randn(3, 5, dtype=torch.float64)
+        self.step(0.1, [7, 2, 7], values)
+        other = torch.nn.Parameter(self.start.clone())
+        optimizer = optim.RowAdam([other], lr=0.1, **OPTIONS)
+        other.grad = sparse([2, 7], torch.stack((values[1], values[0] + values[2])), self.shape)
+        optimizer.step()
+        torch.testing.assert_close(self.parameter, other)
+        dense = torch.randn(self.shape, dtype=torch.float64)
+        for parameter, one in ((self.parameter, self.optimizer), (other, optimizer)):
+            parameter.grad = dense.clone()  # after sparse ones: all rows
+            one.step()
+        torch.testing.assert_close(self.parameter, other)
+        self.assertEqual(optimizer.rows_touched, 12)
+
+    def test_empty_gradient(self):
+        self.step(0.1, [], torch.empty(0, 5, dtype=torch.float64))
+        self.assertTrue(torch.equal(self.parameter, self.start))
+        self.optimizer.flush()
+        torch.testing.assert_close(self.parameter.detach(), self.start * (1 - 0.1 * 0.3))
+
+    def test_state_round_trip(self):
+        for half in (False, True):  # in float32 too, where torch would round the logarithms
+            with self.subTest(float32=half):
+                self.setUp()
+                if half:
+                    self.parameter = torch.nn.Parameter(self.start.float())
+                    self.optimizer = optim.RowAdam([self.parameter], **OPTIONS)
+                    self.steps = [(lr, rows, values.float()) for lr, rows, values in self.steps]
+                for step in self.steps[:12]:
+                    self.step(*step)
+                file = io.BytesIO()
+                torch.save((self.parameter.detach(), self.optimizer.state_dict()), file)
+                for step in self.steps[12:]:
+                    self.step(*step)
+                self.optimizer.flush()
+                expected = self.parameter.detach().clone()
+
+                file.seek(0)
+                values, state = torch.load(file)
+                self.parameter = torch.nn.Parameter(values)
+                self.optimizer = optim.RowAdam([self.parameter], **OPTIONS)
+                self.optimizer.load_state_dict(state)
+                for step in self.steps[12:]:
+                    self.step(*step)
+                self.optimizer.flush()
+                self.assertTrue(torch.equal(self.parameter.detach(), expected))
+
+    def test_what_is_refused(self):
+        for options in ({"lr": -1}, {"betas": (1, 0.9)}, {"eps": -1}, {"weight_decay": -1}, {"lr": float("nan")}):
+            with self.subTest(options), self.assertRaises(ValueError):
+                optim.RowAdam([self.parameter], **options)
+        self.parameter.grad = torch.zeros(self.shape, dtype=torch.float64)
+        with self.assertRaisesRegex(ValueError, "weight_decay"):
+            optim.RowAdam([self.parameter], lr=2, weight_decay=0.5).step()
+        self.parameter.grad = self.start.to_sparse()
+        with self.assertRaisesRegex(ValueError, "dense dimension"):
+            optim.RowAdam([self.parameter]).step()
+
+
+class DenseTest(unittest.TestCase):
+    def test_dense_parameters_get_adamw(self):
+        torch.manual_seed(1)
+        one = torch.nn.Linear(4, 3).double()
+        two = copy.deepcopy(one)
+        optimizers = optim.RowAdam(one.parameters(), lr=0.03, **OPTIONS), torch.optim.AdamW(two.parameters(), lr=0.03, **OPTIONS)
+        for _ in range(10):
+            x = torch.randn(6, 4, dtype=torch.float64)
+            for module, optimizer in zip((one, two), optimizers):
+                optimizer.zero_grad()
+                module(x).square().sum().backward()
+                optimizer.step()
+        for a, b in zip(one.parameters(), two.parameters()):
+            torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-13)
+
+
+class LayerTest(unittest.TestCase):
+    def train(self, layer, optimizer, steps, seed):
+        generator = torch.Generator().manual_seed(seed)
+        losses = []
+        for _ in range(steps):
+            x = torch.randn(20, 16, generator=generator).to(layer.bias.dtype)
+            optimizer.zero_grad()
+            loss = (layer(x) - x.roll(1, 1)).square().mean()
+            loss.backward()
+            optimizer.step()
+            losses.append(float(loss))
+        return losses
+
+    def new(self, dtype=torch.float32):
+        torch.manual_seed(3)
+        layer = nn.LookupFFN(16, 16, 8, 4, sparse=True).to(dtype)
+        return layer, optim.RowAdam(layer.parameters(), lr=0.05, weight_decay=0.5)
+
+    def test_rows_are_read_with_their_decay(self):
+        """Flushing before every forward changes nothing: a forward brings the rows that it reads up to date."""
+        # In float64, so that rounding does not flip codes.
+        layer, optimizer = self.new(torch.float64)
+        other, flushed = self.new(torch.float64)
+        for step in range(15):
+            a = self.train(layer, optimizer, 1, step)
+            flushed.flush()
+            b = self.train(other, flushed, 1, step)
+            self.assertAlmostEqual(a[0], b[0], delta=1e-10 * abs(b[0]))
+        optimizer.flush()
+        flushed.flush()
+        torch.testing.assert_close(layer.tables, other.tables, rtol=1e-9, atol=1e-11)
+
+    def test_eval_sees_all_decay(self):
+        layer, optimizer = self.new()
+        self.train(layer, optimizer, 10, 0)
+        x = torch.randn(50, 16)
+        layer.eval()
+        with torch.no_grad():
+            y = layer(x)
+            with torch.enable_grad():
+                self.train(layer.train(), optimizer, 5, 1)
+            layer.eval()
+            self.assertFalse(torch.equal(layer(x), y))
+            optimizer.flush()
+            fresh = nn.LookupFFN.from_tensors(layer.state_dict()).eval()
+            self.assertTrue(torch.equal(layer(x), fresh(x)))
+
+    def test_a_layer_used_twice_in_a_step(self):
+        layer, optimizer = self.new()
+        for _ in range(5):
+            optimizer.zero_grad()
+            x = torch.randn(20, 16)
+            layer(layer(x)).square().mean().backward()
+            optimizer.step()
+        self.assertTrue(torch.isfinite(layer.tables).all())
+
+    def test_layers_learn(self):
+        layer, optimizer = self.new()
+        optimizer.param_groups[0]["weight_decay"] = 0.0
+        losses = self.train(layer, optimizer, 300, 0)
+        self.assertLess(sum(losses[-20:]) / 20, 0.6 * sum(losses[:20]) / 20)
+
+
+if __name__ == "__main__":
+    testing.main()
