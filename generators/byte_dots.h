@@ -22,7 +22,7 @@ Halide::Expr quads(const std::vector<Halide::Expr>& rows, int q);
 // sum + the dot product of weights, four bytes from 0 to 255, and a quad.
 Halide::Expr quad_dot(const Halide::Expr& sum, const Halide::Expr& weights, const Halide::Expr& quad);
 
-// What these call, for a generator's externs map. For vectors of kQuadLanes only.
+// What these call, for a generator's functions. For vectors of kQuadLanes only.
 InlinedFunctions byte_dot_functions(const Halide::Target& target);
 
 }  // namespace lookupffn

@@ -112,3 +112,8 @@ foreach(name test_kernels test_bf16_kernels)
 endforeach()
 add_test(NAME symbols_test
          COMMAND ${CMAKE_COMMAND} -DNM=${CMAKE_NM} "-DARCHIVES=${archives}" -P ${CMAKE_CURRENT_SOURCE_DIR}/symbols_test.cmake)
+
+# ---- instructions
+add_test(NAME vector_calls_test
+         COMMAND ${CMAKE_COMMAND} -DGENERATOR=$<TARGET_FILE:lookupffn_generators> -DOBJDUMP=${CMAKE_OBJDUMP}
+                 -DWORK=${CMAKE_CURRENT_BINARY_DIR}/vector_calls -P ${CMAKE_CURRENT_SOURCE_DIR}/vector_calls_test.cmake)
