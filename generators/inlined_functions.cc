@@ -24,25 +24,39 @@ InlinedFunctions inlined_functions(const Halide::Target&, const std::string& nam
 #include <stdexcept>
 #include <vector>
 
+#include "architectures.h"
+
 namespace lookupffn {
 namespace {
 
+// The row that a Halide target belongs to.
+const ArchitectureRow& architecture_of(const Halide::Target& target) {
+  const std::string text = target.to_string();
+  for (const ArchitectureRow& row : kArchitectures) {
+    if (text.rfind(row.halide_target, 0) == 0) return row;
+  }
+  throw std::runtime_error("registry/architectures.def has no row for the Halide target " + text);
+}
+
 // Halide warns where a module's layout is not that of the kernel that it is linked to.
-void set_host_layout(LLVMModuleRef module) {
-  LLVMInitializeNativeTarget();
-  char* triple = LLVMGetDefaultTargetTriple();
+void set_layout(LLVMModuleRef module, const char* triple) {
+  LLVMInitializeAllTargetInfos();
+  LLVMInitializeAllTargets();
+  LLVMInitializeAllTargetMCs();
   LLVMTargetRef target = nullptr;
   char* error = nullptr;
-  if (LLVMGetTargetFromTriple(triple, &target, &error) == 0) {
-    LLVMTargetMachineRef machine =
-        LLVMCreateTargetMachine(target, triple, "", "", LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelDefault);
-    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
-    LLVMSetModuleDataLayout(module, layout);
-    LLVMSetTarget(module, "x86_64--linux-gnu");  // as Halide spells it
-    LLVMDisposeTargetData(layout);
-    LLVMDisposeTargetMachine(machine);
+  if (LLVMGetTargetFromTriple(triple, &target, &error) != 0) {
+    const std::string reason = error;
+    LLVMDisposeMessage(error);
+    throw std::runtime_error("LLVM has no target " + std::string(triple) + ": " + reason);
   }
-  LLVMDisposeMessage(triple);
+  LLVMTargetMachineRef machine =
+      LLVMCreateTargetMachine(target, triple, "", "", LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelDefault);
+  LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
+  LLVMSetModuleDataLayout(module, layout);
+  LLVMSetTarget(module, triple);
+  LLVMDisposeTargetData(layout);
+  LLVMDisposeTargetMachine(machine);
 }
 
 }  // namespace
@@ -58,7 +72,7 @@ InlinedFunctions inlined_functions(const Halide::Target& target, const std::stri
   if (LLVMParseIRInContext(context, text, &module, &error)) {
     throw std::runtime_error(name + " is no LLVM IR: " + error);
   }
-  set_host_layout(module);
+  set_layout(module, architecture_of(target).llvm_triple);
   LLVMMemoryBufferRef bitcode = LLVMWriteBitcodeToMemoryBuffer(module);
   const uint8_t* bytes = reinterpret_cast<const uint8_t*>(LLVMGetBufferStart(bitcode));
   const std::vector<uint8_t> code(bytes, bytes + LLVMGetBufferSize(bitcode));

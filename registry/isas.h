@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-namespace lookupffn {
+#include "architectures.h"
 
-enum Architecture { kX86_64, kArm64, kRiscv64, kWasm32 };
+namespace lookupffn {
 
 namespace registry {
 enum CapabilityIndex {
@@ -45,15 +45,17 @@ struct IsaRow {
   Architecture architecture;
   int vector_bytes;  // of its widest vector; the least, where it has vectors of several lengths
   int vector_registers;
+  int oldest_halide;            // the first major version of Halide that its kernels can be made with
   const char* halide_features;  // of a Halide target, that it adds; joined by '-'
-  const char* cpu_features;     // that it adds, in the words of runtime/src/kernels/cpu_features.cc; joined by ' '
+  const char* cpu_features;     // that it adds, in the words of runtime/src/kernels/cpu_features_NAME.cc; joined by ' '
   unsigned capabilities;        // that it adds
   const char* description;
 };
 
 inline constexpr IsaRow kIsas[] = {
-#define LOOKUPFFN_ISA(name, extends, architecture, vector_bytes, registers, halide, cpu, capabilities, description) \
-  {#name, extends, architecture, vector_bytes, registers, halide, cpu, capabilities, description},
+#define LOOKUPFFN_ISA(name, extends, architecture, vector_bytes, registers, oldest_halide, halide, cpu, capabilities, \
+                      description)                                                                                    \
+  {#name, extends, architecture, vector_bytes, registers, oldest_halide, halide, cpu, capabilities, description},
 #include "isas.def"
 #undef LOOKUPFFN_ISA
 };

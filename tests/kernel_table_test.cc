@@ -48,10 +48,13 @@ TEST(IsaTarget, Names) {
   for (const IsaRow& row : kIsas) {
     const std::string name = row.name;
     const std::string target = isa_target(name).halide_target;
-    for (const char* feature : {"x86-64-linux-", "-sse41", "-no_asserts", "-no_bounds_query", "-no_runtime"}) {
+    EXPECT_EQ(target.find(std::string(architecture_row(row.architecture).halide_target) + "-"), 0u) << target;
+    for (const char* feature : {"-no_asserts", "-no_bounds_query", "-no_runtime"}) {
       EXPECT_NE(target.find(feature), std::string::npos) << target;
     }
   }
+  EXPECT_EQ(isa_target("sse41").halide_target, "x86-64-linux-sse41-no_asserts-no_bounds_query-no_runtime");
+  EXPECT_EQ(isa_target("neon_dot").halide_target, "arm-64-linux-arm_dot_prod-no_asserts-no_bounds_query-no_runtime");
   EXPECT_NE(isa_target("avx2", "address").halide_target.find("-asan"), std::string::npos);
   EXPECT_THROW(isa_target("avx3"), std::runtime_error);
   EXPECT_THROW(isa_target("avx2", "leak"), std::runtime_error);

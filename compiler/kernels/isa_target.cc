@@ -6,23 +6,6 @@
 #include "kernel_description.h"
 
 namespace lookupffn {
-namespace {
-
-const char* halide_platform(Architecture architecture) {
-  switch (architecture) {
-    case kArm64:
-      return "arm-64-linux";
-    case kRiscv64:
-      return "riscv-64-linux";
-    case kWasm32:
-      return "wasm-32-wasmrt";
-    default:
-      return "x86-64-linux";
-  }
-}
-
-}  // namespace
-
 IsaTarget isa_target(const std::string& name, const std::string& sanitizer) {
   std::string instrumentation;
   if (sanitizer == "address") {
@@ -36,14 +19,15 @@ IsaTarget isa_target(const std::string& name, const std::string& sanitizer) {
   // Every feature is spelled out: Halide 14 and later differ in which imply which.
   std::string features;
   for (const IsaRow* row : isa_lineage(isa)) features += (*row->halide_features ? "-" : "") + std::string(row->halide_features);
-  return {
-      isa.name,
-      std::string(halide_platform(isa.architecture)) + features + instrumentation + "-no_asserts-no_bounds_query-no_runtime",
-      isa.vector_bytes, isa.vector_registers};
+  return {isa.name,
+          std::string(architecture_row(isa.architecture).halide_target) + features + instrumentation +
+              "-no_asserts-no_bounds_query-no_runtime",
+          isa.vector_bytes, isa.vector_registers};
 }
 
 std::string halide_target(const KernelSpec& spec, const std::string& sanitizer) {
   std::string target = isa_target(spec.isa, sanitizer).halide_target;
+  if (architecture_row(isa_row(spec.isa).architecture).pointer_bits < 64) return target;  // no buffer is that large
   const KernelDescription* kernel = find_kernel_description(spec.kernel);
   if (kernel && kernel->large_buffers && kernel->large_buffers(spec)) target += "-large_buffers";
   return target;

@@ -19,7 +19,8 @@ struct IsaTarget {
 // Throws std::runtime_error for a name that is not known, with those that are.
 IsaTarget isa_target(const std::string& name, const std::string& sanitizer = "");
 
-// The Halide target for one kernel: its ISA's, with large_buffers where its family says that a buffer passes 2 GiB.
+// The Halide target for one kernel: its ISA's, with large_buffers where its family says that a buffer passes 2 GiB and
+// the architecture can hold one.
 std::string halide_target(const KernelSpec& spec, const std::string& sanitizer = "");
 
 }  // namespace lookupffn

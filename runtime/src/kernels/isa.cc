@@ -13,17 +13,6 @@
 namespace lookupffn {
 namespace {
 
-constexpr Architecture kThisArchitecture =
-#if defined(__x86_64__)
-    kX86_64;
-#elif defined(__aarch64__)
-    kArm64;
-#elif defined(__riscv)
-    kRiscv64;
-#else
-    kWasm32;
-#endif
-
 using Missing = std::array<std::string, kIsaCount>;
 
 const Missing& missing_features() {
@@ -31,7 +20,8 @@ const Missing& missing_features() {
     Missing result;
     for (size_t i = 0; i < kIsaCount; ++i) {
       if (kIsas[i].architecture != kThisArchitecture) {
-        result[i] = "this machine is of another architecture";
+        result[i] = std::string("it is for ") + architecture_row(kIsas[i].architecture).name + ", this machine is " +
+                    architecture_row(kThisArchitecture).name;
         continue;
       }
       // The plainest that is missing says what is wrong.
@@ -96,8 +86,10 @@ size_t active() {
   if (const char* name = environment_choice()) return checked(name, " of the environment variable LOOKUPFFN_ISA");
   const size_t widest = widest_before(kIsaCount);
   if (widest < kIsaCount) return widest;
+  size_t plainest = 0;
+  while (kIsas[plainest].architecture != kThisArchitecture) ++plainest;
   throw Failure(LOOKUPFFN_UNSUPPORTED_ISA, "this machine runs no ISA that is built into this library; " +
-                                               std::string(kIsas[0].name) + ": " + isa_missing(0));
+                                               std::string(kIsas[plainest].name) + ": " + isa_missing(plainest));
 }
 
 }  // namespace

@@ -7,10 +7,6 @@
 
 #include "kernel_stack.h"
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
 namespace lookupffn {
 namespace {
 
@@ -31,9 +27,14 @@ void keep_loaded() {
   dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);  // NULL where it is the program, which stays anyway
 }
 
+// Lets the core's other thread go on, and does not fill the pipeline with guesses, while this one waits.
 void pause() {
 #if defined(__x86_64__)
-  _mm_pause();
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("isb");  // YIELD does nothing on most cores
+#elif defined(__riscv)
+  __asm__ volatile(".insn i 0x0f, 0, x0, x0, 0x010");  // PAUSE, a hint that every core takes
 #endif
 }
 
