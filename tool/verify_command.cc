@@ -107,7 +107,8 @@ void verify(const Options& options) {
   bool passed = true;
   for (const ModelLayer* source : sources) {
     const Layer layer = options.layer.pack(model, source->prefix());
-    const reference::ReferenceFamily& family = reference::reference_family(source->shape().family);
+    const std::string family_name = source->shape().family;
+    const reference::ReferenceFamily& family = reference::reference_family(family_name);
     const reference::Verification found = family.verify(io, *source, *layer.get(), *threads.get());
     if (!found.layer.judged()) throw std::runtime_error(io.name() + ": nothing can be judged by it");
     passed = passed && found.passed();

@@ -18,7 +18,7 @@ Halide::Expr multiply_add(const Halide::Expr& a, const Halide::Expr& b, const Ha
 // that start from a constant than what is multiplied: hashes of bf16 weights on AVX2 are then up to 1.5 times as slow.
 Halide::Expr sum_start();
 
-// What these call, for a generator's externs map.
+// What these call, for a generator's functions.
 InlinedFunctions multiply_add_functions(const Halide::Target& target);
 
 }  // namespace lookupffn

@@ -27,7 +27,7 @@ Halide::Expr with_offset(const Halide::Expr& quad, const Halide::Target& target)
 // sum + the dot product of weights, four bytes from 0 to 255, and a quad, whose bytes have the offset added.
 Halide::Expr quad_dot(const Halide::Expr& sum, const Halide::Expr& weights, const Halide::Expr& quad);
 
-// What these call, for a generator's externs map. For vectors of kQuadLanes only.
+// What these call, for a generator's functions. For vectors of kQuadLanes only.
 InlinedFunctions byte_dot_functions(const Halide::Target& target);
 
 }  // namespace lookupffn

@@ -1,11 +1,24 @@
 #include "inlined_functions.h"
 
+#if HALIDE_VERSION_MAJOR >= 15
+
+namespace lookupffn {
+
+std::string llvm_pointer() { return "ptr"; }
+std::string llvm_pointer_suffix() { return "p0"; }
+
+InlinedFunctions inlined_functions(const Halide::Target&, const std::string& name, const std::string& source) {
+  return {name, source};
+}
+
+}  // namespace lookupffn
+
+#else
 #include <llvm-c/BitWriter.h>
 #include <llvm-c/Core.h>
 #include <llvm-c/IRReader.h>
 #include <llvm-c/Target.h>
 #include <llvm-c/TargetMachine.h>
-#include <llvm/Config/llvm-config.h>
 
 #include <cstdint>
 #include <stdexcept>
@@ -48,13 +61,8 @@ void set_layout(LLVMModuleRef module, const char* triple) {
 
 }  // namespace
 
-#if LLVM_VERSION_MAJOR >= 15
-std::string llvm_pointer() { return "ptr"; }
-std::string llvm_pointer_suffix() { return "p0"; }
-#else
 std::string llvm_pointer() { return "i8*"; }
 std::string llvm_pointer_suffix() { return "p0i8"; }
-#endif
 
 InlinedFunctions inlined_functions(const Halide::Target& target, const std::string& name, const std::string& source) {
   LLVMContextRef context = LLVMContextCreate();
@@ -75,3 +83,4 @@ InlinedFunctions inlined_functions(const Halide::Target& target, const std::stri
 }
 
 }  // namespace lookupffn
+#endif

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "Halide.h"
+#include "halide_version.h"
 
 namespace lookupffn {
 
@@ -13,10 +14,11 @@ namespace lookupffn {
 std::string llvm_pointer();
 std::string llvm_pointer_suffix();
 
-// What a generator's externs map takes: functions, under a name that tells them from others.
-using InlinedFunctions = std::pair<const std::string, Halide::ExternalCode>;
+// Functions, under a name that tells them from others: what a generator's functions() takes.
+using InlinedFunctions = KernelFunctions::value_type;
 
-// `source` defines the functions, each `weak_odr` and `alwaysinline`. Throws std::runtime_error where it is not valid.
+// `source` defines the functions, each `weak_odr` and `alwaysinline`; a function of vectors of N lanes has the name of that of
+// scalars and xN behind it. Throws std::runtime_error where it is not valid, or ends the program later (vector_calls.h).
 InlinedFunctions inlined_functions(const Halide::Target& target, const std::string& name, const std::string& source);
 
 }  // namespace lookupffn

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "halide_version.h"
 #include "lowered_loops.h"
 
 namespace lookupffn {
@@ -157,7 +158,7 @@ Stmt RowPrefetch::visit(const For* loop) {
       if (!list_.empty()) fetches = UpToTheEnd(list_).mutate(fetches);
       body = Block::make(fetches, body);
     }
-    result = For::make(loop->name, loop->min, loop->extent, loop->for_type, loop->device_api, body);
+    result = loop_with_body(loop, body);
   } else {
     result = IRMutator::visit(loop);
   }

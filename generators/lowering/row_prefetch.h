@@ -33,7 +33,7 @@ class RowPrefetch : public Halide::Internal::IRMutator {
   const Halide::Internal::For* around_ = nullptr;  // the loop over variable_ that is being visited
 };
 
-// What RowPrefetch's statements call, for a generator's externs map.
+// What RowPrefetch's statements call, for a generator's functions.
 InlinedFunctions prefetch_function(const Halide::Target& target);
 
 }  // namespace lookupffn

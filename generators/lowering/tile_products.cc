@@ -91,7 +91,7 @@ bool uses(const Stmt& stmt, const std::string& buffer) {
 }
 
 int64_t constant(const Expr& value, const std::string& sum, const char* what) {
-  const int64_t* number = as_const_int(value);
+  const auto number = as_const_int(value);
   if (!number) {
     std::ostringstream text;
     text << what << " is no constant: " << value;
@@ -198,7 +198,7 @@ Stmt TileProducts::mutate(const Stmt& stmt) {
   }
   configure = Block::make(configure, call("configure", {Variable::make(type_of<void*>(), shapes)}));
   body = Block::make({configure, body, call("release", {})});
-  externs_->insert(tile_functions());
+  functions_->insert(tile_functions());
   return Allocate::make(shapes, UInt(8), MemoryType::Stack, {64}, const_true(), body);
 }
 

@@ -39,11 +39,9 @@ constexpr int kTileRegisters = 8;
 // Throws Halide::CompileError where S does not fit the registers or is used otherwise.
 class TileProducts : public Halide::Internal::IRMutator {
  public:
-  using Externs = std::map<std::string, Halide::ExternalCode>;
-
-  // The functions that the statements will call are added to a generator's externs map.
-  TileProducts(const Halide::Target& target, std::shared_ptr<Externs> externs)
-      : target_(target), externs_(std::move(externs)) {}
+  // What the statements will call is added to a generator's functions.
+  TileProducts(const Halide::Target& target, std::shared_ptr<KernelFunctions> functions)
+      : target_(target), functions_(std::move(functions)) {}
 
   static constexpr const char* kWord = "tile_word";
   static constexpr const char* kRow = "tile_row";
@@ -80,7 +78,7 @@ class TileProducts : public Halide::Internal::IRMutator {
   InlinedFunctions tile_functions() const;
 
   const Halide::Target target_;
-  const std::shared_ptr<Externs> externs_;
+  const std::shared_ptr<KernelFunctions> functions_;
   std::set<std::string> called_;  // functions, without their prefix
   bool inside_ = false;           // of the whole statement
   std::set<std::string> sums_;    // buffers updated by bf16_dot

@@ -1,6 +1,7 @@
 // y = sum over a bag's ids of weight * row, times a factor of the bag: the embedding bag.
 #include "../runtime/bag_layout.h"
 #include "Halide.h"
+#include "halide_version.h"
 #include "kernel_cpu.h"
 #include "multiply_add.h"
 #include "packed_types.h"
@@ -12,7 +13,7 @@ namespace {
 
 using namespace Halide;
 
-class EmbeddingBag : public Generator<EmbeddingBag> {
+class EmbeddingBag : public KernelGenerator<EmbeddingBag> {
  public:
   // ---- the problem; 0 means "known at run time" ----
   GeneratorParam<int> d_out{"d_out", 0};  // floats of a packed row
@@ -62,8 +63,8 @@ class EmbeddingBag : public Generator<EmbeddingBag> {
       const int row_words = int(row_format(table_type).words(size_t(int(d_out))));
       table.dim(1).set_stride(row_words).dim(2).set_stride(row_words * kRowsTogether);
     }
-    get_externs_map()->insert(kernel_cpu(get_target()));
-    get_externs_map()->insert(multiply_add_functions(get_target()));
+    functions()->insert(kernel_cpu(get_target()));
+    functions()->insert(multiply_add_functions(get_target()));
 
     const int lanes = (vector_bytes > 0 ? int(vector_bytes) : get_target().natural_vector_size<float>() * 4) / 4;
     const int tile = d_tile;
@@ -74,7 +75,7 @@ class EmbeddingBag : public Generator<EmbeddingBag> {
     total.compute_at(y, dt).bound_extent(d, tile).split(d, di, dv, lanes).vectorize(dv).unroll(di);
     total.update().split(d, di, dv, lanes).vectorize(dv).unroll(di).reorder(dv, di, i.x);
     if (prefetch_ids > 0) {
-      get_externs_map()->insert(prefetch_function(get_target()));
+      functions()->insert(prefetch_function(get_target()));
       get_pipeline().add_custom_lowering_pass(new RowPrefetch({"table", "scale"}, i.x.name(), prefetch_ids, "ids"));
     }
   }

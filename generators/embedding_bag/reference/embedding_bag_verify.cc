@@ -72,7 +72,8 @@ Verification verify_embedding_bag(const SafetensorsFile& io, const ModelLayer& s
     input.mean = result == "y_mean";
     input.weights.clear();
     if (result == "y_weighted") {
-      const TensorView& tensor = vector_of(io, prefix + "per_sample_weights");
+      const std::string name = prefix + "per_sample_weights";
+      const TensorView& tensor = vector_of(io, name);
       if (tensor.shape[0] != input.ids.size()) malformed(io, "tensor '" + tensor.name + "' must have a value an id");
       input.weights.resize(tensor.shape[0]);
       read_floats(tensor, 0, input.weights.size(), input.weights.data());

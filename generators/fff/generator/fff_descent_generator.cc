@@ -4,6 +4,7 @@
 
 #include "Halide.h"
 #include "gelu.h"
+#include "halide_version.h"
 #include "kernel_cpu.h"
 #include "multiply_add.h"
 #include "node_logit.h"
@@ -18,7 +19,7 @@ using namespace Halide;
 
 enum class Form { kNodes, kLeaves };
 
-class FffDescent : public Generator<FffDescent> {
+class FffDescent : public KernelGenerator<FffDescent> {
  public:
   // ---- the problem ----
   GeneratorParam<int> d_in{"d_in", 768};  // a multiple of NodeLogit::kPartials
@@ -75,8 +76,8 @@ class FffDescent : public Generator<FffDescent> {
 
   void schedule() {
     const int lanes = (vector_bytes > 0 ? int(vector_bytes) : get_target().natural_vector_size<float>() * 4) / 4;
-    get_externs_map()->insert(kernel_cpu(get_target()));
-    get_externs_map()->insert(multiply_add_functions(get_target()));
+    functions()->insert(kernel_cpu(get_target()));
+    functions()->insert(multiply_add_functions(get_target()));
 
     // ---- what the caller promises
     const int node_count = (2 << int(depth)) - 1 - (form == Form::kLeaves ? 1 << int(depth) : 0);
@@ -124,7 +125,7 @@ class FffDescent : public Generator<FffDescent> {
         get_pipeline().add_custom_lowering_pass(new NodePrefetch(nodes[l].name(), "weight", row_bytes, 2, 1, 2, child_lines));
       }
     }
-    if (node_lines > 0 || child_lines > 0) get_externs_map()->insert(prefetch_function(get_target()));
+    if (node_lines > 0 || child_lines > 0) functions()->insert(prefetch_function(get_target()));
   }
 
  private:

@@ -1,6 +1,7 @@
 // One layer of the small network of a fast feed-forward leaf: out = act(W[leaf] in + b[leaf]).
 #include "Halide.h"
 #include "gelu.h"
+#include "halide_version.h"
 #include "kernel_cpu.h"
 #include "multiply_add.h"
 #include "stack_storage.h"
@@ -10,7 +11,7 @@ namespace {
 
 using namespace Halide;
 
-class FffLeafProduct : public Generator<FffLeafProduct> {
+class FffLeafProduct : public KernelGenerator<FffLeafProduct> {
  public:
   // ---- the problem; 0 means "known at run time" ----
   GeneratorParam<int> inputs{"inputs", 0};
@@ -42,8 +43,8 @@ class FffLeafProduct : public Generator<FffLeafProduct> {
   void schedule() {
     const int lanes =
         std::min((vector_bytes > 0 ? int(vector_bytes) : get_target().natural_vector_size<float>() * 4) / 4, int(output_tile));
-    get_externs_map()->insert(kernel_cpu(get_target()));
-    get_externs_map()->insert(multiply_add_functions(get_target()));
+    functions()->insert(kernel_cpu(get_target()));
+    functions()->insert(multiply_add_functions(get_target()));
     for (int dim = 0; dim < 3; ++dim) weight.dim(dim).set_min(0);
     for (int dim = 0; dim < 2; ++dim) {
       in.dim(dim).set_min(0);

@@ -1,5 +1,6 @@
 // y = sum over a path's nodes of score * row, the nodes of a tree sharing one table.
 #include "Halide.h"
+#include "halide_version.h"
 #include "kernel_cpu.h"
 #include "multiply_add.h"
 #include "row_prefetch.h"
@@ -10,7 +11,7 @@ namespace {
 
 using namespace Halide;
 
-class FffRows : public Generator<FffRows> {
+class FffRows : public KernelGenerator<FffRows> {
  public:
   // ---- the problem; 0 means "known at run time" ----
   GeneratorParam<int> d_out{"d_out", 0};  // floats of a packed row: a multiple of 16
@@ -45,8 +46,8 @@ class FffRows : public Generator<FffRows> {
   void schedule() {
     const int lanes =
         std::min((vector_bytes > 0 ? int(vector_bytes) : get_target().natural_vector_size<float>() * 4) / 4, int(d_tile));
-    get_externs_map()->insert(kernel_cpu(get_target()));
-    get_externs_map()->insert(multiply_add_functions(get_target()));
+    functions()->insert(kernel_cpu(get_target()));
+    functions()->insert(multiply_add_functions(get_target()));
     for (int dim = 0; dim < 3; ++dim) {
       code.dim(dim).set_min(0);
       score.dim(dim).set_min(0);
@@ -62,7 +63,7 @@ class FffRows : public Generator<FffRows> {
     keep_on_stack(sum.compute_at(y, tile).vectorize(d, lanes).unroll(d));
     sum.update().reorder(d, path.x, path.y).vectorize(d, lanes).unroll(d);
     if (prefetch_rows > 0) {
-      get_externs_map()->insert(prefetch_function(get_target()));
+      functions()->insert(prefetch_function(get_target()));
       get_pipeline().add_custom_lowering_pass(new RowPrefetch({"table"}, path.x.name(), prefetch_rows));
     }
   }

@@ -4,6 +4,7 @@
 
 #include "Halide.h"
 #include "gelu.h"
+#include "halide_version.h"
 #include "kernel_cpu.h"
 #include "multiply_add.h"
 #include "node_logit.h"
@@ -13,7 +14,7 @@ namespace {
 
 using namespace Halide;
 
-class GenericFffLevel : public Generator<GenericFffLevel> {
+class GenericFffLevel : public KernelGenerator<GenericFffLevel> {
  public:
   Input<Buffer<float>> x{"x", 2};            // [tokens, d_in], d_in a multiple of NodeLogit::kPartials: i, n
   Input<Buffer<float>> weight{"weight", 3};  // [trees, nodes, d_in]: i, node, t
@@ -35,8 +36,8 @@ class GenericFffLevel : public Generator<GenericFffLevel> {
 
   void schedule() {
     const int lanes = std::min(NodeLogit::kLanes, get_target().natural_vector_size<float>());
-    get_externs_map()->insert(kernel_cpu(get_target()));
-    get_externs_map()->insert(multiply_add_functions(get_target()));
+    functions()->insert(kernel_cpu(get_target()));
+    functions()->insert(multiply_add_functions(get_target()));
     for (int dim = 0; dim < 2; ++dim) {
       x.dim(dim).set_min(0);
       bias.dim(dim).set_min(0);

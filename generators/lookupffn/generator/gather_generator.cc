@@ -5,6 +5,7 @@
 
 #include "Halide.h"
 #include "byte_dots.h"
+#include "halide_version.h"
 #include "kernel_cpu.h"
 #include "multiply_add.h"
 #include "packed_types.h"
@@ -18,7 +19,7 @@ using namespace Halide;
 
 enum class Parallel { kTokens, kSlices };
 
-class Gather : public Generator<Gather> {
+class Gather : public KernelGenerator<Gather> {
  public:
   // ---- the problem; 0 means "known at run time" ----
   GeneratorParam<int> d_out{"d_out", 0};  // floats of a packed row: a multiple of kRowFloats
@@ -71,8 +72,8 @@ class Gather : public Generator<Gather> {
     const int row_words = int(row_format(table_type).words(size_t(int(d_out))));
     if (d_out > 0) table.dim(1).set_stride(row_words);
     if (d_out > 0 && bits > 0) table.dim(2).set_stride(row_words << int(bits));
-    get_externs_map()->insert(kernel_cpu(get_target()));
-    get_externs_map()->insert(multiply_add_functions(get_target()));
+    functions()->insert(kernel_cpu(get_target()));
+    functions()->insert(multiply_add_functions(get_target()));
     if (dots()) {
       schedule_dots();
     } else {
@@ -207,14 +208,14 @@ class Gather : public Generator<Gather> {
     }
     total.vectorize(lane).unroll(q).unroll(chunk);
     weights->compute_at(y, n, tables_pass > 0 ? int(tables_pass) / kGroup : (int(tables) + kGroup - 1) / kGroup);
-    get_externs_map()->insert(byte_dot_functions(get_target()));
+    functions()->insert(byte_dot_functions(get_target()));
     if (prefetch_tables > 0) prefetch_rows(groups.name(), int(prefetch_tables) / kGroup);
   }
 
   static constexpr int kGroup = QuantisedWeights::kGroup;  // tables
 
   void prefetch_rows(const std::string& variable, int distance) {
-    get_externs_map()->insert(prefetch_function(get_target()));
+    functions()->insert(prefetch_function(get_target()));
     get_pipeline().add_custom_lowering_pass(new RowPrefetch({"table"}, variable, distance));
   }
 

@@ -1,5 +1,6 @@
 // One butterfly of the Hadamard transform across blocks, for any stride: of the generic hash.
 #include "Halide.h"
+#include "halide_version.h"
 #include "kernel_cpu.h"
 
 namespace lookupffn {
@@ -7,7 +8,7 @@ namespace {
 
 using namespace Halide;
 
-class GenericButterfly : public Generator<GenericButterfly> {
+class GenericButterfly : public KernelGenerator<GenericButterfly> {
  public:
   Input<Buffer<float>> in{"in", 4};  // [tokens, pair of halves, half, stride]: s, half, pair, n; stride is a multiple of 16
   Output<Buffer<float>> v{"v", 4};   // likewise
@@ -26,7 +27,7 @@ class GenericButterfly : public Generator<GenericButterfly> {
     v.dim(3).set_min(0);
     for (int d = 0; d < 4; ++d) in.dim(d).set_min(0);
     v.bound(half, 0, 2).reorder(half, s, pair, n).unroll(half).vectorize(s, lanes);
-    get_externs_map()->insert(kernel_cpu(get_target()));
+    functions()->insert(kernel_cpu(get_target()));
   }
 
  private:

@@ -2,6 +2,7 @@
 #include "Halide.h"
 #include "code_and_score.h"
 #include "exp_of_negative.h"
+#include "halide_version.h"
 #include "kernel_cpu.h"
 #include "multiply_add.h"
 
@@ -10,7 +11,7 @@ namespace {
 
 using namespace Halide;
 
-class GenericCodeAndScore : public Generator<GenericCodeAndScore> {
+class GenericCodeAndScore : public KernelGenerator<GenericCodeAndScore> {
  public:
   // ---- the problem ----
   GeneratorParam<ZeroBit> zero{"zero", ZeroBit::kZero, zero_bit_names()};
@@ -52,8 +53,8 @@ class GenericCodeAndScore : public Generator<GenericCodeAndScore> {
     result.split(t, t, tv, lanes).vectorize(tv);
     sums.compute_at(result, t).vectorize(t, lanes);
     sums.update().vectorize(t, lanes);
-    get_externs_map()->insert(kernel_cpu(get_target()));
-    get_externs_map()->insert(multiply_add_functions(get_target()));
+    functions()->insert(kernel_cpu(get_target()));
+    functions()->insert(multiply_add_functions(get_target()));
   }
 
  private:

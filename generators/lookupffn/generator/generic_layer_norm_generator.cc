@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "Halide.h"
+#include "halide_version.h"
 #include "kernel_cpu.h"
 #include "layer_norm.h"
 
@@ -10,7 +11,7 @@ namespace {
 
 using namespace Halide;
 
-class GenericLayerNorm : public Generator<GenericLayerNorm> {
+class GenericLayerNorm : public KernelGenerator<GenericLayerNorm> {
  public:
   Input<Buffer<float>> x{"x", 2};          // [tokens, d_in], zero from d_in to a multiple of 64: i, n
   Input<Buffer<float>> gamma{"gamma", 1};  // [width], zero from d_in on
@@ -35,7 +36,7 @@ class GenericLayerNorm : public Generator<GenericLayerNorm> {
     beta.dim(0).set_min(0);
     h.vectorize(i, lanes);
     norm->schedule_statistics(h, n, lanes);
-    get_externs_map()->insert(kernel_cpu(get_target()));
+    functions()->insert(kernel_cpu(get_target()));
   }
 
  private:

@@ -1,5 +1,6 @@
 // g = panels of small products for any shape: a dense projection, or one stage of BH4, of the generic hash.
 #include "Halide.h"
+#include "halide_version.h"
 #include "kernel_cpu.h"
 #include "multiply_add.h"
 #include "packed_types.h"
@@ -9,7 +10,7 @@ namespace {
 
 using namespace Halide;
 
-class GenericProduct : public Generator<GenericProduct> {
+class GenericProduct : public KernelGenerator<GenericProduct> {
  public:
   // ---- the problem ----
   GeneratorParam<PackedType> projection_type{"projection_type", PackedType::f32, packed_type_names()};
@@ -54,8 +55,8 @@ class GenericProduct : public Generator<GenericProduct> {
     product.compute_at(g, n).vectorize(o, lanes).unroll(o).unroll(n);
     product.update().reorder(o, n, m, r).vectorize(o, lanes).unroll(o).unroll(n);
     if (weight_parts(projection_type) > 0) product.update().unroll(r, 2);
-    get_externs_map()->insert(kernel_cpu(get_target()));
-    get_externs_map()->insert(multiply_add_functions(get_target()));
+    functions()->insert(kernel_cpu(get_target()));
+    functions()->insert(multiply_add_functions(get_target()));
   }
 
  private:

@@ -9,6 +9,7 @@
 #include "code_and_score.h"
 #include "cross_block_hadamard.h"
 #include "float_product.h"
+#include "halide_version.h"
 #include "kernel_cpu.h"
 #include "layer_norm.h"
 #include "load_alignment.h"
@@ -27,7 +28,7 @@ using namespace Halide;
 enum class Norm { kLayerNorm, kNone };
 enum class Projection { kDense, kBh4 };
 
-class Hash : public Generator<Hash> {
+class Hash : public KernelGenerator<Hash> {
  public:
   // ---- the problem ----
   GeneratorParam<int> d_in{"d_in", 512};
@@ -164,10 +165,10 @@ void Hash::schedule() {
   const int lanes = (vector_bytes > 0 ? int(vector_bytes) : get_target().natural_vector_size<float>() * 4) / 4;
   const int table_lanes = std::min<int>(lanes, tables);
   const bool dense = projection == Projection::kDense;
-  get_externs_map()->insert(kernel_cpu(get_target()));
-  get_externs_map()->insert(multiply_add_functions(get_target()));
+  functions()->insert(kernel_cpu(get_target()));
+  functions()->insert(multiply_add_functions(get_target()));
   get_pipeline().add_custom_lowering_pass(new LoadAlignment);
-  if (on_tiles(projection_type)) get_pipeline().add_custom_lowering_pass(new TileProducts(get_target(), get_externs_map()));
+  if (on_tiles(projection_type)) get_pipeline().add_custom_lowering_pass(new TileProducts(get_target(), functions()));
 
   // ---- what the caller promises
   x.dim(0).set_min(0);

@@ -4,6 +4,7 @@
 
 #include "Halide.h"
 #include "code_and_score.h"
+#include "halide_version.h"
 #include "kernel_cpu.h"
 #include "load_alignment.h"
 #include "multiply_add.h"
@@ -13,7 +14,7 @@ namespace {
 
 using namespace Halide;
 
-class CodeAndScoreOfInput : public Generator<CodeAndScoreOfInput> {
+class CodeAndScoreOfInput : public KernelGenerator<CodeAndScoreOfInput> {
  public:
   // ---- the problem ----
   GeneratorParam<int> tables{"tables", 64};
@@ -37,8 +38,8 @@ class CodeAndScoreOfInput : public Generator<CodeAndScoreOfInput> {
   void schedule() {
     const int lanes = (vector_bytes > 0 ? int(vector_bytes) : get_target().natural_vector_size<float>() * 4) / 4;
     const int table_lanes = std::min<int>(lanes, tables);
-    get_externs_map()->insert(kernel_cpu(get_target()));
-    get_externs_map()->insert(multiply_add_functions(get_target()));
+    functions()->insert(kernel_cpu(get_target()));
+    functions()->insert(multiply_add_functions(get_target()));
     get_pipeline().add_custom_lowering_pass(new LoadAlignment);
     for (int dim = 0; dim < 2; ++dim) z.dim(dim).set_min(0);
     Func outputs = code_and_score;
