@@ -36,9 +36,11 @@ int run(int argc, char** argv) {
   lookupffn::add_inspect_command(app);
   lookupffn::add_verify_command(app);
   lookupffn::add_run_command(app);
+#ifdef LOOKUPFFN_TOOL_MAKES_KERNELS
   lookupffn::add_build_command(app);
   lookupffn::add_schedules_command(app);
   lookupffn::add_tune_command(app);
+#endif
   try {
     app.parse(argc, argv);
   } catch (const CLI::RequiredError& error) {

@@ -20,9 +20,12 @@ void hold_standard_streams() {
 int written_out(const std::string& program, int status) {
   const bool streamed = bool(std::cout.flush());
   const bool failed_before = std::ferror(stdout) != 0;
-  // Some file systems report a full disk when the file is closed; a copy, as the streams' destructors still come.
-  const int copy = std::fflush(stdout) == 0 ? dup(fileno(stdout)) : -1;
-  if (copy >= 0 && close(copy) == 0 && !failed_before && streamed) return status;
+  const bool flushed = std::fflush(stdout) == 0;
+  // Some file systems report a full disk when the file is closed; a copy, as the streams' destructors still come. Not every
+  // system can make one.
+  const int copy = flushed ? dup(fileno(stdout)) : -1;
+  const bool closed = copy < 0 || close(copy) == 0;
+  if (flushed && closed && !failed_before && streamed) return status;
   // The reason may be long forgotten: it is seen by trying again.
   const std::string reason = write(STDOUT_FILENO, "\n", 1) < 0 ? std::string(": ") + std::strerror(errno) : "";
   std::fprintf(stderr, "%s: standard output could not be written%s\n", program.c_str(), reason.c_str());

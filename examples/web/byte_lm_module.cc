@@ -14,6 +14,9 @@
 #include "generation.h"
 #include "lookupffn/lookupffn.hpp"
 #include "transformer.h"
+#ifdef BYTE_LM_SPECIALISED
+#include <byte_lm_kernels.h>
+#endif
 
 namespace byte_lm {
 namespace {
@@ -83,6 +86,9 @@ json facts_of(const TensorFile& file, const std::string& prefix) {
 }
 
 std::unique_ptr<ByteModel> read_model(std::string_view bytes, const lookupffn::PackOptions& options) {
+#ifdef BYTE_LM_SPECIALISED
+  lookupffn::check(byte_lm_kernels_register());
+#endif
   const TensorFile file(bytes, "the model file");
   auto made = std::make_unique<ByteModel>();
   const size_t layers = file.size("layers");

@@ -110,8 +110,9 @@ EmbeddingBagLayer::EmbeddingBagLayer(const ModelLayer& source, const BagWeights&
 
 void EmbeddingBagLayer::pack(const BagWeights& weights) {
   const bool scaled = format_.type->row_scales;
-  const size_t row_bytes = format_.bytes(row_), rows_bytes = shape.rows * row_bytes;  // multiples of 16: scales are aligned
-  table_bytes_ = rows_bytes + (scaled ? shape.rows * sizeof(float) : 0);
+  const size_t row_bytes = format_.bytes(row_),
+               rows_bytes = addressable(uint64_t(shape.rows) * row_bytes);  // multiples of 16: scales are aligned
+  table_bytes_ = addressable(uint64_t(rows_bytes) + (scaled ? shape.rows * sizeof(float) : 0));
   memory_ = HugeMemory(table_bytes_);
   char* const table = static_cast<char*>(memory_.data());
   if (scaled) scales_ = reinterpret_cast<float*>(table + rows_bytes);

@@ -1,5 +1,7 @@
 #include "embedding_bag_model_file.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <set>
 
 #include "bag_layout.h"
@@ -45,7 +47,7 @@ BagWeights read_embedding_bag(const SafetensorsFile& file, const std::string& pr
   shape.rows = bag.table.shape[0];
   shape.d_out = bag.table.shape[1];
   reader.check_range(bag.table, "d_out", shape.d_out, kMaxBagWidth);
-  reader.check_range(bag.table, "rows", shape.rows, size_t(kMaxBagElements / shape.d_out));
+  reader.check_range(bag.table, "rows", shape.rows, size_t(std::min<uint64_t>(kMaxBagElements / shape.d_out, SIZE_MAX)));
   reader.check_finite(bag.table);
   return bag;
 }

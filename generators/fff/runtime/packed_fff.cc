@@ -17,12 +17,12 @@ constexpr size_t kFloatsAtOnce = size_t(1) << 15;
 class Parts {
  public:
   template <class Value>
-  void add(Value** to, size_t bytes) {
+  void add(Value** to, uint64_t bytes) {
     places_.push_back({reinterpret_cast<void**>(to), end_});
-    end_ += round_up(bytes + kBehind, 64);
+    end_ += (bytes + kBehind + 63) / 64 * 64;
   }
   HugeMemory lay_out() const {
-    HugeMemory memory(end_);
+    HugeMemory memory(addressable(end_));
     for (const Place& place : places_) *place.to = static_cast<char*>(memory.data()) + place.at;
     return memory;
   }
@@ -30,10 +30,10 @@ class Parts {
  private:
   struct Place {
     void** to;
-    size_t at;
+    uint64_t at;
   };
   std::vector<Place> places_;
-  size_t end_ = 0;
+  uint64_t end_ = 0;
 };
 
 // The rows of a matrix, `padded` floats apart.
@@ -71,8 +71,8 @@ PackedFff pack_fff(const FffWeights& weights, lookupffn_type table_type) {
   const FffShape shape = fff_shape(weights.shape);
   PackedFff packed{
       shape, weights.zero_right, weights.gelu, {}, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, 0, 0};
-  const size_t nodes = shape.trees * shape.nodes(), leaves = shape.leaves();
-  const auto floats = [](size_t count) { return count * sizeof(float); };
+  const uint64_t nodes = uint64_t(shape.trees) * shape.nodes(), leaves = shape.leaves();  // addresses may have fewer bits
+  const auto floats = [](uint64_t count) { return count * sizeof(float); };
   Parts parts;
   // What is read by codes comes first: it gets the alignment of huge pages.
   packed.node_bytes = floats(nodes * (shape.in() + 1));

@@ -175,17 +175,17 @@ void pack_tables(const LayerWeights& weights, const PackedLayer& packed) {
 void lay_out(PackedLayer& packed) {
   const PackedShape& shape = packed.shape;
   const size_t rows = shape.tables << shape.bits;
-  packed.tables.size = rows * packed.row_bytes();
-  packed.projection.size = shape.all_panels() * packed.panel_words() * shape.block * sizeof(uint32_t);
+  packed.tables.size = addressable(uint64_t(rows) * packed.row_bytes());
+  packed.projection.size = addressable(uint64_t(shape.all_panels()) * packed.panel_words() * shape.block * sizeof(uint32_t));
   packed.scales.size = weight_type(packed.table_type).row_scales ? rows * sizeof(float) : 0;
   packed.gamma.size = packed.beta.size = shape.rules.layer_norm ? shape.input() * sizeof(float) : 0;
   packed.offset.size = std::max(shape.outputs, round_up(shape.tables, kLaneMultiple) * shape.bits) * sizeof(float);
   packed.bias.size = shape.row * sizeof(float);
   PackedPart* const parts[] = {&packed.tables, &packed.projection, &packed.scales, &packed.gamma,
                                &packed.beta,   &packed.offset,     &packed.bias};
-  size_t total = 0;
+  uint64_t total = 0;
   for (const PackedPart* part : parts) total += round_up(part->size + kBehind, 64);
-  packed.memory = HugeMemory(total);
+  packed.memory = HugeMemory(addressable(total));
   char* at = static_cast<char*>(packed.memory.data());
   for (PackedPart* part : parts) {
     part->start = at;

@@ -52,8 +52,7 @@ std::string reason_of_dlerror() {
 std::vector<std::string> modules_of(const std::string& directory) {
   const std::unique_ptr<DIR, int (*)(DIR*)> dir(opendir(directory.c_str()), closedir);
   if (!dir) {
-    throw Failure(LOOKUPFFN_IO_ERROR,
-                  "cannot read kernel library directory '" + directory + "': " + std::strerror(errno));
+    throw Failure(LOOKUPFFN_IO_ERROR, "cannot read kernel library directory '" + directory + "': " + std::strerror(errno));
   }
   std::vector<std::string> modules;
   while (const dirent* entry = readdir(dir.get())) {
@@ -108,6 +107,11 @@ lookupffn_status lookupffn_load_kernels(const char* directory, size_t* loaded) {
   return guard([&] {
     if (loaded) *loaded = 0;
     if (!directory) throw Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_load_kernels: directory is NULL");
+    if (!architecture_row(kThisArchitecture).modules) {
+      throw Failure(LOOKUPFFN_INVALID_ARGUMENT, std::string("lookupffn_load_kernels: programs for ") +
+                                                    architecture_row(kThisArchitecture).name +
+                                                    " load no modules: link the kernel library and call its register function");
+    }
     size_t count = 0;
     for (const std::string& path : modules_of(directory)) {
       check_module_file(path);

@@ -11,12 +11,21 @@
 namespace lookupffn {
 namespace {
 constexpr size_t kHugePage = size_t(2) << 20;
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+constexpr bool kOffered = true;
+#else
+constexpr bool kOffered = false;
+#endif
+}  // namespace
+
+size_t addressable(uint64_t bytes) {
+  if (bytes > SIZE_MAX - 2 * kHugePage) throw Failure(LOOKUPFFN_OUT_OF_MEMORY, "packed weights pass the address space");
+  return size_t(bytes);
 }
 
 HugeMemory::HugeMemory(size_t bytes) : bytes_(bytes) {
   if (bytes == 0) return;
-  const bool huge = bytes >= kHugePage;
-  if (bytes > SIZE_MAX - 2 * kHugePage) throw Failure(LOOKUPFFN_OUT_OF_MEMORY, "packed weights pass the address space");
+  const bool huge = kOffered && addressable(bytes) >= kHugePage;
   mapped_ = huge ? (bytes + 2 * kHugePage - 1) / kHugePage * kHugePage : bytes;
   mapping_ = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapping_ == MAP_FAILED) {
@@ -26,7 +35,7 @@ HugeMemory::HugeMemory(size_t bytes) : bytes_(bytes) {
   data_ = mapping_;
   if (huge) {
     data_ = reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(mapping_) + kHugePage - 1) / kHugePage * kHugePage);
-#ifdef MADV_HUGEPAGE
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
     const size_t whole = bytes / kHugePage * kHugePage;
     const size_t reach = mapped_ - size_t(static_cast<char*>(data_) - static_cast<char*>(mapping_));
     if (madvise(data_, reach, MADV_HUGEPAGE) == 0) huge_page_bytes_ = whole;

@@ -3,8 +3,13 @@
 #define LOOKUPFFN_HUGE_MEMORY_H
 
 #include <cstddef>
+#include <cstdint>
 
 namespace lookupffn {
+
+// A number of bytes that was reckoned in 64 bits, where addresses may have 32. Throws Failure (LOOKUPFFN_OUT_OF_MEMORY) where
+// they cannot count so far.
+size_t addressable(uint64_t bytes);
 
 // Zeroed memory, aligned to a cache line at least; from 2 MiB on aligned to and asked for in huge pages, which
 // spare a random row read its address translation. Movable, not copyable.

@@ -24,6 +24,8 @@ size_t affinity_count() noexcept {
     CPU_FREE(set);
     if (ok && count > 0) return size_t(count);
   }
+#elif defined(__EMSCRIPTEN__) && !defined(__EMSCRIPTEN_PTHREADS__)
+  return 1;  // none can be started, however many CPUs there are
 #endif
   return std::max(1u, std::thread::hardware_concurrency());
 }

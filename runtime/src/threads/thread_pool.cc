@@ -5,6 +5,7 @@
 #include <chrono>
 #include <thread>
 
+#include "architectures.h"
 #include "kernel_stack.h"
 
 namespace lookupffn {
@@ -22,6 +23,7 @@ const int watching_error = pthread_atfork(nullptr, nullptr, [] { forks.fetch_add
 // it is unloaded would wait for threads inside the loader's lock, and at the process's end pull them from under a forward.
 // The library is asked for by an address in it: whether it is liblookupffn.so or one that the archive was linked into.
 void keep_loaded() {
+  if (!architecture_row(kThisArchitecture).modules) return;
   Dl_info info;
   if (dladdr(reinterpret_cast<const void*>(&forks), &info) == 0 || info.dli_fname == nullptr) return;
   dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);  // NULL where it is the program, which stays anyway

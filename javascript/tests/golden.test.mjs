@@ -1,0 +1,31 @@
+// The golden cases through the package, as a user calls it.
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import test from "node:test";
+import { pathToFileURL } from "node:url";
+
+import { goldenCases, worstError } from "./golden.mjs";
+
+const { init, Model } = await import(pathToFileURL(join(process.env.LOOKUPFFN_PACKAGE, "lookupffn.js")));
+await init();
+
+for (const golden of goldenCases()) {
+  test(golden.name, () => {
+    const model = Model.fromBytes(golden.model);
+    assert.equal(model.layers.length, 1);
+    const layer = model.pack(model.layers[0].prefix);
+    model.free(); // a packed layer stands alone
+    const { dIn, dOut, lookups } = layer.shape;
+    const tokens = golden.x.length / dIn;
+    const { code, score } = layer.hash(golden.x);
+    assert.deepEqual(code, golden.code);
+    assert.ok(worstError(score, golden.score, lookups) <= 1);
+    const y = layer.forward(golden.x);
+    assert.equal(y.length, tokens * dOut);
+    assert.ok(worstError(y, golden.y, dOut) <= 1);
+    // The gather of the layer's own codes has the same bits, and so has a token that comes alone.
+    assert.deepEqual(layer.gather(code, score), y);
+    assert.deepEqual(layer.forward(golden.x.slice(0, dIn)), y.slice(0, dOut));
+    layer.free();
+  });
+}
