@@ -18,8 +18,8 @@ set(CPACK_PACKAGE_NAME lookupffn)
 set(CPACK_PACKAGE_VENDOR "The LookupFFN kernels authors")
 set(LOOKUPFFN_PACKAGE_CONTACT "The LookupFFN kernels authors <lookupffn@packages.invalid>" CACHE STRING
     "Who made the packages: NAME <ADDRESS>")
+# No CPACK_PACKAGE_DESCRIPTION_SUMMARY: it would stand before the descriptions below, whose first lines are summaries.
 set(CPACK_PACKAGE_CONTACT "${LOOKUPFFN_PACKAGE_CONTACT}")
-set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "LookupFFN layers on a CPU")
 set(CPACK_VERBATIM_VARIABLES ON)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS
@@ -72,7 +72,8 @@ if(LOOKUPFFN_HELP2MAN)
     OUTPUT ${package_documents}/man1.made
     COMMAND ${PROJECT_SOURCE_DIR}/scripts/man_pages ${LOOKUPFFN_HELP2MAN} ${LOOKUPFFN_RUN_TOOL} ${package_documents}/man1
     COMMAND ${CMAKE_COMMAND} -E touch ${package_documents}/man1.made
-    DEPENDS lookupffn_tool ${PROJECT_SOURCE_DIR}/scripts/man_pages ${PROJECT_SOURCE_DIR}/docs/man/lookupffn.1.include
+    DEPENDS lookupffn_tool ${PROJECT_SOURCE_DIR}/scripts/man_pages ${PROJECT_SOURCE_DIR}/scripts/convert_checkpoint.py
+            ${PROJECT_SOURCE_DIR}/docs/man/lookupffn.1.include
     COMMENT "Making man pages of what the tool says of itself" VERBATIM)
   list(APPEND compressed_documents ${package_documents}/man1.made)
   install(DIRECTORY ${package_documents}/man1 DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT tool FILES_MATCHING PATTERN "*.gz")
@@ -96,7 +97,7 @@ endif()
 
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_NAME ${package_runtime})
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SECTION libs)
-set(CPACK_COMPONENT_RUNTIME_DESCRIPTION "LookupFFN layers on a CPU (shared library)
+set(CPACK_COMPONENT_RUNTIME_DESCRIPTION "run LookupFFN layers on a CPU: shared library
 LookupFFN replaces a transformer's feed-forward network by hashing and table
 lookups. This library opens models, packs their layers for the instruction set
 of the CPU that it finds, and runs them.")
@@ -114,7 +115,7 @@ set(CPACK_DEBIAN_RUNTIME_PACKAGE_CONTROL_EXTRA
 
 set(CPACK_DEBIAN_DEVEL_PACKAGE_NAME ${package_devel})
 set(CPACK_DEBIAN_DEVEL_PACKAGE_SECTION libdevel)
-set(CPACK_COMPONENT_DEVEL_DESCRIPTION "LookupFFN layers on a CPU (development files)
+set(CPACK_COMPONENT_DEVEL_DESCRIPTION "run LookupFFN layers on a CPU: development files
 What programs that run LookupFFN layers are built with: headers for C and C++,
 a CMake package and a file for pkg-config.")
 if(BUILD_SHARED_LIBS)
@@ -124,21 +125,20 @@ set(CPACK_DEBIAN_DEVEL_PACKAGE_SUGGESTS "${package_tool}")
 
 set(CPACK_DEBIAN_TOOL_PACKAGE_NAME ${package_tool})
 set(CPACK_DEBIAN_TOOL_PACKAGE_SECTION science)
-set(CPACK_COMPONENT_TOOL_DESCRIPTION "LookupFFN layers on a CPU (tool and tuner)
+set(CPACK_COMPONENT_TOOL_DESCRIPTION "check, run and tune LookupFFN layers on a CPU
 The program lookupffn looks at models, checks and runs their layers, makes
 kernels that are specialised for a model, and tunes them on the machine that
 they are to run on.
 .
 Making kernels and tuning need a C++ compiler and the Halide library; all the
 rest works without.")
-set(CPACK_DEBIAN_TOOL_PACKAGE_SUGGESTS "${package_devel}, python3-torch")
+set(CPACK_DEBIAN_TOOL_PACKAGE_SUGGESTS "python3-torch")
+if(BUILD_SHARED_LIBS)
+  string(APPEND CPACK_DEBIAN_TOOL_PACKAGE_SUGGESTS ", ${package_devel}")
+else() # the tuner links the static library
+  set(CPACK_LOOKUPFFN_TOOL_RECOMMENDS "${package_devel} (= ${debian_version}), ")
+endif()
 
-# What depends on the libraries that the built programs are linked with is found when packages are made.
-file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/package_programs.cmake CONTENT
-"set(lookupffn_tool_program \"$<TARGET_FILE:lookupffn_tool>\")
-set(lookupffn_generators_program \"$<TARGET_FILE:lookupffn_generators>\")
-set(lookupffn_cross_build \"${CMAKE_CROSSCOMPILING}\")
-")
-set(CPACK_LOOKUPFFN_PROGRAMS ${PROJECT_BINARY_DIR}/package_programs.cmake)
+# What the tool depends on is found when packages are made.
 set(CPACK_PROJECT_CONFIG_FILE ${CMAKE_CURRENT_LIST_DIR}/packages/debian_dependencies.cmake)
 include(CPack)
