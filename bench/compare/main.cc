@@ -166,8 +166,9 @@ std::vector<Result> compare_at(size_t tokens, const Options& options, const Sett
     for (Part part : entrant.parts(layer)) {
       Entry entry = {&entrant, part, needs_of(entrant, part, layer), nullptr};
       bounds.add(entry.needs);
-      entry.meter = std::make_unique<Meter>(time_calls(
-          [&contender, part, tokens](size_t first) { contender.run(part, first, tokens); }, tokens, layer.ring.tokens));
+      entry.meter =
+          std::make_unique<Meter>(time_calls([&contender, part, tokens](size_t first) { contender.run(part, first, tokens); },
+                                             tokens, layer.ring.tokens, setting.threads));
       entries.push_back(std::move(entry));
     }
   }
