@@ -228,7 +228,8 @@ void compare(const Options& options) {
 
   const std::string threads = std::to_string(options.threads) + (options.threads == 1 ? " thread" : " threads");
   std::cout << layer->name << " (" << describe(shape) << "), " << layer->facts << ", " << threads << ", " << options.samples
-            << " samples in turn, medians\n";
+            << " samples in turn, medians\n"
+            << "set for all: " << environment() << "\n";
   for (Entrant& entrant : entrants) {
     Contender& contender = *entrant.contender;
     contender.set_tokens(options.tokens.front());
