@@ -166,8 +166,9 @@ std::vector<Result> compare_at(size_t tokens, const Options& options, const Sett
     for (Part part : entrant.parts(layer)) {
       Entry entry = {&entrant, part, needs_of(entrant, part, layer), nullptr};
       bounds.add(entry.needs);
-      entry.meter = std::make_unique<Meter>(time_calls(
-          [&contender, part, tokens](size_t first) { contender.run(part, first, tokens); }, tokens, layer.ring.tokens));
+      entry.meter =
+          std::make_unique<Meter>(time_calls([&contender, part, tokens](size_t first) { contender.run(part, first, tokens); },
+                                             tokens, layer.ring.tokens, setting.threads));
       entries.push_back(std::move(entry));
     }
   }
@@ -227,7 +228,8 @@ void compare(const Options& options) {
 
   const std::string threads = std::to_string(options.threads) + (options.threads == 1 ? " thread" : " threads");
   std::cout << layer->name << " (" << describe(shape) << "), " << layer->facts << ", " << threads << ", " << options.samples
-            << " samples in turn, medians\n";
+            << " samples in turn, medians\n"
+            << "set for all: " << environment() << "\n";
   for (Entrant& entrant : entrants) {
     Contender& contender = *entrant.contender;
     contender.set_tokens(options.tokens.front());

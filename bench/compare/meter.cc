@@ -7,6 +7,8 @@
 #include <memory>
 #include <thread>
 
+#include "measuring_clock.h"
+
 namespace lookupffn::bench {
 namespace {
 
@@ -16,11 +18,6 @@ double quantile(std::vector<double> values, double q) {
   const size_t below = static_cast<size_t>(place);
   const size_t above = std::min(below + 1, values.size() - 1);
   return values[below] + (place - below) * (values[above] - values[below]);
-}
-
-double now() {
-  using namespace std::chrono;
-  return duration<double>(steady_clock::now().time_since_epoch()).count();
 }
 
 long interruptions() {
@@ -59,7 +56,8 @@ void sample_in_turn(const std::vector<Meter*>& meters, size_t rounds, size_t thr
   }
 }
 
-std::function<double()> time_calls(std::function<void(size_t first)> call, size_t tokens, size_t ring_tokens) {
+std::function<double()> time_calls(std::function<void(size_t first)> call, size_t tokens, size_t ring_tokens, size_t threads) {
+  const auto now = [threads] { return measuring_clock(threads); };
   auto next = std::make_shared<size_t>(0);
   const auto step = [call, next, tokens, ring_tokens] {
     if (*next + tokens > ring_tokens) *next = 0;
@@ -68,10 +66,13 @@ std::function<double()> time_calls(std::function<void(size_t first)> call, size_
   };
   step();  // first calls allocate
   double fastest = 1e9;
-  for (const double end = now() + 2e-3; now() < end;) {
+  double spent = 0;
+  while (spent < 2e-3) {
     const double begin = now();
     step();
-    fastest = std::min(fastest, now() - begin);
+    const double seconds = now() - begin;
+    fastest = std::min(fastest, seconds);
+    spent += std::max(seconds, 1e-7);
   }
   // Contenders take turns, and each finds its weights and tables driven out by the others': the warm-up is long enough
   // to read 64 MB of rows back in, and never left out.
@@ -80,7 +81,7 @@ std::function<double()> time_calls(std::function<void(size_t first)> call, size_
     return std::max<size_t>(1, static_cast<size_t>(seconds / std::max(fastest, 1e-7)));
   };
   const size_t calls = calls_of(kSample), warm_up_calls = calls_of(kWarmUp);
-  return [step, calls, warm_up_calls, tokens] {
+  return [step, calls, warm_up_calls, tokens, now] {
     for (size_t i = 0; i < warm_up_calls; ++i) step();
     const double begin = now();
     for (size_t i = 0; i < calls; ++i) step();

@@ -28,8 +28,9 @@ class Meter {
 void sample_in_turn(const std::vector<Meter*>& meters, size_t rounds, size_t threads);
 
 // A meter's sample that times calls: microseconds an input of `call(first)` for `tokens` inputs, first going
-// round a ring. A sample takes 5 ms or one call, whichever is more, after an untimed warm-up of 25 ms or one call.
-std::function<double()> time_calls(std::function<void(size_t first)> call, size_t tokens, size_t ring_tokens);
+// round a ring, by the clock of measuring_clock.h. A sample takes 5 ms or one call, whichever is more, after an untimed warm-up
+// of 25 ms or one call.
+std::function<double()> time_calls(std::function<void(size_t first)> call, size_t tokens, size_t ring_tokens, size_t threads);
 
 }  // namespace lookupffn::bench
 #endif

@@ -10,6 +10,34 @@
 #include <string>
 
 namespace lookupffn::bench {
+namespace {
+
+constexpr const char* kVariables[] = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENBLAS_CORETYPE", "GLIBC_TUNABLES"};
+constexpr char kHugePages[] = "glibc.malloc.hugetlb";
+
+std::string value_of(const char* variable) {
+  const char* const value = std::getenv(variable);
+  return value ? value : "";
+}
+
+// Whether the variables had their values already.
+bool set_environment(size_t threads) {
+  bool had = true;
+  const auto set = [&had](const char* variable, const std::string& value) {
+    had = had && value_of(variable) == value;
+    setenv(variable, value.c_str(), 1);
+  };
+  set("OMP_NUM_THREADS", std::to_string(threads));
+  set("OPENBLAS_NUM_THREADS", std::to_string(threads));
+  if (value_of("OPENBLAS_CORETYPE").empty() && !openblas_core().empty()) set("OPENBLAS_CORETYPE", openblas_core());
+  const std::string tunables = value_of("GLIBC_TUNABLES");
+  if (tunables.find(kHugePages) == std::string::npos) {
+    set("GLIBC_TUNABLES", tunables + (tunables.empty() ? "" : ":") + kHugePages + "=1");
+  }
+  return had;
+}
+
+}  // namespace
 
 void pin_and_restart(size_t threads, char** argv) {
   cpu_set_t allowed, pinned;
@@ -31,21 +59,17 @@ void pin_and_restart(size_t threads, char** argv) {
   if (sched_setaffinity(0, sizeof pinned, &pinned) != 0) {
     throw std::runtime_error(std::string("cannot pin the process to its CPUs: ") + std::strerror(errno));
   }
-  const std::string wanted = std::to_string(threads);
-  bool set = true;
-  for (const char* name : {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"}) {
-    const char* value = std::getenv(name);
-    set = set && value != nullptr && wanted == value;
-    setenv(name, wanted.c_str(), 1);
-  }
-  const std::string core = openblas_core();
-  if (!core.empty() && std::getenv("OPENBLAS_CORETYPE") == nullptr) {
-    setenv("OPENBLAS_CORETYPE", core.c_str(), 1);
-    set = false;
-  }
-  if (set) return;
+  if (set_environment(threads)) return;
   execv("/proc/self/exe", argv);
   throw std::runtime_error(std::string("cannot start this program again: ") + std::strerror(errno));
+}
+
+std::string environment() {
+  std::string text;
+  for (const char* variable : kVariables) {
+    if (!value_of(variable).empty()) text += (text.empty() ? "" : " ") + std::string(variable) + "=" + value_of(variable);
+  }
+  return text;
 }
 
 std::string openblas_core() {

@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
-#include "compared_layer.h"
 #include "lookupffn/lookupffn.h"
 #include "lookupffn_workloads.h"
+#include "part.h"
 #include "synthetic_layer.h"
 #include "weight_types.h"
 #include "workload_kernels_of_build.h"

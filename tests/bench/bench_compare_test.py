@@ -74,6 +74,7 @@ class Compare(unittest.TestCase):
                 # The build makes kernels for every workload.
                 self.assertIn("specialised", done.stdout)
                 self.assertNotIn("fallback", done.stdout)
+                self.assertRegex(done.stdout, "set for all: OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 .*glibc.malloc.hugetlb=1")
                 self.assertIn("all", {result["part"] for result in ours})
                 # Somebody else takes part, or is said to be missing.
                 others = {result["contender"] for result in results} - {"lookupffn"}

@@ -85,7 +85,7 @@ TEST(KernelDescription, CostTellsSchedulesApart) {
       EXPECT_TRUE(std::isfinite(cost) && cost > 0) << describe(spec) << ": " << cost;
       costs.insert(cost);
     }
-    EXPECT_GT(costs.size(), 2u) << describe(spec);
+    EXPECT_GT(costs.size(), 1u) << describe(spec);
   });
   EXPECT_GE(kernels.size(), kernel_names().size() - 1) << "leaves of trees have no workload";
 }
