@@ -85,6 +85,4 @@ def of_layer_norm(
     d_h: Tensor, x: Tensor, mean: Tensor, deviation: Tensor, weight: Tensor, bias: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """d_x, d_weight and d_bias. `mean`, `deviation`: as formulas.layer_norm returned them."""
-    return torch.ops.aten.native_layer_norm_backward(
-        d_h, x, (x.shape[-1],), mean, deviation, weight, bias, (True, True, True)
-    )
+    return torch.ops.aten.native_layer_norm_backward(d_h, x, (x.shape[-1],), mean, deviation, weight, bias, (True, True, True))

@@ -98,7 +98,7 @@ class Layer:
 
     def __init__(self, handle: int) -> None:
         """Takes over a lookupffn_layer. Use Model.pack."""
-        self._handle = handle
+        self._handle: int | None = handle
         described = library.LayerInfo()
         check(c.lookupffn_layer_describe(handle, described))
         self.shape = LayerShape._of(described.shape)

@@ -108,4 +108,5 @@ class Model:
         )
         handle = ctypes.c_void_p()
         check(c.lookupffn_layer_pack(self._handle, prefix.encode(), options, handle))
+        assert handle.value is not None
         return Layer(handle.value)

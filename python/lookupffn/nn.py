@@ -330,7 +330,7 @@ def replace(
     *,
     make: Callable[[str, torch.nn.Module], torch.nn.Module] | None = None,
     **options: Any,
-) -> dict[str, LookupFFN]:
+) -> dict[str, torch.nn.Module]:
     """Puts LookupFFN layers in place of feed-forward modules, within `model`.
 
     which: the modules' names, as model.named_modules() has them; or which(name, module), true for those to replace. What is
@@ -348,7 +348,7 @@ def replace(
     """
     modules = dict(model.named_modules())
     if callable(which):
-        chosen = []
+        chosen: list[str] = []
         for name, module in modules.items():
             inside = any(name.startswith(outer + ".") for outer in chosen)
             if name and not inside and which(name, module):
@@ -362,7 +362,7 @@ def replace(
     if not chosen:
         raise ValueError(f"none of the model's {len(modules)} modules was chosen")
 
-    new = {}
+    new: dict[str, torch.nn.Module] = {}
     for name in chosen:
         old = modules[name]
         if make is not None:

@@ -26,18 +26,13 @@ __all__ = ["forget", "train_sparse"]
 
 _library = torch.library.Library("lookupffn", "DEF")
 
-_weights = (
-    "Tensor norm_weight, Tensor norm_bias, Tensor projection_weight, Tensor projection_bias, Tensor tables, Tensor bias"
-)
+_weights = "Tensor norm_weight, Tensor norm_bias, Tensor projection_weight, Tensor projection_bias, Tensor tables, Tensor bias"
 _saved = "Tensor h, Tensor z, Tensor code, Tensor score, Tensor mean, Tensor deviation, Tensor inputs"
 _library.define(
     f"forward(Tensor x, {_weights}, float decay, float layer_norm_eps,"
     ' str isa="", str table_type="f32", str projection_type="f32") -> Tensor'
 )
-_library.define(
-    f"train(Tensor x, {_weights}, float decay, float layer_norm_eps)"
-    f" -> (Tensor y, {_saved})"
-)
+_library.define(f"train(Tensor x, {_weights}, float decay, float layer_norm_eps)" f" -> (Tensor y, {_saved})")
 _backward_arguments = f"(Tensor d_y, Tensor x, {_weights}, {_saved}, float decay)"
 _library.define(
     f"backward{_backward_arguments} -> (Tensor d_x, Tensor d_norm_weight, Tensor d_norm_bias, Tensor d_projection_weight,"
@@ -113,9 +108,7 @@ def _gather(x, code, score, tables, bias):
     return formulas.gather(code, score, tables, bias).reshape(*x.shape[:-1], tables.shape[2])
 
 
-def _train(
-    x, norm_weight, norm_bias, projection_weight, projection_bias, tables, bias, decay, layer_norm_eps
-):
+def _train(x, norm_weight, norm_bias, projection_weight, projection_bias, tables, bias, decay, layer_norm_eps):
     saved = _hash(x, norm_weight, norm_bias, projection_weight, projection_bias, tables, decay, layer_norm_eps)
     _, _, code, score, *_ = saved
     return _gather(x, code, score, tables, bias), *saved

@@ -78,7 +78,9 @@ class RowAdam(torch.optim.Optimizer):
         self.rows_touched = self.bytes_touched = 0
         for group in self.param_groups:
             if group["lr"] * group["weight_decay"] >= 1:
-                raise ValueError(f"lr {group['lr']} times weight_decay {group['weight_decay']} is 1 or more: nothing would stay")
+                raise ValueError(
+                    f"lr {group['lr']} times weight_decay {group['weight_decay']} is 1 or more: nothing would stay"
+                )
             for parameter in group["params"]:
                 if parameter.grad is None:
                     continue
@@ -98,11 +100,12 @@ class RowAdam(torch.optim.Optimizer):
     # ---- rows ----
 
     def _step_rows(self, parameter: Tensor, group: dict[str, Any]) -> None:
-        state = self.state[parameter]
-        rows, gradient = _rows_of(parameter.grad)
+        state, given = self.state[parameter], parameter.grad
+        assert given is not None
+        rows, gradient = _rows_of(given)
         width = gradient.shape[1]
         if not state:
-            if parameter.grad.dtype != parameter.dtype or not parameter.is_contiguous():
+            if given.dtype != parameter.dtype or not parameter.is_contiguous():
                 raise ValueError("RowAdam takes contiguous parameters, with gradients of their dtype")
             count = parameter.numel() // width
             state["row_steps"] = torch.zeros(count, dtype=torch.int32)
@@ -155,7 +158,7 @@ class RowAdam(torch.optim.Optimizer):
         rows = rows[state["row_log_decay"][rows] != state["log_decay"]]
         # Not counted as a change of the parameter: who has read these rows since the last step has caught them up before.
         flat = parameter.data.view(-1, width)
-        flat[rows] *= self._owed(state, rows).to(flat.dtype).unsqueeze(1)
+        flat[rows] = flat[rows] * self._owed(state, rows).to(flat.dtype).unsqueeze(1)
         state["row_log_decay"][rows] = state["log_decay"]
 
     def _register(self, parameter: Tensor) -> None:

@@ -66,7 +66,7 @@ def serialised(tensors: Mapping[str, Any], metadata: Mapping[str, str] | None = 
         offset += array.nbytes
         if sys.byteorder != "little":
             array = array.byteswap()
-        pieces.append(memoryview(array.reshape(-1)).cast("B") if array.nbytes else b"")
+        pieces.append(array.reshape(-1).view(np.uint8).data if array.nbytes else b"")
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     return [struct.pack("<Q", len(text)) + text, *pieces]

@@ -82,7 +82,9 @@ class HeaderTest(unittest.TestCase):
         self.assertEqual(number("LOOKUPFFN_ADD_RESIDUAL"), library.ADD_RESIDUAL)
         self.assertEqual(number("LOOKUPFFN_MEAN"), library.MEAN)
         names = [(f"LOOKUPFFN_{kernels.upper()}_KERNELS", i) for i, kernels in enumerate(library.KERNELS)]
-        names += [(f"LOOKUPFFN_{(projection or 'no_projection').upper()}", i) for i, projection in enumerate(library.PROJECTIONS)]
+        names += [
+            (f"LOOKUPFFN_{(projection or 'no_projection').upper()}", i) for i, projection in enumerate(library.PROJECTIONS)
+        ]
         for name, value in names:
             self.assertEqual(number(name), value, name)
 

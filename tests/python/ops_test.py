@@ -78,7 +78,15 @@ class ForwardTest(unittest.TestCase):
         weights = random_layer(*SHAPES[4])
         x = random_x(12, 24)
         y = torch.ops.lookupffn.forward(x, *weights, 0.7, 1e-5)
-        for changed in (x.reshape(3, 4, 24), x[5], x[:0], torch.cat((x, x), 1)[:, :24], x.t().contiguous().t(), x[::2], x.expand(3, 12, 24)):
+        for changed in (
+            x.reshape(3, 4, 24),
+            x[5],
+            x[:0],
+            torch.cat((x, x), 1)[:, :24],
+            x.t().contiguous().t(),
+            x[::2],
+            x.expand(3, 12, 24),
+        ):
             result = torch.ops.lookupffn.forward(changed, *weights, 0.7, 1e-5)
             single = [torch.ops.lookupffn.forward(row.clone(), *weights, 0.7, 1e-5) for row in changed.reshape(-1, 24)]
             self.assertEqual(result.shape, (*changed.shape[:-1], 5))
@@ -214,8 +222,9 @@ class GradientsTest(unittest.TestCase):
             inputs = [tensor.clone().requires_grad_() for tensor in (x, *weights)]
             with self.subTest(shape=shape):
                 self.assertTrue(
-                    torch.autograd.gradcheck(lambda *t: torch.ops.lookupffn.train(*t, 0.6, 1e-5)[0], inputs, eps=1e-6,
-                                             fast_mode=shape != SHAPES[1])
+                    torch.autograd.gradcheck(
+                        lambda *t: torch.ops.lookupffn.train(*t, 0.6, 1e-5)[0], inputs, eps=1e-6, fast_mode=shape != SHAPES[1]
+                    )
                 )
 
     def test_some_arguments_need_no_gradient(self):

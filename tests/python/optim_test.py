@@ -165,7 +165,9 @@ class DenseTest(unittest.TestCase):
         torch.manual_seed(1)
         one = torch.nn.Linear(4, 3).double()
         two = copy.deepcopy(one)
-        optimizers = optim.RowAdam(one.parameters(), lr=0.03, **OPTIONS), torch.optim.AdamW(two.parameters(), lr=0.03, **OPTIONS)
+        optimizers = optim.RowAdam(one.parameters(), lr=0.03, **OPTIONS), torch.optim.AdamW(
+            two.parameters(), lr=0.03, **OPTIONS
+        )
         for _ in range(10):
             x = torch.randn(6, 4, dtype=torch.float64)
             for module, optimizer in zip((one, two), optimizers):
