@@ -1,4 +1,4 @@
-# Fails where a kernel does not call functions of ours (generators/inlined_functions.h) a vector at a time, or where a call is
+# Fails where a kernel does not call functions of ours (generators/lowering/inlined_functions.h) a vector at a time, or where a call is
 # left over. GENERATOR and OBJDUMP: the programs; WORK: a folder.
 file(MAKE_DIRECTORY ${WORK})
 # Vectors as long as registers, shorter, and so long that they are cut up.
