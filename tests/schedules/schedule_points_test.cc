@@ -22,7 +22,7 @@
 #include "lookupffn/lookupffn.h"
 #include "machine.h"
 #include "schedule_record.h"
-#include "schedule_space.h"
+#include "schedule_spaces.h"
 #include "scratch_folder.h"
 #include "weight_types.h"
 
@@ -61,7 +61,7 @@ TEST(ScheduleSpaces, HaveTheGeneratorsParameters) {
     }
   }
   for (const auto& [kernel, problem] : in_problem) {
-    const ScheduleSpace space = ScheduleSpace::load(LOOKUPFFN_SCHEDULES, kernel);
+    const ScheduleSpace space = ScheduleSpaces({LOOKUPFFN_SCHEDULES}).of(kernel);
     std::set<std::string> in_space;
     for (const auto& parameter : space.parameters()) in_space.insert(parameter.name);
     EXPECT_EQ(in_space, generator_parameters(kernel, "---- the schedule", "Input<")) << kernel;
@@ -207,7 +207,7 @@ void expect_the_defaults_bits(const Case& with, int samples) {
   std::filesystem::create_directory(spaces);
   for (const char* kernel : {"hash", "gather"}) {
     const std::string file = std::string("/") + kernel + ".space.json";
-    std::filesystem::copy_file(LOOKUPFFN_SCHEDULES + file, spaces + file);
+    std::filesystem::copy_file(LOOKUPFFN_GENERATOR_SOURCES "/lookupffn" + file, spaces + file);
   }
   const std::string suffix = "_of_" + with.isa + "_" + with.model + "_" + with.table_type + "_" + with.projection_type;
   const auto expected = build_and_run("default" + suffix, {spaces}, "[default]");
@@ -217,7 +217,7 @@ void expect_the_defaults_bits(const Case& with, int samples) {
     const std::string tuned = folder.file("schedules" + std::to_string(sample));
     std::string text;
     for (const KernelSpec& spec : request.specs) {
-      const ScheduleSpace space = ScheduleSpace::load(LOOKUPFFN_SCHEDULES, spec.kernel);
+      const ScheduleSpace space = ScheduleSpaces({LOOKUPFFN_SCHEDULES}).of(spec.kernel);
       const std::vector<Schedule> legal = space.enumerate(spec);
       ASSERT_FALSE(legal.empty());
       ScheduleRecord record;
