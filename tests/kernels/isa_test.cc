@@ -13,7 +13,7 @@
 
 #include "layer_check.h"
 #include "lookupffn/lookupffn.hpp"
-#include "reference/layer.h"
+#include "plain_layer.h"
 #include "subprocess.h"
 
 namespace lookupffn {

@@ -17,7 +17,7 @@
 #include "guarded_bytes.h"
 #include "lookupffn_layer.h"
 #include "model.h"
-#include "reference/layer.h"
+#include "plain_layer.h"
 
 namespace lookupffn {
 namespace {

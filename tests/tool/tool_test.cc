@@ -10,9 +10,10 @@
 #include <string>
 #include <vector>
 
-#include "reference/golden.h"
-#include "reference/layer.h"
-#include "reference/reference.h"
+#include "golden.h"
+#include "lookupffn_formulas.h"
+#include "plain_layer.h"
+#include "reference/random_numbers.h"
 #include "safetensors.h"
 #include "safetensors_writer.h"
 #include "scratch_folder.h"
