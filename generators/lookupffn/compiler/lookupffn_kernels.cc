@@ -56,6 +56,7 @@ std::vector<KernelSpec> kernels_of(const ScheduleSpaces& spaces, const LayerShap
 }
 
 int64_t whole(const KernelSpec& spec, const char* name) { return int64_t(number_of(spec.problem, name, 0)); }
+
 // A layer that hashes a single float.
 TypedShape layer_of_gather(const KernelSpec& spec) {
   TypedShape layer;
