@@ -11,7 +11,6 @@
 #include <random>
 #include <regex>
 #include <set>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -29,18 +28,24 @@
 namespace lookupffn {
 namespace {
 
-// A generator's source, in its family's folder.
-std::string generator_source(const std::string& kernel) {
-  for (const auto& family : std::filesystem::directory_iterator(LOOKUPFFN_GENERATOR_SOURCES)) {
-    const std::filesystem::path path = family.path() / "generator" / (kernel + "_generator.cc");
-    if (std::filesystem::exists(path)) return read_file(path.string());
-  }
-  throw std::runtime_error("no family has a generator of " + kernel);
+// The sources of all families' generators, by their kernels' names.
+const std::map<std::string, std::string>& generator_sources() {
+  static const std::map<std::string, std::string> all = [] {
+    std::map<std::string, std::string> sources;
+    const std::string end = "_generator.cc";
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(LOOKUPFFN_GENERATOR_SOURCES)) {
+      const std::string name = entry.path().filename().string();
+      if (name.size() <= end.size() || name.substr(name.size() - end.size()) != end) continue;
+      sources[name.substr(0, name.size() - end.size())] = read_file(entry.path().string());
+    }
+    return sources;
+  }();
+  return all;
 }
 
 // Names of GeneratorParams from a generator's source, between two texts.
 std::set<std::string> generator_parameters(const std::string& kernel, const std::string& from, const std::string& to) {
-  const std::string source = generator_source(kernel);
+  const std::string& source = generator_sources().at(kernel);
   const size_t begin = source.find(from), end = source.find(to, begin);
   EXPECT_NE(end, std::string::npos) << kernel;
   const std::string part = source.substr(begin, end - begin);
@@ -53,13 +58,19 @@ std::set<std::string> generator_parameters(const std::string& kernel, const std:
 TEST(ScheduleSpaces, HaveTheGeneratorsParameters) {
   // Between them, these layers say all that the generators can be told of a problem.
   std::map<std::string, std::set<std::string>> in_problem;
-  for (const char* shape :
-       {"d_in=512 tables=128", "family=memoryformer d_in=512 d_out=512 tables=64 bits=8 projection=dense"}) {
+  std::vector<std::string> shapes = {"family=memoryformer d_in=512 d_out=512 tables=64 bits=8 projection=dense",
+                                     "family=fff d_in=64 rows=8 block=32"};
+  for (const CompilerFamily* family : compiler_families()) {
+    for (const auto& workload : family->workloads) shapes.push_back(workload.second);
+  }
+  for (const std::string& shape : shapes) {
     for (const KernelSpec& spec :
          layer_kernels(ScheduleSpaces({LOOKUPFFN_SCHEDULES}), parse_layer_shape(shape), "avx2", "f32", "f32")) {
       for (const auto& pair : generator_problem(spec)) in_problem[spec.kernel].insert(pair.first);
     }
   }
+  const std::vector<std::string> names = kernel_names();
+  EXPECT_EQ(in_problem.size(), names.size()) << "a kernel that no workload has";
   for (const auto& [kernel, problem] : in_problem) {
     const ScheduleSpace space = ScheduleSpaces({LOOKUPFFN_SCHEDULES}).of(kernel);
     std::set<std::string> in_space;
@@ -71,7 +82,7 @@ TEST(ScheduleSpaces, HaveTheGeneratorsParameters) {
 
 // A generator's source without comments, what its strings say, and the bodies of functions called schedule...
 std::string code_without_schedules(const std::string& kernel) {
-  std::string code = std::regex_replace(generator_source(kernel), std::regex("//[^\n]*|\"[^\"\n]*\""), "");
+  std::string code = std::regex_replace(generator_sources().at(kernel), std::regex("//[^\n]*|\"[^\"\n]*\""), "");
   const std::regex head("void (\\w+::)?schedule\\w*\\([^;{]*\\{");
   for (std::smatch match; std::regex_search(code, match, head);) {
     const size_t begin = size_t(match.position(0));
@@ -84,7 +95,8 @@ std::string code_without_schedules(const std::string& kernel) {
 
 // What a kernel computes does not depend on its schedule, because generate() does not see it.
 TEST(Generators, OnlyTheirSchedulesReadScheduleParameters) {
-  for (const char* kernel : {"hash", "gather", "generic_product"}) {
+  for (const auto& [kernel, source] : generator_sources()) {
+    if (source.find("---- the schedule") == std::string::npos) continue;  // it has none
     const std::string code = code_without_schedules(kernel);
     ASSERT_NE(code.find("void generate()"), std::string::npos) << kernel;
     for (const std::string& name : generator_parameters(kernel, "---- the schedule", "Input<")) {
