@@ -166,7 +166,7 @@ BuiltPair KernelTuner::link(const BuiltKernel& incumbent, const BuiltKernel& can
 // The default against itself: shows that all works, how long things take and how much they vary.
 bool KernelTuner::start(KernelOutcome* outcome) {
   default_kernel_ = run_.build.generate(target_.spec, default_schedule_, compile_limit_);
-  const KernelDescription& description = kernel_description(target_.spec.kernel);
+  const KernelDescription& description = kernel_description(target_.spec);
   if (description.companions && default_kernel_.ok) {
     for (const KernelSpec& other : description.companions(spaces_, target_.spec)) {
       const Schedule schedule = spaces_.of(other.kernel).default_schedule(other);

@@ -7,7 +7,8 @@ set(install_helpers libexec/lookupffn)
 set(install_schedules share/lookupffn/schedules)
 
 # lookupffn_add_kernels() for this build's own examples and tests.
-set(LOOKUPFFN_SCHEDULES_DIRECTORY ${PROJECT_SOURCE_DIR}/schedules CACHE INTERNAL "Schedule spaces and records")
+set(LOOKUPFFN_SCHEDULES_DIRECTORY ${PROJECT_SOURCE_DIR}/schedules ${PROJECT_SOURCE_DIR}/generators CACHE INTERNAL
+    "Schedule records and spaces")
 include(${CMAKE_CURRENT_LIST_DIR}/LookupffnAddKernels.cmake)
 
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/runtime/include/lookupffn DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT devel)

@@ -2,28 +2,13 @@
 
 #include <stdexcept>
 
+#define LOOKUPFFN_FAMILY_TYPE ReferenceFamily
+#define LOOKUPFFN_FAMILY_OBJECT(name) name##_reference_family
+
 namespace lookupffn::reference {
 
-#define LOOKUPFFN_FAMILY(name, description) extern const ReferenceFamily name##_reference_family;
-#include "families.def"
-#undef LOOKUPFFN_FAMILY
+#include "family_list.inc"
 
-const std::vector<const ReferenceFamily*>& reference_families() {
-  static const std::vector<const ReferenceFamily*> families = {
-#define LOOKUPFFN_FAMILY(name, description) &name##_reference_family,
-#include "families.def"
-#undef LOOKUPFFN_FAMILY
-  };
-  return families;
-}
-
-const ReferenceFamily& reference_family(const std::string& name) {
-  std::string names;
-  for (const ReferenceFamily* family : reference_families()) {
-    if (name == family->name) return *family;
-    names += (names.empty() ? "" : ", ") + std::string(family->name);
-  }
-  throw std::runtime_error("there is no family '" + name + "'; there are " + names);
-}
+const ReferenceFamily& reference_family(const std::string& name) { return family_named(name); }
 
 }  // namespace lookupffn::reference

@@ -57,8 +57,6 @@ struct ReferenceFamily {
   Stage (*stage)(const std::string& kernel);
 };
 
-const std::vector<const ReferenceFamily*>& reference_families();
-
 // Throws std::runtime_error with the families that there are.
 const ReferenceFamily& reference_family(const std::string& name);
 

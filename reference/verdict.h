@@ -1,13 +1,10 @@
-// Judges what a layer gave against what it should have given, and says how much was judged.
+// What is found about what a layer gave, and how much of it was judged.
 #ifndef LOOKUPFFN_REFERENCE_VERDICT_H
 #define LOOKUPFFN_REFERENCE_VERDICT_H
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
-
-#include "reference/layer.h"
-#include "reference/reference.h"
 
 namespace lookupffn::reference {
 
@@ -27,17 +24,11 @@ struct Verdict {
   }
 };
 
-// Results of the tokens x: code, score [tokens, tables], y [tokens, d_out].
+// Results of the tokens x: code, score [tokens, lookups], y [tokens, d_out].
 struct Results {
   std::vector<int32_t> code;
   std::vector<float> score, y;
 };
-
-// `expected` are the right results of x. Its z may be empty: then every code is decided. Where an undecided code differs,
-// the right y is that of the code that was given. Codes and scores, or y, that were not given are not judged. The types are
-// those that the layer was packed with.
-Verdict judge(const Layer& layer, const std::vector<float>& x, const Result& expected, const Results& given,
-              lookupffn_type table_type, lookupffn_type projection_type);
 
 }  // namespace lookupffn::reference
 #endif

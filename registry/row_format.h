@@ -37,8 +37,8 @@ inline RowFormat row_format(const std::string& stored) {
   return {&type, kUnsigned, 32, storage->multiple, storage->needs == kByteDots};
 }
 
-// Where shuffles within 16 bytes make words of four tables' bytes, column by column (generators/lowering/byte_dots.h): of every 64
-// bytes, 16 q + 4 l + r is stored as byte 16 l + 4 q + r.
+// Where shuffles within 16 bytes make words of four tables' bytes, column by column (generators/lowering/byte_dots.h): of every
+// 64 bytes, 16 q + 4 l + r is stored as byte 16 l + 4 q + r.
 constexpr size_t kDotBytes = 64;
 constexpr size_t dot_byte(size_t byte) {
   const size_t within = byte % kDotBytes;

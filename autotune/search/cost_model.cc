@@ -17,7 +17,7 @@ const char* memory_level(double bytes, const CacheSizes& caches) {
 }
 
 double estimated_cost(const KernelSpec& spec, const Schedule& schedule, size_t tokens, const CacheSizes& caches) {
-  const KernelDescription& kernel = kernel_description(spec.kernel);
+  const KernelDescription& kernel = kernel_description(spec);
   if (!kernel.cost) return 1;
   const double cost = kernel.cost(spec, schedule, static_cast<double>(std::max<size_t>(tokens, 1)), caches);
   // A schedule of a damaged log may say anything; what it is estimated at is a number.

@@ -11,7 +11,7 @@
 namespace lookupffn {
 
 std::vector<std::string> measure_arguments(const MeasureRequest& request) {
-  const TypedShape layer = kernel_description(request.spec.kernel).smallest_layer(request.spec);
+  const TypedShape layer = kernel_description(request.spec).smallest_layer(request.spec);
   const auto decimal = [](double value) {
     std::string text = std::to_string(value);
     std::replace(text.begin(), text.end(), ',', '.');

@@ -65,7 +65,7 @@ KernelSpec kernel_spec_from_json(const nlohmann::json& object) {
   spec.batch_class = text_field(object, "batch_class");
   spec.problem = pairs_field(object, "problem");
   try {
-    if (find_kernel_description(spec.kernel)) kernel_work(spec);
+    if (find_kernel_description(spec)) kernel_work(spec);
   } catch (const std::logic_error&) {  // a parameter is missing, or is no number
     throw std::runtime_error("'problem' is not one of kernel '" + spec.kernel + "'");
   }

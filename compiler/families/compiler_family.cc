@@ -2,28 +2,15 @@
 
 #include <stdexcept>
 
+#define LOOKUPFFN_FAMILY_TYPE CompilerFamily
+#define LOOKUPFFN_FAMILY_OBJECT(name) name##_compiler_family
+
 namespace lookupffn {
 
-#define LOOKUPFFN_FAMILY(name, description) extern const CompilerFamily name##_compiler_family;
-#include "families.def"
-#undef LOOKUPFFN_FAMILY
+#include "family_list.inc"
 
-const std::vector<const CompilerFamily*>& compiler_families() {
-  static const std::vector<const CompilerFamily*> families = {
-#define LOOKUPFFN_FAMILY(name, description) &name##_compiler_family,
-#include "families.def"
-#undef LOOKUPFFN_FAMILY
-  };
-  return families;
-}
+const std::vector<const CompilerFamily*>& compiler_families() { return all_families(); }
 
-const CompilerFamily& compiler_family(const std::string& name) {
-  std::string names;
-  for (const CompilerFamily* family : compiler_families()) {
-    if (name == family->name) return *family;
-    names += (names.empty() ? "" : ", ") + std::string(family->name);
-  }
-  throw std::runtime_error("there is no family '" + name + "'; there are " + names);
-}
+const CompilerFamily& compiler_family(const std::string& name) { return family_named(name); }
 
 }  // namespace lookupffn

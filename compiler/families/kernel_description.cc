@@ -1,5 +1,6 @@
 #include "kernel_description.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "compiler_family.h"
@@ -7,32 +8,44 @@
 
 namespace lookupffn {
 
-const KernelDescription* find_kernel_description(const std::string& kernel) {
+const KernelDescription* find_kernel_description(const KernelSpec& spec) {
   for (const CompilerFamily* family : compiler_families()) {
     for (const KernelDescription& description : family->descriptions) {
-      if (kernel == description.name) return &description;
+      if (spec.kernel == description.name && (!description.calls || description.calls(spec))) return &description;
     }
   }
   return nullptr;
 }
 
-const KernelDescription& kernel_description(const std::string& kernel) {
-  if (const KernelDescription* description = find_kernel_description(kernel)) return *description;
+const KernelDescription& kernel_description(const KernelSpec& spec) {
+  if (const KernelDescription* description = find_kernel_description(spec)) return *description;
   std::string names;
   for (const std::string& name : kernel_names()) names += (names.empty() ? "" : ", ") + name;
-  throw std::runtime_error("there is no kernel '" + kernel + "'; there are " + names);
+  throw std::runtime_error("there is no kernel '" + describe(spec) + "'; there are " + names);
 }
 
 std::vector<std::string> kernel_names() {
   std::vector<std::string> names;
   for (const CompilerFamily* family : compiler_families()) {
-    for (const KernelDescription& description : family->descriptions) names.push_back(description.name);
+    for (const KernelDescription& description : family->descriptions) {
+      if (std::find(names.begin(), names.end(), description.name) == names.end()) names.push_back(description.name);
+    }
   }
   return names;
 }
 
+std::vector<KernelSpec> one_token_kernels(const ScheduleSpaces& spaces, const KernelSpec& spec) {
+  std::vector<KernelSpec> kernels;
+  if (spec.max_tokens == 1) return kernels;
+  const TypedShape layer = kernel_description(spec).smallest_layer(spec);
+  for (const KernelSpec& kernel : layer_kernels(spaces, layer.shape, spec.isa, layer.table_type, layer.projection_type)) {
+    if (kernel.kernel == spec.kernel && kernel.max_tokens == 1) kernels.push_back(kernel);
+  }
+  return kernels;
+}
+
 Work kernel_work(const KernelSpec& spec) {
-  const KernelDescription& description = kernel_description(spec.kernel);
+  const KernelDescription& description = kernel_description(spec);
   const LayerWork work = layer_work(description.smallest_layer(spec));
   return description.part == LayerPart::kAddresser ? work.addresser : work.retriever;
 }

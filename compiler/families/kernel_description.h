@@ -55,16 +55,22 @@ struct KernelDescription {
   bool one_token;
   // The other kernels that a layer must have beside this one for it to be called. NULL: none.
   std::vector<KernelSpec> (*companions)(const ScheduleSpaces& spaces, const KernelSpec& spec);
+  // Where families share a kernel: whether this family's layers call it with the problem. NULL: the kernel is not shared.
+  bool (*calls)(const KernelSpec& spec) = nullptr;
 };
 
-// NULL where no family has a kernel of this name: then it is one of the generic kernels alone.
-const KernelDescription* find_kernel_description(const std::string& kernel);
+// NULL where no family describes such a kernel: then it is one of the generic kernels alone.
+const KernelDescription* find_kernel_description(const KernelSpec& spec);
 
 // Throws std::runtime_error.
-const KernelDescription& kernel_description(const std::string& kernel);
+const KernelDescription& kernel_description(const KernelSpec& spec);
 
-// The names of all specialised kernels of all families.
+// The names of all specialised kernels of all families, each once.
 std::vector<std::string> kernel_names();
+
+// The kernels for one token beside a kernel for more, in its smallest layer. A family names them as companions where such
+// kernels do whole tiles of tokens, and those for one token what is left.
+std::vector<KernelSpec> one_token_kernels(const ScheduleSpaces& spaces, const KernelSpec& spec);
 
 // What a kernel does for one token: its part of its smallest layer.
 Work kernel_work(const KernelSpec& spec);

@@ -33,7 +33,7 @@ std::string missing_library(const std::string& words) {
 
 std::map<std::string, std::string> generator_problem(const KernelSpec& spec) {
   std::map<std::string, std::string> problem = spec.problem;
-  const KernelDescription* kernel = find_kernel_description(spec.kernel);
+  const KernelDescription* kernel = find_kernel_description(spec);
   if (kernel && kernel->one_token) {
     problem["one_token"] = spec.max_tokens == 1 ? "true" : "false";
   }

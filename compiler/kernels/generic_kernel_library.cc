@@ -72,18 +72,11 @@ void set_tokens(const nlohmann::json& kernel, const ScheduleSpaces& spaces, Kern
 }
 
 std::vector<KernelTableEntry> generic_entries(const GenericKernelBuild& build) {
-  // The list of all, and in the source tree one in a family's folder.
-  std::vector<std::string> paths = {build.schedules_dir + "/generic.json"};
-  std::error_code error;
-  for (std::filesystem::directory_iterator family(build.schedules_dir + "/../generators", error), end; !error && family != end;
-       family.increment(error)) {
-    const std::string path = (family->path() / "generic.json").string();
-    if (std::filesystem::exists(path)) paths.push_back(path);
-  }
-  std::sort(paths.begin() + 1, paths.end());
   std::vector<KernelTableEntry> entries;
   const ScheduleSpaces spaces({build.schedules_dir});
-  for (const std::string& path : paths) {
+  for (const std::string& folder : space_folders(build.schedules_dir)) {
+    const std::string path = folder + "/generic.json";
+    if (!std::filesystem::exists(path)) continue;
     try {
       const nlohmann::json registry = parse_json(read_file(path));
       for (const std::string& isa : build.isas) {
@@ -103,6 +96,7 @@ std::vector<KernelTableEntry> generic_entries(const GenericKernelBuild& build) {
       throw std::runtime_error(path + ": " + problem.what());
     }
   }
+  if (entries.empty()) throw std::runtime_error(build.schedules_dir + ": no generic.json in it or in a family's folder");
   return entries;
 }
 

@@ -1,4 +1,4 @@
-// The generic kernels that are built into the runtime, from schedules/generic.json.
+// The generic kernels that are built into the runtime, from each family's generic.json.
 #ifndef LOOKUPFFN_GENERIC_KERNEL_LIBRARY_H
 #define LOOKUPFFN_GENERIC_KERNEL_LIBRARY_H
 
@@ -9,7 +9,7 @@ namespace lookupffn {
 
 struct GenericKernelBuild {
   std::string generator;      // the generator program
-  std::string schedules_dir;  // holds generic.json
+  std::string schedules_dir;  // of the source tree: see space_folders()
   std::vector<std::string> isas;  // of one architecture
   std::string sanitizer;  // "" or as for isa_target
   std::string out_dir;    // exists

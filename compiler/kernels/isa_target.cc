@@ -28,7 +28,7 @@ IsaTarget isa_target(const std::string& name, const std::string& sanitizer) {
 std::string halide_target(const KernelSpec& spec, const std::string& sanitizer) {
   std::string target = isa_target(spec.isa, sanitizer).halide_target;
   if (architecture_row(isa_row(spec.isa).architecture).pointer_bits < 64) return target;  // no buffer is that large
-  const KernelDescription* kernel = find_kernel_description(spec.kernel);
+  const KernelDescription* kernel = find_kernel_description(spec);
   if (kernel && kernel->large_buffers && kernel->large_buffers(spec)) target += "-large_buffers";
   return target;
 }

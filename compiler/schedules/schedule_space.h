@@ -1,14 +1,14 @@
-// The schedules that a kernel can be generated with, read from schedules/KERNEL.space.json:
+// The schedules that a kernel can be generated with, read from generators/NAME/KERNEL.space.json:
 //
 //   {"schema": 1, "kernel": "gather",
 //    "classes":     [{"name": "one", "max_tokens": 1}, {"name": "many", "min_tokens": 2}],
 //    "parameters":  [{"name": "d_tile", "doc": "...", "values": [16, 32, 64]}, ...],
-//    "definitions": [{"name": "row_floats", "expr": "round_up(d_out, 16)"}, ...],        each may use earlier
-//    ones "conditions":  [{"expr": "row_floats % d_tile == 0", "if_not_message": "d_tile divides the padded
-//    row"}, ...], "defaults":    [{"when": "isa == 'avx512' && class == 'one'", "schedule": {"d_tile": 64,
-//    ...}}, ...,
+//    "definitions": [{"name": "row_floats", "expr": "round_up(d_out, 16)"}, ...],
+//    "conditions":  [{"expr": "row_floats % d_tile == 0", "if_not_message": "d_tile divides the padded row"}, ...],
+//    "defaults":    [{"when": "isa_vector_bytes == 64 && class == 'one'", "schedule": {"d_tile": 64, ...}}, ...,
 //                    {"when": "true", "schedule": {...}}]}
 //
+// A definition may use earlier ones.
 // A batch class is a range of numbers of tokens that has a kernel of its own; without "classes" there is one, "any".
 // A parameter with "needs_threads": true is not searched on one thread; one with "step": 8 is given up last where
 // a default is not legal, see default_schedule(). One with "neutral": 0 is younger than the kernel: a schedule that lacks it (a

@@ -1,29 +1,31 @@
 #include "schedule_spaces.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <stdexcept>
 
 namespace lookupffn {
+
+std::vector<std::string> space_folders(const std::string& schedules_dir) {
+  std::vector<std::string> folders = {schedules_dir};
+  std::error_code error;
+  for (std::filesystem::directory_iterator family(schedules_dir + "/../generators", error), end; !error && family != end;
+       family.increment(error)) {
+    folders.push_back(family->path().string());
+  }
+  std::sort(folders.begin() + 1, folders.end());
+  return folders;
+}
 
 const ScheduleSpace& ScheduleSpaces::of(const std::string& kernel) const {
   std::lock_guard<std::mutex> lock(mutex_);
   std::unique_ptr<ScheduleSpace>& space = spaces_[kernel];
   std::string list;
   for (const std::string& directory : directories_) {
-    if (space) break;
-    std::error_code error;
-    if (std::filesystem::exists(directory + "/" + kernel + ".space.json", error)) {
-      space = std::make_unique<ScheduleSpace>(ScheduleSpace::load(directory, kernel));
-      break;
-    }
-    // In the source tree a family's spaces are in its own folder.
-    for (std::filesystem::directory_iterator family(directory + "/../generators", error), end; !error && family != end;
-         family.increment(error)) {
-      const std::string folder = family->path().string();
-      if (!space && std::filesystem::exists(folder + "/" + kernel + ".space.json", error)) {
-        space = std::make_unique<ScheduleSpace>(ScheduleSpace::load(folder, kernel));
-      }
-      error.clear();
+    for (const std::string& folder : space_folders(directory)) {
+      std::error_code error;
+      if (space || !std::filesystem::exists(folder + "/" + kernel + ".space.json", error)) continue;
+      space = std::make_unique<ScheduleSpace>(ScheduleSpace::load(folder, kernel));
     }
     list += (list.empty() ? "" : ", ") + directory;
   }

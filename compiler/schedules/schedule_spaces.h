@@ -12,6 +12,10 @@
 
 namespace lookupffn {
 
+// Where a schedules directory's spaces are: in the directory itself, and in the source tree, whose schedules/ holds tuned
+// records alone, in the families' folders, generators/NAME, sorted.
+std::vector<std::string> space_folders(const std::string& schedules_dir);
+
 // Spaces are read when they are first asked for, then kept. Thread-safe.
 class ScheduleSpaces {
  public:

@@ -13,6 +13,7 @@
 #include "atomic_file.h"
 #include "measure/sampling.h"
 #include "schedule_record.h"
+#include "schedule_spaces.h"
 #include "scratch_folder.h"
 #include "subprocess.h"
 #include "trial/trial_log.h"
@@ -74,7 +75,7 @@ class TuneClockJumps : public testing::Test {
     }
     for (const std::string& path : record_files(out_)) {
       const ScheduleRecord record = load_record(path);
-      EXPECT_EQ(record_fault(record, path, ScheduleSpace::load(LOOKUPFFN_SCHEDULES, record.spec.kernel)), "");
+      EXPECT_EQ(record_fault(record, path, ScheduleSpaces({LOOKUPFFN_SCHEDULES}).of(record.spec.kernel)), "");
       EXPECT_GT(record.gain_low, 1);
       EXPECT_LT(record.gain, 20);
       EXPECT_GE(record.tuned_us_per_token.size(), 10u);

@@ -17,6 +17,7 @@
 
 #include "atomic_file.h"
 #include "schedule_record.h"
+#include "schedule_spaces.h"
 #include "scratch_folder.h"
 #include "subprocess.h"
 #include "trial/trial_log.h"
@@ -126,7 +127,7 @@ TEST_F(TuneTiny, TheWholeLoop) {
   EXPECT_TRUE(fs::exists(folder_.file("tune.svg")));
   for (const std::string& path : record_files(out_)) {
     const ScheduleRecord record = load_record(path);
-    EXPECT_EQ(record_fault(record, path, ScheduleSpace::load(LOOKUPFFN_SCHEDULES, record.spec.kernel)), "");
+    EXPECT_EQ(record_fault(record, path, ScheduleSpaces({LOOKUPFFN_SCHEDULES}).of(record.spec.kernel)), "");
     EXPECT_GT(record.gain_low, 1);
   }
   EXPECT_TRUE(fs::is_empty(folder_.file("tmp")));
@@ -143,7 +144,7 @@ TEST_F(TuneTiny, TheWholeLoop) {
 // From trial to record to library: which code was measured, and whether it is still what is generated.
 TEST_F(TuneTiny, RecordsSayWhatCodeWasMeasured) {
   // A default that is easily beaten, so that there is a record.
-  nlohmann::json space = nlohmann::json::parse(read_file(std::string(LOOKUPFFN_SCHEDULES) + "/gather.space.json"));
+  nlohmann::json space = nlohmann::json::parse(read_file(LOOKUPFFN_GENERATOR_SOURCES "/lookupffn/gather.space.json"));
   space["defaults"] = {{{"when", "true"},
                         {"schedule",
                          {{"d_tile", 16},
@@ -341,7 +342,7 @@ TEST_F(TuneTiny, WhatBeatsTheDefaultHasARecord) {
   const std::vector<std::string> records = record_files(out_);
   ASSERT_EQ(records.size(), 1u) << result.out << result.err;
   const ScheduleRecord record = load_record(records[0]);
-  const ScheduleSpace space = ScheduleSpace::load(LOOKUPFFN_SCHEDULES, record.spec.kernel);
+  const ScheduleSpace space = ScheduleSpaces({LOOKUPFFN_SCHEDULES}).of(record.spec.kernel);
   EXPECT_EQ(record_fault(record, records[0], space), "");
   EXPECT_NE(record.schedule, space.default_schedule(record.spec));
   EXPECT_GT(record.gain_low, 2);

@@ -25,6 +25,7 @@
 #include "machine.h"
 #include "object_code_hash.h"
 #include "schedule_record.h"
+#include "schedule_spaces.h"
 #include "scratch_folder.h"
 #include "subprocess.h"
 #include "target_tools.h"
@@ -313,7 +314,7 @@ class TunedKernelLibrary : public KernelLibrary {
     request.schedules_dirs = {directory.file("out/schedules"), LOOKUPFFN_SCHEDULES};
     request.directory = directory.file("out/library");
     record_.spec = request.specs[0];
-    const ScheduleSpace space = ScheduleSpace::load(LOOKUPFFN_SCHEDULES, record_.spec.kernel);
+    const ScheduleSpace space = ScheduleSpaces({LOOKUPFFN_SCHEDULES}).of(record_.spec.kernel);
     record_.schedule = space.default_schedule(record_.spec);
     record_.threads = this_machine().threads;
     record_.tokens = 128;
@@ -390,7 +391,7 @@ TEST_F(TunedKernelLibrary, InstrumentedCodeIsNotCompared) {
 TEST_F(TunedKernelLibrary, AnotherIsasRecordIsNotCompared) {
   record_.spec.isa = "avx512";
   request.specs[0].isa = "avx512_bf16";
-  record_.schedule = ScheduleSpace::load(LOOKUPFFN_SCHEDULES, "gather").default_schedule(record_.spec);
+  record_.schedule = ScheduleSpaces({LOOKUPFFN_SCHEDULES}).of("gather").default_schedule(record_.spec);
   const nlohmann::json kernel = build("0123456789abcdef");
   EXPECT_EQ(kernel.at("measured_code"), "not compared: the record is for ISA avx512");
   EXPECT_TRUE(result_.notes.empty());
@@ -408,7 +409,7 @@ TEST(Installation, NamedThingsMustBeThere) {
   const std::vector<std::string> directories = find_schedules({"/tmp"});
   ASSERT_EQ(directories.size(), 2u);
   EXPECT_EQ(directories[0], "/tmp");
-  EXPECT_TRUE(fs::exists(directories[1] + "/gather.space.json"));
+  EXPECT_EQ(ScheduleSpaces({directories[1]}).of("gather").kernel(), "gather");
 }
 
 }  // namespace

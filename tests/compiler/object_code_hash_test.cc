@@ -11,7 +11,7 @@
 #include "atomic_file.h"
 #include "compiler_family.h"
 #include "generator_command.h"
-#include "schedule_space.h"
+#include "schedule_spaces.h"
 #include "scratch_folder.h"
 #include "subprocess.h"
 
@@ -58,7 +58,7 @@ class ObjectCodeHash : public testing::Test {
   }
 
   Schedule default_schedule(const KernelSpec& spec) const {
-    return ScheduleSpace::load(LOOKUPFFN_SCHEDULES, spec.kernel).default_schedule(spec);
+    return ScheduleSpaces({LOOKUPFFN_SCHEDULES}).of(spec.kernel).default_schedule(spec);
   }
 
   ScratchFolder folder_;

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# readme_test.sh SOURCE BUILD WORK: runs the sh blocks of README.md and docs/guide.md in their order, as printed, where build/demo is
-# BUILD. The README's C++ block is saved under the name that the README gives it. Its two long commands are what CI and scripts/demo run.
+# readme_test.sh SOURCE BUILD WORK: runs the sh blocks of README.md and docs/*.md in their order, as printed, where build/demo is BUILD.
+# A block below a line `<!-- not run: WHY -->` is left out. The README's C++ block is saved under the name that the README gives it. Its
+# two long commands are what CI and scripts/demo run.
 set -euo pipefail
 source_dir=$1 build_dir=$2 work=$3
 rm -rf "$work"
@@ -9,6 +10,7 @@ for part in "$source_dir"/*; do
   [ "$(basename "$part")" = build ] || ln -s "$part" "$work/$(basename "$part")"
 done
 ln -s "$build_dir" "$work/build/demo"
+ln -s "$build_dir/tool" "$work/build/tool"
 
 for command in scripts/demo scripts/test; do
   if ! grep -qF "\`$command\`" "$source_dir/README.md" || ! [ -x "$source_dir/$command" ]; then
@@ -19,12 +21,22 @@ done
 awk '/^```cpp$/ { inside = 1; next } /^```$/ { inside = 0 } inside' "$source_dir/README.md" >"$work/example.cc"
 
 # A block a file: each starts where the document is read, in the repository.
-for document in README.md docs/guide.md; do
+documents=(README.md docs/guide.md)
+for document in "$source_dir"/docs/*.md; do
+  [ "${document##*/}" = guide.md ] || documents+=("docs/${document##*/}")
+done
+for document in "${documents[@]}"; do
   name=$(basename "$document" .md)
-  awk -v block="$work/$name" '/^```sh$/ { n++; inside = 1; next } /^```$/ { inside = 0 } inside { print > (block "-" n ".sh") }' \
-    "$source_dir/$document"
+  awk -v block="$work/$name" '
+    /^<!-- not run: .+ -->$/ { left_out = 1; next }
+    /^```sh$/ { inside = !left_out; n += inside; left_out = 0; next }
+    /^```$/ { inside = 0 }
+    /./ { left_out = 0 }
+    inside { print > (block "-" n ".sh") }' "$source_dir/$document"
+  shopt -s nullglob
   blocks=("$work/$name"-*.sh)
-  if [ ! -e "${blocks[0]}" ]; then
+  shopt -u nullglob
+  if [ ${#blocks[@]} = 0 ] && [[ $document =~ README|guide ]]; then
     echo "$document has no sh block" >&2
     exit 1
   fi

@@ -27,7 +27,7 @@
 #include "layer_check.h"
 #include "lookupffn/lookupffn.hpp"
 #include "model.h"
-#include "reference/layer.h"
+#include "reference/random_numbers.h"
 #include "reference/reference_family.h"
 #include "reference/tolerance.h"
 #include "safetensors_writer.h"

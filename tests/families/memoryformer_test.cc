@@ -18,15 +18,15 @@
 #include "layer_check.h"
 #include "lookupffn/lookupffn.hpp"
 #include "lookupffn_layer.h"
+#include "lookupffn_tolerance.h"
+#include "lookupffn_verdict.h"
 #include "memoryformer_bf16_kernels.h"
 #include "memoryformer_kernels.h"
 #include "memoryformer_rules.h"
 #include "memoryformer_shapes.h"
 #include "model.h"
-#include "reference/layer.h"
+#include "plain_layer.h"
 #include "reference/reference_family.h"
-#include "reference/tolerance.h"
-#include "reference/verdict.h"
 #include "safetensors_writer.h"
 
 namespace lookupffn {

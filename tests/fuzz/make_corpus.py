@@ -24,6 +24,25 @@ def layer(prefix, d_in, d_out, tables, bits, block=None):
     }
 
 
+def memoryformer(prefix, tables, bits, d_out, d_in=None, projection="hash.projection."):
+    """Without d_in there is no projection."""
+    tensors = {prefix + "tables": [tables << bits, d_out], prefix + "bias": [d_out]}
+    if d_in is not None:
+        tensors[prefix + projection + "weight"] = [tables * bits, d_in]
+        tensors[prefix + projection + "bias"] = [tables * bits]
+    return tensors
+
+
+def fff(form, depth=1, d_in=2, d_out=1, trees=1, hidden=2):
+    nodes, leaves = trees * ((2 << depth) - 1), 1 << depth
+    return {
+        "linear": {"linear_in.weight": [nodes, d_in], "linear_in.bias": [nodes], "linear_out.weight": [d_out, nodes]},
+        "matrices": {"w1s": [nodes, d_in], "w2s": [nodes, d_out]},
+        "leaves": {"node_weights": [leaves - 1, d_in], "node_biases": [leaves - 1, 1],
+                   "w1s": [leaves, d_in, hidden], "b1s": [leaves, hidden], "w2s": [leaves, hidden, d_out], "b2s": [leaves, d_out]},
+    }[form]
+
+
 def count(shape):
     product = 1
     for extent in shape:
@@ -65,6 +84,30 @@ def corpus():
     data = HALF["F32"] * (size // 4)
     header["other"] = {"dtype": "F64", "shape": [1], "data_offsets": [size, size + 8]}
     yield "valid_other_tensor", file_of(header, data + bytes(8))
+
+    yield "valid_memoryformer", model(memoryformer("a.", 2, 1, 1), "F32", {"bits": "1"})
+    yield "valid_memoryformer_bits_of_layers", model(
+        {**memoryformer("0.", 1, 2, 1), **memoryformer("2.", 1, 1, 1)}, "F16", {"config": '{"bits": [2, 1]}'})
+    yield "valid_memoryformer_dense", model(memoryformer("", 2, 3, 1, d_in=2), "BF16")
+    yield "valid_memoryformer_shared", model(
+        {**memoryformer("a.query_proj.", 1, 3, 1), **memoryformer("a.", 1, 3, 1, 2, "hash_proj.")}, "F32", {"bits": "3"})
+    yield "malformed_memoryformer_bits", model(memoryformer("", 3, 1, 1), "F32", {"bits": "2"})
+    yield "malformed_memoryformer_rows", model({**memoryformer("", 1, 3, 1, d_in=2), "tables": [7, 1]}, "F32")
+    yield "valid_embedding_bag", model({"a.embedding_bag.weight": [3, 2]}, "F32")
+    yield "valid_embedding_bag_plain", model({"weight": [2, 3]}, "BF16", {"family": "embedding_bag"})
+    yield "malformed_embedding_bag_rank", model({"embedding_bag.weight": [4]}, "F32")
+    yield "malformed_embedding_bag_no_rows", model({"embedding_bag.weight": [0, 2]}, "F32")
+    yield "valid_fff_linear", model(fff("linear"), "F32")
+    yield "valid_fff_trees", model(fff("linear", trees=2), "F16", {"config": '{"parallel": 2, "depth": 1}'})
+    yield "valid_fff_matrices", model(fff("matrices", depth=2), "BF16")
+    yield "valid_fff_leaves", model(fff("leaves"), "F32", {"activation": "gelu"})
+    yield "malformed_fff_nodes", model({**fff("matrices"), "w1s": [4, 2]}, "F32")
+    yield "malformed_fff_trees", model(fff("linear", trees=2), "F32", {"trees": "3"})
+    yield "malformed_fff_depth", model(fff("linear"), "F32", {"depth": "99999999"})
+    yield "malformed_fff_leaves", model({**fff("leaves"), "b2s": [2, 2]}, "F32")
+    yield "malformed_fff_activation", model(fff("leaves"), "F32", {"activation": "tanh"})
+    yield "valid_families", model({**dense, **memoryformer("m.", 1, 1, 1), "b.embedding_bag.weight": [1, 1],
+                                   **{"f." + name: shape for name, shape in fff("linear").items()}}, "F32", {"bits": "1"})
 
     header, size = header_of(dense, "F32")
     good = file_of(header, data)

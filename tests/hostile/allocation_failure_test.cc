@@ -14,9 +14,9 @@
 
 #include "child_process.h"
 #include "failing_calls.h"
-#include "small_layer.h"
 #include "lookupffn/lookupffn.hpp"
 #include "scratch_folder.h"
+#include "small_layer.h"
 
 namespace lookupffn::hostile {
 namespace {

@@ -8,9 +8,9 @@
 #include <thread>
 #include <vector>
 
-#include "small_layer.h"
 #include "lookupffn/kernels.h"
 #include "lookupffn/lookupffn.hpp"
+#include "small_layer.h"
 
 namespace lookupffn::hostile {
 namespace {

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "run_tool.h"
 #include "isas.h"
 #include "number_range.h"
+#include "run_tool.h"
 #include "scratch_folder.h"
 
 namespace lookupffn {

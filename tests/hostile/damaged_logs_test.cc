@@ -16,11 +16,12 @@
 #include <vector>
 
 #include "atomic_file.h"
-#include "run_tool.h"
 #include "json_fields.h"
 #include "kernel_outcome.h"
 #include "report.h"
+#include "run_tool.h"
 #include "schedule_record.h"
+#include "schedule_spaces.h"
 #include "scratch_folder.h"
 #include "search/replay.h"
 #include "trial/trial_log.h"
@@ -286,7 +287,7 @@ TEST(DamagedRecord, EveryWrongValueIsReadOrNamedInOneLine) {
   const ScratchFolder folder;
   const std::string path = folder.file(std::filesystem::path(from).filename().string());
   const Json whole = Json::parse(read_file(from));
-  const ScheduleSpace space = ScheduleSpace::load(LOOKUPFFN_SCHEDULES, whole.at("kernel").get<std::string>());
+  const ScheduleSpace space = ScheduleSpaces({LOOKUPFFN_SCHEDULES}).of(whole.at("kernel").get<std::string>());
   size_t refused = 0;
   for_each_damage(whole, [&](const Json& damaged, const std::string& place, const std::string& value) {
     SCOPED_TRACE(place + " " + value);

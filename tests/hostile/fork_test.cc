@@ -7,8 +7,9 @@
 #include <vector>
 
 #include "child_process.h"
-#include "small_layer.h"
+#include "lookupffn/kernels.h"
 #include "lookupffn/lookupffn.hpp"
+#include "small_layer.h"
 
 namespace lookupffn::hostile {
 namespace {
@@ -96,6 +97,35 @@ TEST_F(Fork, WhileOtherThreadsForward) {
           if (const int status = layer_.forward(shared.get(), y.data())) return status;
           if (const int status = layer_.forward(nullptr, y.data())) return status;
           lookupffn_threads_free(shared.get());
+          return 0;
+        },
+        20);
+    EXPECT_EQ(how, "exit 0") << "round " << round;
+    if (how != "exit 0") break;
+  }
+  end = true;
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(failures, 0);
+}
+
+// Children that are made while other threads register kernels register some themselves, and pack a layer, which asks for them.
+TEST_F(Fork, WhileOtherThreadsRegisterKernels) {
+  static const lookupffn_kernel_library libraries[3] = {{LOOKUPFFN_KERNEL_ABI_VERSION, 0, "none of the first thread", nullptr},
+                                                        {LOOKUPFFN_KERNEL_ABI_VERSION, 0, "none of the second", nullptr},
+                                                        {LOOKUPFFN_KERNEL_ABI_VERSION, 0, "none of the child", nullptr}};
+  std::atomic<bool> end{false};
+  std::atomic<int> failures{0};
+  std::vector<std::thread> callers;
+  for (int c = 0; c < 2; ++c) {
+    callers.emplace_back([&, c] {
+      while (!end) failures += lookupffn_register_kernels(&libraries[c]) != LOOKUPFFN_OK;
+    });
+  }
+  for (int round = 0; round < 100; ++round) {
+    const std::string how = ending_of_child(
+        [&] {
+          if (const int status = lookupffn_register_kernels(&libraries[2])) return status;
+          const Layer again(layer_.model);
           return 0;
         },
         20);

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "atomic_file.h"
-#include "run_tool.h"
 #include "json_fields.h"
 #include "lookupffn/lookupffn.hpp"
+#include "run_tool.h"
 #include "safetensors.h"
 #include "scratch_folder.h"
 #include "status.h"

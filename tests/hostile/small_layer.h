@@ -8,7 +8,8 @@
 #include <vector>
 
 #include "lookupffn/lookupffn.hpp"
-#include "reference/layer.h"
+#include "plain_layer.h"
+#include "reference/random_numbers.h"
 
 namespace lookupffn::hostile {
 

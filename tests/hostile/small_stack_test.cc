@@ -8,9 +8,9 @@
 #include <string>
 
 #include "child_process.h"
-#include "small_layer.h"
 #include "kernel_stack.h"
 #include "lookupffn/lookupffn.hpp"
+#include "small_layer.h"
 #include "threads.h"
 
 namespace lookupffn::hostile {

@@ -11,7 +11,7 @@
 
 #include "child_process.h"
 #include "lookupffn/lookupffn.hpp"
-#include "reference/layer.h"
+#include "plain_layer.h"
 #include "scratch_folder.h"
 
 namespace lookupffn::hostile {

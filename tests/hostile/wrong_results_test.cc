@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "reference/golden.h"
+#include "golden.h"
 #include "safetensors_writer.h"
 #include "scratch_folder.h"
 #include "subprocess.h"

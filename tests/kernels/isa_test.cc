@@ -14,7 +14,7 @@
 #include "isas.h"
 #include "layer_check.h"
 #include "lookupffn/lookupffn.hpp"
-#include "reference/layer.h"
+#include "plain_layer.h"
 #include "subprocess.h"
 
 namespace lookupffn {

@@ -10,7 +10,7 @@
 
 #include "layer_check.h"
 #include "lookupffn/lookupffn.hpp"
-#include "reference/layer.h"
+#include "plain_layer.h"
 #include "sanitized.h"
 
 namespace lookupffn {

@@ -8,13 +8,13 @@
 #include <string>
 #include <vector>
 
+#include "golden.h"
 #include "layer_check.h"
 #include "layer_weights.h"
 #include "lookupffn/lookupffn.hpp"
 #include "lookupffn_layer.h"
 #include "model.h"
-#include "reference/golden.h"
-#include "reference/layer.h"
+#include "plain_layer.h"
 #include "sanitized.h"
 #include "test_bf16_kernels.h"
 #include "test_huge_kernels.h"

@@ -12,7 +12,7 @@
 
 #include "layer_check.h"
 #include "lookupffn/lookupffn.hpp"
-#include "reference/layer.h"
+#include "plain_layer.h"
 
 namespace lookupffn {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "layer_check.h"
 #include "lookupffn/lookupffn.hpp"
-#include "reference/layer.h"
+#include "plain_layer.h"
 #include "test_kernels.h"
 #include "test_shapes.h"
 

@@ -1,6 +1,4 @@
 // What the C API says of arguments that cannot be: a status, a message that names the thing, outputs cleared.
-#include "reference/layer.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -15,6 +13,8 @@
 #include "layer_check.h"
 #include "lookupffn/kernels.h"
 #include "lookupffn/lookupffn.hpp"
+#include "plain_layer.h"
+#include "reference/random_numbers.h"
 #include "scratch_folder.h"
 
 namespace lookupffn {

@@ -10,6 +10,7 @@
 #include <iostream>
 #include <iterator>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,8 @@
 #include "guarded_bytes.h"
 #include "lookupffn_layer.h"
 #include "model.h"
-#include "reference/layer.h"
+#include "plain_layer.h"
+#include "reference/reference_family.h"
 
 namespace lookupffn {
 namespace {
@@ -35,6 +37,9 @@ lookupffn_status open_and_read(const Bytes& bytes) {
     return status;
   }
   for (const auto& layer : model->layers) {
+    const std::string family = layer->shape().family;
+    EXPECT_NE(reference::reference_family(family).twin(*layer, LOOKUPFFN_F32, LOOKUPFFN_F32), nullptr);
+    if (family != "lookupffn") continue;
     const reference::Layer values = reference::layer_from(weights_of(*layer));
     EXPECT_EQ(values.table.size(), values.shape.tables * values.shape.rows * values.shape.d_out);
     EXPECT_EQ(values.gamma.size(), values.shape.d_in);
@@ -43,15 +48,31 @@ lookupffn_status open_and_read(const Bytes& bytes) {
   return status;
 }
 
+Bytes bytes_of(const std::filesystem::path& path) {
+  std::ifstream stream(path, std::ios::binary);
+  const std::string text((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
+  return {text.begin(), text.end()};
+}
+
+bool says_valid(const std::filesystem::path& path) { return path.filename().string().rfind("valid_", 0) == 0; }
+
+// Layers of LookupFFN, and what the fuzzer's corpus has of all families.
 std::vector<Bytes> seeds() {
   using reference::bh4_shape;
   using reference::dense_shape;
   using reference::model_bytes;
   using reference::random_layer;
   const reference::Layer dense = random_layer(dense_shape(3, 2, 2, 1), 1), bh4 = random_layer(bh4_shape(3, 2, 5, 2, 2), 2);
-  return {model_bytes(dense, "", ElementType::kF32), model_bytes(dense, "layer.1.", ElementType::kF16),
-          model_bytes(bh4, "", ElementType::kBF16), model_bytes(bh4, "encoder.layer.3.FFN.", ElementType::kF32),
-          model_bytes({{"a.", &dense}, {"b.", &bh4}}, ElementType::kF16)};
+  std::vector<Bytes> all = {model_bytes(dense, "", ElementType::kF32), model_bytes(dense, "layer.1.", ElementType::kF16),
+                            model_bytes(bh4, "", ElementType::kBF16),
+                            model_bytes(bh4, "encoder.layer.3.FFN.", ElementType::kF32),
+                            model_bytes({{"a.", &dense}, {"b.", &bh4}}, ElementType::kF16)};
+  std::set<std::filesystem::path> corpus;  // sorted, so that a seed repeats a run anywhere
+  for (const auto& entry : std::filesystem::directory_iterator(LOOKUPFFN_CORPUS)) corpus.insert(entry.path());
+  for (const std::filesystem::path& path : corpus) {
+    if (says_valid(path)) all.push_back(bytes_of(path));
+  }
+  return all;
 }
 
 class Mutator {
@@ -185,10 +206,8 @@ TEST(ModelMutation, EveryTruncationIsRefused) {
 TEST(ModelMutation, TheFuzzersCorpusIsWhatItSays) {
   size_t valid = 0, malformed = 0;
   for (const auto& entry : std::filesystem::directory_iterator(LOOKUPFFN_CORPUS)) {
-    std::ifstream stream(entry.path(), std::ios::binary);
-    const std::string text((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
-    const bool good = entry.path().filename().string().rfind("valid_", 0) == 0;
-    EXPECT_EQ(open_and_read(Bytes(text.begin(), text.end())), good ? LOOKUPFFN_OK : LOOKUPFFN_MALFORMED_MODEL)
+    const bool good = says_valid(entry.path());
+    EXPECT_EQ(open_and_read(bytes_of(entry.path())), good ? LOOKUPFFN_OK : LOOKUPFFN_MALFORMED_MODEL)
         << entry.path() << ": " << lookupffn_last_message();
     ++(good ? valid : malformed);
   }

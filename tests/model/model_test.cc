@@ -16,9 +16,9 @@
 
 #include "failure.h"
 #include "float_types.h"
+#include "golden.h"
 #include "lookupffn_layer.h"
-#include "reference/golden.h"
-#include "reference/layer.h"
+#include "plain_layer.h"
 #include "safetensors_writer.h"
 #include "scratch_folder.h"
 

@@ -1,5 +1,3 @@
-#include "reference/reference.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -7,13 +5,15 @@
 #include <limits>
 #include <memory>
 
+#include "bf16_projection.h"
+#include "golden.h"
 #include "lookupffn/lookupffn.h"
+#include "lookupffn_formulas.h"
 #include "lookupffn_layer.h"
+#include "lookupffn_tolerance.h"
+#include "lookupffn_verdict.h"
 #include "model.h"
-#include "reference/bf16_projection.h"
-#include "reference/golden.h"
-#include "reference/tolerance.h"
-#include "reference/verdict.h"
+#include "reference/random_numbers.h"
 
 namespace lookupffn::reference {
 namespace {

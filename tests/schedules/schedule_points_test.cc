@@ -11,7 +11,6 @@
 #include <random>
 #include <regex>
 #include <set>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -22,25 +21,31 @@
 #include "lookupffn/lookupffn.h"
 #include "machine.h"
 #include "schedule_record.h"
-#include "schedule_space.h"
+#include "schedule_spaces.h"
 #include "scratch_folder.h"
 #include "weight_types.h"
 
 namespace lookupffn {
 namespace {
 
-// A generator's source, in its family's folder.
-std::string generator_source(const std::string& kernel) {
-  for (const auto& family : std::filesystem::directory_iterator(LOOKUPFFN_GENERATOR_SOURCES)) {
-    const std::filesystem::path path = family.path() / "generator" / (kernel + "_generator.cc");
-    if (std::filesystem::exists(path)) return read_file(path.string());
-  }
-  throw std::runtime_error("no family has a generator of " + kernel);
+// The sources of all families' generators, by their kernels' names.
+const std::map<std::string, std::string>& generator_sources() {
+  static const std::map<std::string, std::string> all = [] {
+    std::map<std::string, std::string> sources;
+    const std::string end = "_generator.cc";
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(LOOKUPFFN_GENERATOR_SOURCES)) {
+      const std::string name = entry.path().filename().string();
+      if (name.size() <= end.size() || name.substr(name.size() - end.size()) != end) continue;
+      sources[name.substr(0, name.size() - end.size())] = read_file(entry.path().string());
+    }
+    return sources;
+  }();
+  return all;
 }
 
 // Names of GeneratorParams from a generator's source, between two texts.
 std::set<std::string> generator_parameters(const std::string& kernel, const std::string& from, const std::string& to) {
-  const std::string source = generator_source(kernel);
+  const std::string& source = generator_sources().at(kernel);
   const size_t begin = source.find(from), end = source.find(to, begin);
   EXPECT_NE(end, std::string::npos) << kernel;
   const std::string part = source.substr(begin, end - begin);
@@ -53,15 +58,21 @@ std::set<std::string> generator_parameters(const std::string& kernel, const std:
 TEST(ScheduleSpaces, HaveTheGeneratorsParameters) {
   // Between them, these layers say all that the generators can be told of a problem.
   std::map<std::string, std::set<std::string>> in_problem;
-  for (const char* shape :
-       {"d_in=512 tables=128", "family=memoryformer d_in=512 d_out=512 tables=64 bits=8 projection=dense"}) {
+  std::vector<std::string> shapes = {"family=memoryformer d_in=512 d_out=512 tables=64 bits=8 projection=dense",
+                                     "family=fff d_in=64 rows=8 block=32"};
+  for (const CompilerFamily* family : compiler_families()) {
+    for (const auto& workload : family->workloads) shapes.push_back(workload.second);
+  }
+  for (const std::string& shape : shapes) {
     for (const KernelSpec& spec :
          layer_kernels(ScheduleSpaces({LOOKUPFFN_SCHEDULES}), parse_layer_shape(shape), "avx2", "f32", "f32")) {
       for (const auto& pair : generator_problem(spec)) in_problem[spec.kernel].insert(pair.first);
     }
   }
+  const std::vector<std::string> names = kernel_names();
+  EXPECT_EQ(in_problem.size(), names.size()) << "a kernel that no workload has";
   for (const auto& [kernel, problem] : in_problem) {
-    const ScheduleSpace space = ScheduleSpace::load(LOOKUPFFN_SCHEDULES, kernel);
+    const ScheduleSpace space = ScheduleSpaces({LOOKUPFFN_SCHEDULES}).of(kernel);
     std::set<std::string> in_space;
     for (const auto& parameter : space.parameters()) in_space.insert(parameter.name);
     EXPECT_EQ(in_space, generator_parameters(kernel, "---- the schedule", "Input<")) << kernel;
@@ -71,7 +82,7 @@ TEST(ScheduleSpaces, HaveTheGeneratorsParameters) {
 
 // A generator's source without comments, what its strings say, and the bodies of functions called schedule...
 std::string code_without_schedules(const std::string& kernel) {
-  std::string code = std::regex_replace(generator_source(kernel), std::regex("//[^\n]*|\"[^\"\n]*\""), "");
+  std::string code = std::regex_replace(generator_sources().at(kernel), std::regex("//[^\n]*|\"[^\"\n]*\""), "");
   const std::regex head("void (\\w+::)?schedule\\w*\\([^;{]*\\{");
   for (std::smatch match; std::regex_search(code, match, head);) {
     const size_t begin = size_t(match.position(0));
@@ -84,7 +95,8 @@ std::string code_without_schedules(const std::string& kernel) {
 
 // What a kernel computes does not depend on its schedule, because generate() does not see it.
 TEST(Generators, OnlyTheirSchedulesReadScheduleParameters) {
-  for (const char* kernel : {"hash", "gather", "generic_product"}) {
+  for (const auto& [kernel, source] : generator_sources()) {
+    if (source.find("---- the schedule") == std::string::npos) continue;  // it has none
     const std::string code = code_without_schedules(kernel);
     ASSERT_NE(code.find("void generate()"), std::string::npos) << kernel;
     for (const std::string& name : generator_parameters(kernel, "---- the schedule", "Input<")) {
@@ -207,7 +219,7 @@ void expect_the_defaults_bits(const Case& with, int samples) {
   std::filesystem::create_directory(spaces);
   for (const char* kernel : {"hash", "gather"}) {
     const std::string file = std::string("/") + kernel + ".space.json";
-    std::filesystem::copy_file(LOOKUPFFN_SCHEDULES + file, spaces + file);
+    std::filesystem::copy_file(LOOKUPFFN_GENERATOR_SOURCES "/lookupffn" + file, spaces + file);
   }
   const std::string suffix = "_of_" + with.isa + "_" + with.model + "_" + with.table_type + "_" + with.projection_type;
   const auto expected = build_and_run("default" + suffix, {spaces}, "[default]");
@@ -217,7 +229,7 @@ void expect_the_defaults_bits(const Case& with, int samples) {
     const std::string tuned = folder.file("schedules" + std::to_string(sample));
     std::string text;
     for (const KernelSpec& spec : request.specs) {
-      const ScheduleSpace space = ScheduleSpace::load(LOOKUPFFN_SCHEDULES, spec.kernel);
+      const ScheduleSpace space = ScheduleSpaces({LOOKUPFFN_SCHEDULES}).of(spec.kernel);
       const std::vector<Schedule> legal = space.enumerate(spec);
       ASSERT_FALSE(legal.empty());
       ScheduleRecord record;

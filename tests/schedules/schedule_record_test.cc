@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 class Records : public testing::Test {
  protected:
   Records() {
-    fs::copy_file(std::string(LOOKUPFFN_SCHEDULES) + "/gather.space.json", schedules.file("gather.space.json"));
+    fs::copy_file(LOOKUPFFN_GENERATOR_SOURCES "/lookupffn/gather.space.json", schedules.file("gather.space.json"));
     machine.cpu = "Test CPU 9000 (family 6, model 1)";
     machine.threads = 2;
     record.spec = spec;

@@ -1,5 +1,3 @@
-#include "schedule_space.h"
-
 #include <gtest/gtest.h>
 
 #include <set>
@@ -8,6 +6,7 @@
 #include "compiler_family.h"
 #include "isa_target.h"
 #include "isas.h"
+#include "schedule_spaces.h"
 #include "weight_types.h"
 
 namespace lookupffn {
@@ -148,7 +147,7 @@ std::vector<KernelSpec> shipped(const std::string& shape, const std::string& isa
 TEST(ShippedSpaces, HaveEnoughToTune) {
   for (const KernelSpec& spec : shipped("d_in=512 tables=128 bits=8 block=64", "avx512")) {
     if (spec.batch_class == "one") continue;  // a single token leaves less to choose
-    const ScheduleSpace space = ScheduleSpace::load(LOOKUPFFN_SCHEDULES, spec.kernel);
+    const ScheduleSpace space = ScheduleSpaces({LOOKUPFFN_SCHEDULES}).of(spec.kernel);
     EXPECT_GE(space.legal_count(spec), 400u) << describe(spec);
   }
 }
@@ -163,7 +162,7 @@ TEST(ShippedSpaces, EveryShapeHasADefault) {
       const std::string isa = row.name;
       for (const std::string& type : weight_type_names(WeightRole::kTables)) {
         for (const KernelSpec& spec : shipped(shape, isa, type)) {
-          const ScheduleSpace space = ScheduleSpace::load(LOOKUPFFN_SCHEDULES, spec.kernel);
+          const ScheduleSpace space = ScheduleSpaces({LOOKUPFFN_SCHEDULES}).of(spec.kernel);
           std::string why;
           EXPECT_TRUE(space.legal(spec, space.default_schedule(spec), &why)) << describe(spec) << ": " << why;
         }
@@ -174,7 +173,7 @@ TEST(ShippedSpaces, EveryShapeHasADefault) {
 
 // Small blocks have fewer vectors, not narrower ones.
 TEST(ShippedSpaces, DefaultsKeepTheWidestVectors) {
-  const ScheduleSpace space = ScheduleSpace::load(LOOKUPFFN_SCHEDULES, "hash");
+  const ScheduleSpace space = ScheduleSpaces({LOOKUPFFN_SCHEDULES}).of("hash");
   for (const KernelSpec& spec : layer_kernels(ScheduleSpaces({LOOKUPFFN_SCHEDULES}),
                                               parse_layer_shape("d_in=64 tables=8 bits=4 block=16"), "avx512", "f32", "f32")) {
     if (spec.kernel == "hash") {
@@ -188,7 +187,7 @@ TEST(ShippedSpaces, DefaultsAreWrittenOutForTheUsualShapes) {
   for (const IsaRow& row : kIsas) {
     const std::string isa = row.name;
     for (const KernelSpec& spec : shipped("d_in=512 tables=128", isa)) {
-      const ScheduleSpace space = ScheduleSpace::load(LOOKUPFFN_SCHEDULES, spec.kernel);
+      const ScheduleSpace space = ScheduleSpaces({LOOKUPFFN_SCHEDULES}).of(spec.kernel);
       const int bytes = isa_target(isa).vector_bytes;
       EXPECT_EQ(space.default_schedule(spec).at("vector_bytes"), std::to_string(bytes)) << describe(spec);
     }

@@ -10,9 +10,10 @@
 #include <numeric>
 #include <stdexcept>
 
+#include "bf16_projection.h"
 #include "compiler_family.h"
-#include "reference/bf16_projection.h"
-#include "reference/tolerance.h"
+#include "lookupffn_tolerance.h"
+#include "reference/random_numbers.h"
 #include "row_format.h"
 #include "strided_rows.h"
 

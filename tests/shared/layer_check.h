@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "lookupffn/lookupffn.hpp"
-#include "reference/layer.h"
-#include "reference/reference.h"
+#include "lookupffn_formulas.h"
+#include "plain_layer.h"
 
 namespace lookupffn::checks {
 

@@ -12,9 +12,10 @@
 #include <vector>
 
 #include "compiler_family.h"
-#include "reference/golden.h"
-#include "reference/layer.h"
-#include "reference/reference.h"
+#include "golden.h"
+#include "lookupffn_formulas.h"
+#include "plain_layer.h"
+#include "reference/random_numbers.h"
 #include "safetensors.h"
 #include "safetensors_writer.h"
 #include "schedule_spaces.h"

@@ -4,20 +4,19 @@
 
 #include <algorithm>
 #include <string>
-#include <vector>
 
 #include "Halide.h"
 #include "multiply_add.h"
+#include "partial_sums.h"
 
 namespace lookupffn {
 
 // logit[t, n] = sum_i weight[t, node[t, n], i] x[n, i] + bias[t, node[t, n]] of tree t, token n.
 //
-// The sum is kept as kPartials partial sums, added up in a fixed order: a token's bits then depend on no
-// schedule, and the multiply-adds do not wait for each other.
+// The sum has the order of partial_sums.h.
 struct NodeLogit {
-  static constexpr int kPartials = 64;  // x and weights are zero from d_in to a multiple of it
-  static constexpr int kLanes = 16;     // the partial sums are folded to that many, then added in pairs
+  static constexpr int kPartials = kPartialSums;  // x and weights are zero from d_in to a multiple of it
+  static constexpr int kLanes = kFoldedSums;
 
   Halide::Func partial, folded, logit;  // lane, t, n; lane, t, n; t, n
   Halide::Var lane{"lane"}, t{"t"}, n{"n"};
@@ -32,15 +31,9 @@ struct NodeLogit {
     partial(lane, t, n) = 0.0f;
     const Expr i = r * kPartials + lane;
     partial(lane, t, n) = multiply_add(weight(i, node(t, n), t), x(i, n), partial(lane, t, n));
-    Expr fold = partial(lane, t, n);
-    for (int first = kLanes; first < kPartials; first += kLanes) fold += partial(lane + first, t, n);
-    folded(lane, t, n) = strict_float(fold);
-    std::vector<Expr> terms;
-    for (int k = 0; k < kLanes; ++k) terms.push_back(folded(k, t, n));
-    for (; terms.size() > 1; terms.resize(terms.size() / 2)) {
-      for (size_t k = 0; k < terms.size() / 2; ++k) terms[k] = terms[k] + terms[k + terms.size() / 2];
-    }
-    logit(t, n) = strict_float(terms[0] + bias(node(t, n), t));
+    folded(lane, t, n) = strict_float(fold_partials([&](const Expr& at) { return partial(at, t, n); }, lane));
+    const Expr sum = add_in_pairs([&](int at) { return folded(at, t, n); }, Pairs::kHalves);
+    logit(t, n) = strict_float(sum + bias(node(t, n), t));
   }
 
   // Computes the sums of a logit inside `consumer`'s loop over `at`.

@@ -9,7 +9,7 @@
 
 #include "failure.h"
 #include "fff_twin.h"
-#include "reference/layer.h"
+#include "reference/random_numbers.h"
 #include "reference/reference_family.h"
 #include "reference/tolerance.h"
 

@@ -57,26 +57,6 @@ std::vector<KernelSpec> kernels_of(const ScheduleSpaces& spaces, const LayerShap
 
 int64_t whole(const KernelSpec& spec, const char* name) { return int64_t(number_of(spec.problem, name, 0)); }
 
-std::string type_of(const KernelSpec& spec, const char* name) { return weight_type_of(spec.problem.at(name)).name; }
-
-// A layer whose tables have rows of one float.
-TypedShape layer_of_hash(const KernelSpec& spec) {
-  TypedShape layer;
-  if (spec.problem.count("norm")) layer.shape.family = "memoryformer";  // which calls this kernel without LayerNorm
-  layer.shape.projection = spec.problem.at("projection");
-  layer.shape.d_in = whole(spec, "d_in");
-  layer.shape.d_out = 1;
-  layer.shape.tables = layer.shape.lookups = whole(spec, "tables");
-  layer.shape.bits = whole(spec, "bits");
-  layer.shape.rows = int64_t{1} << layer.shape.bits;
-  if (layer.shape.projection == "bh4") {
-    layer.shape.block = whole(spec, "block");
-    layer.shape.repeats = whole(spec, "repeats");
-  }
-  layer.projection_type = type_of(spec, "projection_type");
-  return layer;
-}
-
 // A layer that hashes a single float.
 TypedShape layer_of_gather(const KernelSpec& spec) {
   TypedShape layer;
@@ -86,35 +66,16 @@ TypedShape layer_of_gather(const KernelSpec& spec) {
   layer.shape.tables = layer.shape.lookups = whole(spec, "tables");
   layer.shape.bits = whole(spec, "bits");
   layer.shape.rows = int64_t{1} << layer.shape.bits;
-  layer.table_type = type_of(spec, "table_type");
+  layer.table_type = weight_type_of(spec.problem.at("table_type")).name;
   return layer;
 }
 
-constexpr double kTwoGiB = double(uint64_t{1} << 31);
-
-bool hash_is_large(const KernelSpec& spec) {
-  const TypedShape layer = layer_of_hash(spec);
-  const WeightType& type = weight_type_of(layer.projection_type);
-  // Offsets count words of 32 bits, or elements where they are larger.
-  const double elements = lookupffn_work(layer).addresser.footprint_bytes / weight_bytes(type, 1);
-  return elements * std::max(1.0, type.bits / 32.0) >= kTwoGiB;
-}
+bool has_layer_norm(const KernelSpec& spec) { return spec.problem.count("norm") == 0; }
 
 bool gather_is_large(const KernelSpec& spec) {
   // A generic kernel does not know its tables' size: it may be any.
   if (whole(spec, "d_out") == 0) return true;
-  return lookupffn_work(layer_of_gather(spec)).retriever.footprint_bytes >= kTwoGiB;
-}
-
-// Whatever the tokens of a call, the kernels for one token hash what is left of tiles.
-std::vector<KernelSpec> one_token_kernels(const ScheduleSpaces& spaces, const KernelSpec& spec) {
-  std::vector<KernelSpec> kernels;
-  if (spec.max_tokens == 1) return kernels;
-  const TypedShape layer = layer_of_hash(spec);
-  for (const KernelSpec& kernel : layer_kernels(spaces, layer.shape, spec.isa, layer.table_type, layer.projection_type)) {
-    if (kernel.kernel == spec.kernel && kernel.max_tokens == 1) kernels.push_back(kernel);
-  }
-  return kernels;
+  return lookupffn_work(layer_of_gather(spec)).retriever.footprint_bytes >= kLargeBuffer;
 }
 
 }  // namespace
@@ -126,7 +87,7 @@ const CompilerFamily lookupffn_compiler_family = {
     describe_shape,
     kernels_of,
     lookupffn_work,
-    {{"hash", LayerPart::kAddresser, layer_of_hash, hash_cost, hash_is_large, true, one_token_kernels},
+    {{"hash", LayerPart::kAddresser, packed_layer_of_hash, hash_cost, hash_is_large, true, one_token_kernels, has_layer_norm},
      {"gather", LayerPart::kRetriever, layer_of_gather, gather_cost, gather_is_large, false, nullptr}},
     {
 #define LOOKUPFFN_WORKLOAD(name, shape) {#name, shape},

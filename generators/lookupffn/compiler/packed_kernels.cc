@@ -1,7 +1,10 @@
 #include "packed_kernels.h"
 
+#include <algorithm>
 #include <set>
 
+#include "cost_terms.h"
+#include "lookupffn_costs.h"
 #include "weight_types.h"
 
 namespace lookupffn {
@@ -28,6 +31,31 @@ std::vector<KernelSpec> packed_kernels(const ScheduleSpaces& spaces, const Packe
                      batch.max_tokens});
   }
   return specs;
+}
+
+TypedShape packed_layer_of_hash(const KernelSpec& spec) {
+  const auto whole = [&](const char* name) { return int64_t(number_of(spec.problem, name, 0)); };
+  TypedShape layer;
+  layer.shape.projection = spec.problem.at("projection");
+  layer.shape.d_in = whole("d_in");
+  layer.shape.d_out = 1;
+  layer.shape.tables = layer.shape.lookups = whole("tables");
+  layer.shape.bits = whole("bits");
+  layer.shape.rows = int64_t{1} << layer.shape.bits;
+  if (layer.shape.projection == "bh4") {
+    layer.shape.block = whole("block");
+    layer.shape.repeats = whole("repeats");
+  }
+  layer.projection_type = weight_type_of(spec.problem.at("projection_type")).name;
+  return layer;
+}
+
+bool hash_is_large(const KernelSpec& spec) {
+  const TypedShape layer = packed_layer_of_hash(spec);
+  const WeightType& type = weight_type_of(layer.projection_type);
+  // Offsets count words of 32 bits, or elements where they are larger.
+  const double elements = lookupffn_work(layer).addresser.footprint_bytes / weight_bytes(type, 1);
+  return elements * std::max(1.0, type.bits / 32.0) >= kLargeBuffer;
 }
 
 }  // namespace lookupffn

@@ -5,20 +5,19 @@
 #include <algorithm>
 #include <limits>
 #include <string>
-#include <vector>
 
 #include "Halide.h"
+#include "partial_sums.h"
 
 namespace lookupffn {
 
 // h = (x - mean) / sqrt(variance + eps) * gamma + beta over the first d_in values of a row. x is zero from d_in
 // to the next multiple of kPartials; gamma and beta are zero from d_in on, so h is too.
 //
-// The two sums are kept as kPartials partial sums, added up in a fixed order: a token's bits then depend on no
-// schedule, and the additions do not wait for each other.
+// The two sums have the order of partial_sums.h.
 struct LayerNorm {
-  static constexpr int kPartials = 64;
-  static constexpr int kLanes = 16;  // the partial sums are folded to that many, then added in pairs
+  static constexpr int kPartials = kPartialSums;
+  static constexpr int kLanes = kFoldedSums;
 
   Halide::Func sum{"sum"}, folded_sum{"folded_sum"}, mean{"mean"};  // lane, n; lane, n; n
   Halide::Func square_sum{"square_sum"}, folded_square_sum{"folded_square_sum"}, scale{"scale"};
@@ -65,22 +64,11 @@ struct LayerNorm {
   }
 
  private:
-  // kPartials partial sums to kLanes.
   Halide::Expr folded(const Halide::Func& partial) {
-    Halide::Expr result = partial(lane, n);
-    for (int first = kLanes; first < kPartials; first += kLanes) result += partial(lane + first, n);
-    return result;
+    return fold_partials([&](const Halide::Expr& at) { return partial(at, n); }, lane);
   }
-
-  // kLanes partial sums added in pairs.
-  Halide::Expr total(const Halide::Func& partial) {
-    std::vector<Halide::Expr> terms;
-    for (int k = 0; k < kLanes; ++k) terms.push_back(partial(k, n));
-    while (terms.size() > 1) {
-      for (size_t k = 0; k < terms.size() / 2; ++k) terms[k] = terms[2 * k] + terms[2 * k + 1];
-      terms.resize(terms.size() / 2);
-    }
-    return terms[0];
+  Halide::Expr total(const Halide::Func& folded) {
+    return add_in_pairs([&](int at) { return folded(at, n); }, Pairs::kNeighbours);
   }
 };
 

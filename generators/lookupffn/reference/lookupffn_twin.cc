@@ -1,4 +1,4 @@
-// A LookupFFN layer for those who check and measure: reference/reference.h behind the interface of all families.
+// A LookupFFN layer for those who check and measure: lookupffn_formulas.h behind the interface of all families.
 #include "lookupffn_twin.h"
 
 #include <algorithm>
@@ -6,12 +6,14 @@
 #include <random>
 #include <utility>
 
+#include "bf16_projection.h"
 #include "lookupffn_layer.h"
+#include "lookupffn_tolerance.h"
+#include "lookupffn_verdict.h"
 #include "lookupffn_verify.h"
-#include "reference/bf16_projection.h"
-#include "reference/layer.h"
+#include "plain_layer.h"
+#include "reference/random_numbers.h"
 #include "reference/reference_family.h"
-#include "reference/tolerance.h"
 
 namespace lookupffn::reference {
 namespace {

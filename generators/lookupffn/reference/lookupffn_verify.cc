@@ -7,11 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "bf16_projection.h"
 #include "lookupffn_layer.h"
-#include "reference/bf16_projection.h"
-#include "reference/layer.h"
+#include "lookupffn_tolerance.h"
+#include "lookupffn_verdict.h"
+#include "plain_layer.h"
 #include "reference/token_rows.h"
-#include "reference/tolerance.h"
 
 namespace lookupffn::reference {
 namespace {

@@ -76,6 +76,15 @@ TypedShape layer_of_code_and_score(const KernelSpec& spec) {
   return layer;
 }
 
+// Of LookupFFN's hash: without LayerNorm.
+bool calls_hash(const KernelSpec& spec) { return spec.problem.count("norm") > 0; }
+
+TypedShape layer_of_hash(const KernelSpec& spec) {
+  TypedShape layer = packed_layer_of_hash(spec);
+  layer.shape.family = "memoryformer";
+  return layer;
+}
+
 double code_and_score_cost(const KernelSpec& spec, const Schedule& schedule, double tokens, const CacheSizes&) {
   const double lanes = vector_bytes_of(spec, schedule) / 4, tile = std::max(1.0, number_of(schedule, "token_tile", 1));
   // Some twenty instructions for a vector of z, of which two start a cycle, and the call.
@@ -83,32 +92,22 @@ double code_and_score_cost(const KernelSpec& spec, const Schedule& schedule, dou
   return vectors * 10 * 0.4 + 40 / std::min(tile, tokens);
 }
 
-// Whatever the tokens of a call, the kernels for one token hash what is left of tiles.
-std::vector<KernelSpec> one_token_kernels(const ScheduleSpaces& spaces, const KernelSpec& spec) {
-  std::vector<KernelSpec> kernels;
-  if (spec.max_tokens == 1) return kernels;
-  const TypedShape layer = layer_of_code_and_score(spec);
-  for (const KernelSpec& kernel : kernels_of(spaces, layer.shape, spec.isa, layer.table_type, layer.projection_type)) {
-    if (kernel.kernel == spec.kernel && kernel.max_tokens == 1) kernels.push_back(kernel);
-  }
-  return kernels;
-}
-
 }  // namespace
 
-// The other kernels, hash and gather, are LookupFFN's.
+// hash and gather are LookupFFN's kernels; a gather is measured in a layer of LookupFFN.
 extern const CompilerFamily memoryformer_compiler_family;
-const CompilerFamily memoryformer_compiler_family = {"memoryformer",
-                                                     shape_of,
-                                                     describe_shape,
-                                                     kernels_of,
-                                                     work_of,
-                                                     {{"code_and_score", LayerPart::kAddresser, layer_of_code_and_score,
-                                                       code_and_score_cost, nullptr, false, one_token_kernels}},
-                                                     {
+const CompilerFamily memoryformer_compiler_family = {
+    "memoryformer",
+    shape_of,
+    describe_shape,
+    kernels_of,
+    work_of,
+    {{"code_and_score", LayerPart::kAddresser, layer_of_code_and_score, code_and_score_cost, nullptr, false, one_token_kernels},
+     {"hash", LayerPart::kAddresser, layer_of_hash, hash_cost, hash_is_large, true, one_token_kernels, calls_hash}},
+    {
 #define LOOKUPFFN_WORKLOAD(name, shape) {#name, shape},
 #include "../workloads.def"
 #undef LOOKUPFFN_WORKLOAD
-                                                     }};
+    }};
 
 }  // namespace lookupffn

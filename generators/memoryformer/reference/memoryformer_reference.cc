@@ -4,10 +4,11 @@
 #include <string>
 #include <vector>
 
+#include "lookupffn_formulas.h"
 #include "lookupffn_twin.h"
 #include "lookupffn_verify.h"
 #include "memoryformer_rules.h"
-#include "reference/layer.h"
+#include "plain_layer.h"
 #include "reference/reference_family.h"
 #include "reference/token_rows.h"
 #include "tensor_reader.h"

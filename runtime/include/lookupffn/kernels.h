@@ -15,17 +15,21 @@ extern "C" {
 
 /** One kernel. Texts are canonical: "name=value" pairs sorted by name, one space between two. */
 typedef struct lookupffn_kernel {
-  const char *kernel;      /**< the generator: "hash", "gather", ... */
-  const char *isa;         /**< the ISA that it was compiled for */
-  const char *problem;     /**< hash:   "bits=8 block=64 d_in=512 projection=bh4 projection_type=f32 repeats=2 tables=128",
-                              norm=none where there is no LayerNorm, zero=one where z >= 0 sets a bit;
-                              code_and_score: "bits=8 tables=96 zero=one";
-                              gather: "bits=8 d_out=512 table_type=f32 tables=128" */
-  const char *batch_class; /**< a name for the tokens that it is meant for: */
-  uint32_t min_tokens;     /**< the fewest tokens of a call that it is meant for; it computes any number correctly */
-  uint32_t max_tokens;     /**< the most, included; UINT32_MAX: no end */
-  const char *schedule;    /**< the schedule parameters that it was generated with; the runtime reads tiles from it */
-  const char *provenance;  /**< "default", or the schedule record: "tuned/avx512/NAME.json (this CPU)" */
+  const char *kernel;                /**< the generator: "hash", "gather", ... */
+  const char *isa;                   /**< the ISA that it was compiled for */
+  const char *problem;               /**< what it computes, for example
+                                        hash: "bits=8 block=64 d_in=512 projection=bh4 projection_type=f32 repeats=2 tables=128",
+                                        norm=none where there is no LayerNorm, zero=one where z >= 0 sets a bit;
+                                        gather: "bits=8 d_out=512 table_type=f32 tables=128";
+                                        code_and_score: "bits=8 tables=96 zero=one";
+                                        embedding_bag: "d_out=128 table_type=i8", d_out as packed;
+                                        fff_descent: "d_in=768 depth=11 form=nodes trees=1", or form=leaves;
+                                        fff_rows: "d_out=768 depth=11 trees=1"; fff_leaf_product: "inputs=768 outputs=32" */
+  const char *batch_class;           /**< a name for the tokens that it is meant for: */
+  uint32_t min_tokens;               /**< the fewest tokens of a call that it is meant for; it computes any number correctly */
+  uint32_t max_tokens;               /**< the most, included; UINT32_MAX: no end */
+  const char *schedule;              /**< the schedule parameters that it was generated with; the runtime reads tiles from it */
+  const char *provenance;            /**< "default", or the schedule record: "tuned/avx512/NAME.json (this CPU)" */
   int (*function)(void **arguments); /**< Halide's argv convention: one pointer an argument, 0 on success */
 } lookupffn_kernel;
 

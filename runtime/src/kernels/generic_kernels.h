@@ -7,7 +7,7 @@
 
 #include "lookupffn/kernels.h"
 
-// Written by the build from schedules/generic.json.
+// Written by the build from each family's generic.json.
 extern "C" const lookupffn_kernel_library lookupffn_generic_kernel_library;
 
 namespace lookupffn {

@@ -2,12 +2,14 @@
 
 #include <dirent.h>
 #include <dlfcn.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <vector>
 
 #include "architectures.h"
@@ -30,6 +32,10 @@ Registry& registry() {
   return *instance;
 }
 
+// A fork copies the lock as it is. So it waits for who holds it, or the child would have it locked for ever.
+const int fork_error =
+    pthread_atfork([] { registry().mutex.lock(); }, [] { registry().mutex.unlock(); }, [] { registry().mutex.unlock(); });
+
 void register_library(const lookupffn_kernel_library* library) {
   if (!library) throw Failure(LOOKUPFFN_INVALID_ARGUMENT, "lookupffn_register_kernels: library is NULL");
   if (library->abi_version != LOOKUPFFN_KERNEL_ABI_VERSION) {
@@ -38,6 +44,7 @@ void register_library(const lookupffn_kernel_library* library) {
                                                       ", this library needs " + std::to_string(LOOKUPFFN_KERNEL_ABI_VERSION) +
                                                       ": build it again with this version's lookupffn build");
   }
+  if (fork_error != 0) throw std::bad_alloc();  // the only error that there is
   std::lock_guard<std::mutex> lock(registry().mutex);
   auto& libraries = registry().libraries;
   libraries.erase(std::remove(libraries.begin(), libraries.end(), library), libraries.end());

@@ -1,18 +1,14 @@
 #include "runtime_family.h"
 
+#include <stdexcept>
+
+#define LOOKUPFFN_FAMILY_TYPE RuntimeFamily
+#define LOOKUPFFN_FAMILY_OBJECT(name) name##_runtime_family
+
 namespace lookupffn {
 
-#define LOOKUPFFN_FAMILY(name, description) extern const RuntimeFamily name##_runtime_family;
-#include "families.def"
-#undef LOOKUPFFN_FAMILY
+#include "family_list.inc"
 
-const std::vector<const RuntimeFamily*>& runtime_families() {
-  static const std::vector<const RuntimeFamily*> families = {
-#define LOOKUPFFN_FAMILY(name, description) &name##_runtime_family,
-#include "families.def"
-#undef LOOKUPFFN_FAMILY
-  };
-  return families;
-}
+const std::vector<const RuntimeFamily*>& runtime_families() { return all_families(); }
 
 }  // namespace lookupffn

@@ -1,4 +1,4 @@
-#include "reference/layer.h"
+#include "plain_layer.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,40 +8,11 @@
 #include <map>
 
 #include "float_types.h"
+#include "reference/random_numbers.h"
 #include "safetensors_writer.h"
 
 namespace lookupffn::reference {
 namespace {
-
-// SplitMix64: the standard distributions differ between standard libraries.
-class Random {
- public:
-  explicit Random(uint64_t seed) : state_(seed) {}
-
-  uint64_t next() {
-    state_ += 0x9e3779b97f4a7c15u;
-    uint64_t z = state_;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-  }
-
-  // Mean 0, variance 1, near normal: the sum of three uniform numbers of variance 1/3.
-  float normal() {
-    double sum = 0;
-    for (int i = 0; i < 3; ++i) sum += static_cast<double>(next() >> 11) * 0x1p-52 - 1.0;
-    return static_cast<float>(sum);
-  }
-
-  std::vector<float> normals(size_t count, double deviation, double mean = 0) {
-    std::vector<float> values(count);
-    for (float& value : values) value = static_cast<float>(mean + deviation * normal());
-    return values;
-  }
-
- private:
-  uint64_t state_;
-};
 
 std::vector<float> floats_of(const TensorView& tensor) {
   if (tensor.shape.empty()) return {};  // there is none
@@ -123,7 +94,7 @@ lookupffn_shape unprojected_shape(size_t d_out, size_t tables, size_t bits) {
 }
 
 Layer random_layer(const lookupffn_shape& shape, uint64_t seed, const HashRules& rules) {
-  Random random(seed);
+  RandomNumbers random(seed);
   Layer layer;
   layer.shape = shape;
   layer.rules = rules;
@@ -143,18 +114,6 @@ Layer random_layer(const lookupffn_shape& shape, uint64_t seed, const HashRules&
   layer.table = random.normals(shape.tables * shape.rows * shape.d_out, 0.1);
   layer.bias = random.normals(shape.d_out, 0.1);
   return layer;
-}
-
-std::vector<float> random_tokens(size_t tokens, size_t d_in, uint64_t seed) {
-  Random random(seed);
-  std::vector<float> x;
-  x.reserve(tokens * d_in);
-  for (size_t n = 0; n < tokens; ++n) {
-    const double offset = 0.5 * random.normal();
-    const double scale = std::exp2(random.normal());
-    for (float value : random.normals(d_in, scale, offset)) x.push_back(value);
-  }
-  return x;
 }
 
 std::vector<uint8_t> model_bytes(const std::vector<NamedLayer>& layers, ElementType type) {

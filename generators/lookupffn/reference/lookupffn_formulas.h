@@ -1,13 +1,13 @@
 // The layer's mathematics once more, naively and in double: the oracle of tests, tuner and tool. Written to be read
 // beside the formulas, not to be fast. Everything is row-major, the last index contiguous.
-#ifndef LOOKUPFFN_REFERENCE_REFERENCE_H
-#define LOOKUPFFN_REFERENCE_REFERENCE_H
+#ifndef LOOKUPFFN_FORMULAS_H
+#define LOOKUPFFN_FORMULAS_H
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
-#include "reference/layer.h"
+#include "plain_layer.h"
 
 namespace lookupffn::reference {
 

@@ -1,4 +1,4 @@
-#include "reference/bf16_projection.h"
+#include "bf16_projection.h"
 
 #include <algorithm>
 #include <cmath>

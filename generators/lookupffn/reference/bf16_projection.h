@@ -1,13 +1,13 @@
 // The projection of a layer that is packed with bf16 weights. What is rounded are the packed matrices, which have the Hadamard
 // transform within a block, and decay, folded in: no layer of the model file has just these weights.
-#ifndef LOOKUPFFN_REFERENCE_BF16_PROJECTION_H
-#define LOOKUPFFN_REFERENCE_BF16_PROJECTION_H
+#ifndef LOOKUPFFN_BF16_PROJECTION_H
+#define LOOKUPFFN_BF16_PROJECTION_H
 
 #include <vector>
 
 #include "lookupffn/lookupffn.h"
-#include "reference/layer.h"
-#include "reference/reference.h"
+#include "lookupffn_formulas.h"
+#include "plain_layer.h"
 
 namespace lookupffn::reference {
 

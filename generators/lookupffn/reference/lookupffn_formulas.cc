@@ -1,4 +1,4 @@
-#include "reference/reference.h"
+#include "lookupffn_formulas.h"
 
 #include <cmath>
 

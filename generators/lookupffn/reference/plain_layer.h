@@ -1,7 +1,7 @@
 // A LookupFFN layer, or one that is packed and run like it, as plain vectors: what the reference computes with and tests make
 // up.
-#ifndef LOOKUPFFN_REFERENCE_LAYER_H
-#define LOOKUPFFN_REFERENCE_LAYER_H
+#ifndef LOOKUPFFN_PLAIN_LAYER_H
+#define LOOKUPFFN_PLAIN_LAYER_H
 
 #include <cstddef>
 #include <cstdint>
@@ -38,9 +38,6 @@ Layer layer_from(const LayerWeights& weights);
 // A layer with magnitudes like a trained one's: z, and therefore the scores, of order 1, tables of order
 // 0.1. The same seed makes the same layer on every machine.
 Layer random_layer(const lookupffn_shape& shape, uint64_t seed, const HashRules& rules = {});
-
-// Rows of x [tokens, d_in], each with an offset and a scale of its own.
-std::vector<float> random_tokens(size_t tokens, size_t d_in, uint64_t seed);
 
 // The layer as the bytes of a model file, for lookupffn_model_open_memory. F16 and BF16 round the values:
 // take the reference from the model then (layer_from), not from `layer`. A layer without LayerNorm has 2-d tables.

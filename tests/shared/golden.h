@@ -1,7 +1,7 @@
 // The golden cases of tests/data/golden: models with inputs and the results that the training code's
 // formulas give in float64.
-#ifndef LOOKUPFFN_REFERENCE_GOLDEN_H
-#define LOOKUPFFN_REFERENCE_GOLDEN_H
+#ifndef LOOKUPFFN_TESTS_GOLDEN_H
+#define LOOKUPFFN_TESTS_GOLDEN_H
 
 #include <cstddef>
 #include <cstdint>

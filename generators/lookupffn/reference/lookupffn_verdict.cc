@@ -1,10 +1,10 @@
-#include "reference/verdict.h"
+#include "lookupffn_verdict.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include "reference/tolerance.h"
+#include "lookupffn_tolerance.h"
 
 namespace lookupffn::reference {
 namespace {

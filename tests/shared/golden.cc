@@ -1,4 +1,4 @@
-#include "reference/golden.h"
+#include "golden.h"
 
 #include <algorithm>
 #include <filesystem>
