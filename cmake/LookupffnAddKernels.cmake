@@ -1,3 +1,18 @@
+function(lookupffn_find_host_tool name) # for lookupffn_add_kernels(NAME): the imported program lookupffn_host_tool
+  if(TARGET lookupffn_host_tool)
+    return()
+  endif()
+  find_program(LOOKUPFFN_HOST_TOOL lookupffn HINTS ${LOOKUPFFN_HOST_TOOLS} PATH_SUFFIXES bin tool
+               NO_CMAKE_FIND_ROOT_PATH NO_CMAKE_PATH NO_CMAKE_ENVIRONMENT_PATH
+               DOC "The program lookupffn of the machine that builds")
+  if(NOT LOOKUPFFN_HOST_TOOL)
+    message(FATAL_ERROR "lookupffn_add_kernels(${name}): a cross build needs lookupffn for this machine, too, to make kernels with: "
+                        "install it, and give -DLOOKUPFFN_HOST_TOOLS=PREFIX")
+  endif()
+  add_executable(lookupffn_host_tool IMPORTED GLOBAL)
+  set_target_properties(lookupffn_host_tool PROPERTIES IMPORTED_LOCATION "${LOOKUPFFN_HOST_TOOL}")
+endfunction()
+
 # lookupffn_add_kernels(NAME
 #     MODEL file | SHAPES "d_in=512 tables=128 ..." ...
 #     ISAS native|all|sse41|avx2|... ...
@@ -8,6 +23,10 @@
 # layers are packed. The result directory is ${NAME}_DIRECTORY (target property LOOKUPFFN_KERNELS_DIRECTORY).
 #
 # Works where lookupffn was found by find_package and where it is part of the same build.
+#
+# In a cross build the library is the target's, and kernels are made for the target by the program `lookupffn` of this machine:
+# that of LOOKUPFFN_HOST_TOOLS (where lookupffn was installed for this machine, or its build tree), or in the PATH. `native` and
+# `all` then mean every ISA of the target's library, which picks one when it runs; ISAs of other architectures are left out.
 function(lookupffn_add_kernels name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "MODEL" "SHAPES;ISAS;TABLE_TYPES;PROJECTION_TYPES;SCHEDULES")
   if(arg_UNPARSED_ARGUMENTS)
@@ -24,21 +43,45 @@ function(lookupffn_add_kernels name)
   endif()
 
   # The program, the generators and the library, of this build or of the installed package.
+  set(runtime lookupffn::lookupffn)
   if(TARGET lookupffn_tool)
     set(tool lookupffn_tool)
     set(generators lookupffn_generators)
-    set(runtime lookupffn::lookupffn)
+    if(CMAKE_CROSSCOMPILING)
+      set(tool lookupffn_host_tool)
+    endif()
+  elseif(CMAKE_CROSSCOMPILING AND TARGET lookupffn::lookupffn)
+    lookupffn_find_host_tool(${name})
+    set(tool lookupffn_host_tool)
+    set(generators) # the program finds its own
   elseif(TARGET lookupffn::tool)
     set(tool lookupffn::tool)
     set(generators lookupffn::generators)
-    set(runtime lookupffn::lookupffn)
   else()
     message(FATAL_ERROR "lookupffn_add_kernels(${name}): the lookupffn program is not there; "
                         "find_package(lookupffn) first")
   endif()
-  if(NOT TARGET ${generators})
+  if(generators AND NOT TARGET ${generators})
     message(FATAL_ERROR "lookupffn_add_kernels(${name}): lookupffn was built without its generators: "
                         "`apt install libhalide14-0-dev` and build it again")
+  endif()
+
+  set(environment)
+  if(CMAKE_CROSSCOMPILING)
+    string(REPLACE "-" "_" triple ${LOOKUPFFN_TRIPLE})
+    set(environment ${CMAKE_COMMAND} -E env CC_${triple}=${CMAKE_C_COMPILER} AR_${triple}=${CMAKE_AR})
+    set(wanted ${arg_ISAS})
+    if("native" IN_LIST wanted OR "all" IN_LIST wanted)
+      set(wanted ${LOOKUPFFN_ISAS})
+    endif()
+    set(others ${wanted})
+    list(REMOVE_ITEM others ${LOOKUPFFN_ISAS})
+    list(REMOVE_ITEM wanted ${others} "")
+    if(NOT wanted)
+      message(FATAL_ERROR "lookupffn_add_kernels(${name}): ISAS ${arg_ISAS} are none of ${LOOKUPFFN_TRIPLE}, for which the library has "
+                          "${LOOKUPFFN_ISAS}")
+    endif()
+    set(arg_ISAS ${wanted})
   endif()
 
   set(arguments)
@@ -73,14 +116,17 @@ function(lookupffn_add_kernels name)
     list(APPEND inputs ${records})
   endforeach()
 
+  set(generator)
+  if(generators)
+    set(generator --generator $<TARGET_FILE:${generators}>)
+  endif()
   set(directory "${CMAKE_CURRENT_BINARY_DIR}/lookupffn_kernels/${name}")
   set(archive "${directory}/lib${name}.a")
   # The tool leaves an old result where it fails, and puts a new one in its place by one rename. `manifest.json` is not named
   # here: build programs delete outputs when they are interrupted, and by it the next build knows the directory for its own.
   add_custom_command(
     OUTPUT "${archive}" "${directory}/include/${name}.h"
-    COMMAND ${tool} build ${arguments} --out "${directory}" --name ${name}
-            --generator $<TARGET_FILE:${generators}>
+    COMMAND ${environment} $<TARGET_FILE:${tool}> build ${arguments} --out "${directory}" --name ${name} ${generator}
             $<$<BOOL:${LOOKUPFFN_SANITIZE}>:--sanitizer> $<$<BOOL:${LOOKUPFFN_SANITIZE}>:${LOOKUPFFN_SANITIZE}>
     DEPENDS ${tool} ${generators} ${inputs}
     COMMENT "Generating LookupFFN kernels ${name}"

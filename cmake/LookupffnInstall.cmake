@@ -20,8 +20,10 @@ else()
 endif()
 set_target_properties(lookupffn_tool PROPERTIES EXPORT_NAME tool)
 install(TARGETS lookupffn_tool EXPORT lookupffn_targets RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-set_target_properties(lookupffn_generators PROPERTIES EXPORT_NAME generators)
-install(TARGETS lookupffn_generators EXPORT lookupffn_targets RUNTIME DESTINATION ${install_helpers})
+if(NOT CMAKE_CROSSCOMPILING) # in a cross build they are another machine's
+  set_target_properties(lookupffn_generators PROPERTIES EXPORT_NAME generators)
+  install(TARGETS lookupffn_generators EXPORT lookupffn_targets RUNTIME DESTINATION ${install_helpers})
+endif()
 install(PROGRAMS ${PROJECT_SOURCE_DIR}/scripts/convert_checkpoint.py DESTINATION ${CMAKE_INSTALL_BINDIR}
         RENAME lookupffn_convert_checkpoint)
 file(GLOB family_spaces CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/generators/*/*.space.json)
@@ -39,6 +41,7 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/lookupffnConfigVersion.cm
 install(FILES ${PROJECT_BINARY_DIR}/lookupffnConfig.cmake ${PROJECT_BINARY_DIR}/lookupffnConfigVersion.cmake
               ${CMAKE_CURRENT_LIST_DIR}/LookupffnAddKernels.cmake
         DESTINATION ${install_package})
+install(DIRECTORY ${CMAKE_CURRENT_LIST_DIR}/toolchains DESTINATION ${install_package})
 
 # pkg-config. A static library's own needs are part of Libs: nobody says --static to get the usual library.
 file(RELATIVE_PATH pc_prefix /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)

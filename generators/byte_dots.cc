@@ -28,7 +28,50 @@ std::string interleaved(const std::string& result, const std::string& a, const s
   return text.str();
 }
 
+constexpr const char* kX86Declaration =
+    "declare <16 x i32> @llvm.x86.avx512.vpdpbusd.512(<16 x i32>, <16 x i32>, <16 x i32>)\n";
+constexpr const char* kArmDeclaration =
+    "declare <4 x i32> @llvm.aarch64.neon.udot.v4i32.v16i8(<4 x i32>, <16 x i8>, <16 x i8>)\n";
+
+std::string x86_dot() {
+  return "  %result = call <16 x i32> @llvm.x86.avx512.vpdpbusd.512(<16 x i32> %sum, <16 x i32> %weights, <16 x i32> %quad)\n";
+}
+
+// "<i32 FROM, i32 FROM + 1, ...>"
+std::string lanes_from(int from, int count) {
+  std::string text = "<" + std::to_string(count) + " x i32> <";
+  for (int k = 0; k < count; ++k) text += (k > 0 ? ", i32 " : "i32 ") + std::to_string(from + k);
+  return text + ">";
+}
+
+// Of four registers each.
+std::string arm_dot() {
+  std::ostringstream text;
+  for (int part = 0; part < 4; ++part) {
+    const std::string sum = "%sum" + std::to_string(part), dot = "%dot" + std::to_string(part);
+    text << "  " << sum << " = shufflevector <16 x i32> %sum, <16 x i32> undef, " << lanes_from(4 * part, 4) << "\n";
+    for (const std::string factor : {"%weights", "%quad"}) {
+      const std::string words = factor + std::to_string(part);
+      text << "  " << words << " = shufflevector <16 x i32> " << factor << ", <16 x i32> undef, " << lanes_from(4 * part, 4)
+           << "\n  " << words << "_bytes = bitcast <4 x i32> " << words << " to <16 x i8>\n";
+    }
+    text << "  " << dot << " = call <4 x i32> @llvm.aarch64.neon.udot.v4i32.v16i8(<4 x i32> " << sum << ", <16 x i8> %weights"
+         << part << "_bytes, <16 x i8> %quad" << part << "_bytes)\n";
+  }
+  text << "  %low = shufflevector <4 x i32> %dot0, <4 x i32> %dot1, " << lanes_from(0, 8)
+       << "\n  %high = shufflevector <4 x i32> %dot2, <4 x i32> %dot3, " << lanes_from(0, 8)
+       << "\n  %result = shufflevector <8 x i32> %low, <8 x i32> %high, " << lanes_from(0, 16) << "\n";
+  return text.str();
+}
+
 }  // namespace
+
+int quad_offset(const Target& target) { return target.arch == Target::ARM ? 128 : 0; }
+
+Expr with_offset(const Expr& quad, const Target& target) {
+  // 128 turns the highest bit of a byte over, and nothing is carried.
+  return quad_offset(target) == 128 ? quad ^ Expr(int32_t(0x80808080u)) : quad;
+}
 
 Expr quads(const std::vector<Expr>& rows, int q) {
   return Internal::Call::make(Int(32), kQuads + std::to_string(q), rows, Internal::Call::PureExtern);
@@ -55,9 +98,9 @@ InlinedFunctions byte_dot_functions(const Target& target) {
            << vector << "\n  ret " << vector << " %result\n}\n";
   }
   source << "define weak_odr " << vector << " @" << kDot << "x16(" << vector << " %sum, " << vector << " %weights, " << vector
-         << " %quad) alwaysinline readnone {\n  %result = call " << vector << " @llvm.x86.avx512.vpdpbusd.512(" << vector
-         << " %sum, " << vector << " %weights, " << vector << " %quad)\n  ret " << vector << " %result\n}\n"
-         << "declare " << vector << " @llvm.x86.avx512.vpdpbusd.512(" << vector << ", " << vector << ", " << vector << ")\n";
+         << " %quad) alwaysinline readnone {\n"
+         << (target.arch == Target::ARM ? arm_dot() : x86_dot()) << "  ret " << vector << " %result\n}\n"
+         << (target.arch == Target::ARM ? kArmDeclaration : kX86Declaration);
   return inlined_functions(target, "lookupffn_byte_dots", source.str());
 }
 

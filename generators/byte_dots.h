@@ -1,4 +1,4 @@
-// Sums of int8 rows by instructions that multiply four bytes at a time (AVX-512 VNNI).
+// Sums of int8 rows by instructions that multiply four bytes at a time: VPDPBUSD of AVX-512 VNNI, UDOT of Arm.
 #ifndef LOOKUPFFN_BYTE_DOTS_H
 #define LOOKUPFFN_BYTE_DOTS_H
 
@@ -19,7 +19,12 @@ constexpr int kQuadLanes = 16;
 // Quads 16 q + 0..15 of 64 columns, from a vector of 16 words of each of four rows. q: a constant.
 Halide::Expr quads(const std::vector<Halide::Expr>& rows, int q);
 
-// sum + the dot product of weights, four bytes from 0 to 255, and a quad.
+// What is to be added to a quad's bytes before quad_dot: Arm has no product of unsigned and signed bytes before Armv8.6, so
+// rows are made unsigned. 0: nothing.
+int quad_offset(const Halide::Target& target);
+Halide::Expr with_offset(const Halide::Expr& quad, const Halide::Target& target);
+
+// sum + the dot product of weights, four bytes from 0 to 255, and a quad, whose bytes have the offset added.
 Halide::Expr quad_dot(const Halide::Expr& sum, const Halide::Expr& weights, const Halide::Expr& quad);
 
 // What these call, for a generator's functions. For vectors of kQuadLanes only.

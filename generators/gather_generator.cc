@@ -146,7 +146,7 @@ class Gather : public KernelGenerator<Gather> {
       return table(chunk / numbers * kQuadLanes + lane, row_of(clamped), clamped);
     };
     // sum_t q[t] f(byte[t]) of the bytes that vector k of quads has of the tables of group g, and `start`
-    const auto dots_of = [&](int k, const Expr& start, const std::function<Expr(Expr)>& f) {
+    const auto sum_of_dots = [&](int k, const Expr& start, const std::function<Expr(Expr)>& f) {
       Expr high = 0, low = start;
       for (int quad = 0; quad < kGroup / 4; ++quad) {
         Expr first = g * kGroup + 4 * quad;
@@ -156,16 +156,22 @@ class Gather : public KernelGenerator<Gather> {
       }
       return (high << 8) + low;
     };
+    // Of the signed bytes as they are: sum_t q[t] byte[t] = sum_t q[t] (byte[t] + offset) - offset sum_t q[t].
+    const int offset = quad_offset(get_target());
+    const auto dots_of_bytes = [&](int k, const Expr& start) {
+      return sum_of_dots(k, offset == 0 ? start : start - weights->sum(g, n) * offset,
+                         [&](const Expr& bytes) { return with_offset(bytes, get_target()); });
+    };
     std::vector<Expr> of_q;
     for (int k = 0; k < kQuadVectors; ++k) {
       if (numbers == 1) {
-        of_q.push_back(dots_of(k, 0, [](Expr bytes) { return bytes; }));
+        of_q.push_back(dots_of_bytes(k, 0));
         continue;
       }
       // A byte is 16 b + a + 8, its low bits a + 8. The sum of q a for the first 64 columns of 128, of q b for the others:
       Expr eights = weights->sum(g, n) * -8;
-      Expr of_a = dots_of(k, eights, [](Expr bytes) { return bytes & 0x0f0f0f0f; });
-      Expr of_b = (dots_of(k, eights, [](Expr bytes) { return bytes; }) - of_a) >> 4;
+      Expr of_a = sum_of_dots(k, eights, [](Expr bytes) { return bytes & 0x0f0f0f0f; });
+      Expr of_b = (dots_of_bytes(k, eights) - of_a) >> 4;
       of_q.push_back(select(chunk % 2 == 0, of_a, of_b));
     }
     total(lane, q, chunk, g, n) = mux(q, of_q);

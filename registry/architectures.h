@@ -6,7 +6,7 @@
 namespace lookupffn {
 
 enum Architecture {
-#define LOOKUPFFN_ARCHITECTURE(id, name, processors, bits, halide, llvm_triple, triple, compiler, archiver, package, emulator) \
+#define LOOKUPFFN_ARCHITECTURE(id, name, processors, bits, modules, halide, llvm_triple, triple, compiler, archiver, package, emulator) \
   id,
 #include "architectures.def"
 #undef LOOKUPFFN_ARCHITECTURE
@@ -17,6 +17,7 @@ struct ArchitectureRow {
   const char* name;
   const char* processors;        // what CMAKE_SYSTEM_PROCESSOR may call it, joined by ' '
   int pointer_bits;              // of an address
+  bool modules;                  // its programs can load modules while they run (dlopen)
   const char* halide_target;     // of a Halide target: architecture, bits and operating system
   const char* llvm_triple;       // as Halide spells it
   const char* triple;            // as GNU and Debian spell it: cross compilers, folders of libraries
@@ -27,8 +28,8 @@ struct ArchitectureRow {
 };
 
 inline constexpr ArchitectureRow kArchitectures[] = {
-#define LOOKUPFFN_ARCHITECTURE(id, name, processors, bits, halide, llvm_triple, triple, compiler, archiver, package, emulator) \
-  {id, #name, processors, bits, halide, llvm_triple, triple, compiler, archiver, package, emulator},
+#define LOOKUPFFN_ARCHITECTURE(id, name, processors, bits, modules, halide, llvm_triple, triple, compiler, archiver, package, emulator) \
+  {id, #name, processors, bits, modules, halide, llvm_triple, triple, compiler, archiver, package, emulator},
 #include "architectures.def"
 #undef LOOKUPFFN_ARCHITECTURE
 };

@@ -12,7 +12,7 @@ target_include_directories(sampling_test PRIVATE ${PROJECT_SOURCE_DIR}/autotune)
 if(NOT LOOKUPFFN_SANITIZE AND NOT BUILD_SHARED_LIBS)
   lookupffn_test(tune_tiny tune_tiny_test.cc LIBRARIES lookupffn_autotune)
   target_compile_definitions(tune_tiny PRIVATE
-    LOOKUPFFN_TOOL="$<TARGET_FILE:lookupffn_tool>"
+    LOOKUPFFN_TOOL="${LOOKUPFFN_RUN_TOOL}"
     LOOKUPFFN_GENERATOR_PROGRAM="$<TARGET_FILE:lookupffn_generators>"
     LOOKUPFFN_SCHEDULES="${PROJECT_SOURCE_DIR}/schedules")
   add_dependencies(tune_tiny lookupffn_tool lookupffn_generators lookupffn_measure)
@@ -24,7 +24,7 @@ if(NOT LOOKUPFFN_SANITIZE AND NOT BUILD_SHARED_LIBS)
   lookupffn_test(tune_clock tune_clock_test.cc ${PROJECT_SOURCE_DIR}/autotune/measure/sampling.cc
     LIBRARIES lookupffn_autotune)
   target_compile_definitions(tune_clock PRIVATE
-    LOOKUPFFN_TOOL="$<TARGET_FILE:lookupffn_tool>"
+    LOOKUPFFN_TOOL="${LOOKUPFFN_RUN_TOOL}"
     LOOKUPFFN_SCHEDULES="${PROJECT_SOURCE_DIR}/schedules"
     LOOKUPFFN_JUMPING_CLOCK="$<TARGET_FILE:jumping_clock>"
     LOOKUPFFN_JUMPING_CLOCK_OBJECT="$<TARGET_OBJECTS:jumping_clock_object>")

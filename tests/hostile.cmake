@@ -10,7 +10,7 @@ foreach(source IN LISTS hostile_tests)
                  nlohmann_json::nlohmann_json)
   add_dependencies(hostile_${name} lookupffn_tool lookupffn_generators lookupffn_measure)
   target_compile_definitions(hostile_${name} PRIVATE
-    LOOKUPFFN_TEST_TOOL="$<TARGET_FILE:lookupffn_tool>"
+    LOOKUPFFN_TEST_TOOL="${LOOKUPFFN_RUN_TOOL}"
     LOOKUPFFN_GENERATOR_PROGRAM="$<TARGET_FILE:lookupffn_generators>"
     LOOKUPFFN_SCHEDULES="${PROJECT_SOURCE_DIR}/schedules"
     LOOKUPFFN_TEST_SANITIZER="${LOOKUPFFN_SANITIZE}")

@@ -147,6 +147,7 @@ class Emulated : public testing::Test {
  protected:
   void SetUp() override {
     if (LOOKUPFFN_TEST_SANITIZER[0]) GTEST_SKIP() << "sanitizers do not run under qemu";
+    if (kThisArchitecture != kX86_64) GTEST_SKIP() << "the processor that is emulated is an x86-64";
     qemu_ = find_program("qemu-x86_64");
     if (qemu_.empty()) qemu_ = find_program("qemu-x86_64-static");
     if (qemu_.empty()) GTEST_SKIP() << "no qemu-x86_64 (apt install qemu-user)";

@@ -7,8 +7,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <stdexcept>
@@ -18,12 +20,14 @@
 #include "compiler_family.h"
 #include "generator_command.h"
 #include "installation.h"
+#include "isas.h"
 #include "lookupffn/kernels.h"
 #include "machine.h"
 #include "object_code_hash.h"
 #include "schedule_record.h"
 #include "scratch_folder.h"
 #include "subprocess.h"
+#include "target_tools.h"
 
 namespace lookupffn {
 namespace {
@@ -43,16 +47,21 @@ done
 echo "$function" >> "$directory/../../calls"
 SPECIAL
 echo "int ${function}_argv(void **a) { (void)a; return $arguments; }" > "$directory/$function.c"
-exec cc -fPIC -c "$directory/$function.c" -o "$directory/$function.o"
+exec COMPILER -fPIC -c "$directory/$function.c" -o "$directory/$function.o"
 )";
+
+std::string plainest_of(Architecture architecture) {
+  return std::find_if(std::begin(kIsas), std::end(kIsas), [&](const IsaRow& isa) { return isa.architecture == architecture; })
+      ->name;
+}
 
 class KernelLibrary : public testing::Test {
  protected:
   KernelLibrary() {
     request.name = "mine";
     request.directory = directory.file("out");
-    request.specs =
-        layer_kernels(ScheduleSpaces({LOOKUPFFN_SCHEDULES}), parse_layer_shape("d_in=64 tables=4"), "avx2", "f32", "f32");
+    request.specs = layer_kernels(ScheduleSpaces({LOOKUPFFN_SCHEDULES}), parse_layer_shape("d_in=64 tables=4"),
+                                  plainest_of(kThisArchitecture), "f32", "f32");
     request.origin = "a test";
     request.schedules_dirs = {LOOKUPFFN_SCHEDULES};
     request.jobs = 2;
@@ -62,6 +71,7 @@ class KernelLibrary : public testing::Test {
   void use_generator(const std::string& special) {
     std::string script = kGenerator;
     script.replace(script.find("SPECIAL"), 7, special);
+    script.replace(script.find("COMPILER"), 8, target_tools(kThisArchitecture).compiler[0]);
     request.generator = directory.file("generator");
     write_file_atomically(request.generator, script);
     chmod(request.generator.c_str(), 0755);
@@ -190,7 +200,7 @@ TEST_F(KernelLibrary, AFailureLeavesAnEarlierResult) {
   EXPECT_NE(error_of_building().find("killed by signal 4"), std::string::npos);
   use_generator(
       "echo \"int puts_kernels(void); int ${function}_argv(void **a) { (void)a; return puts_kernels(); }\""
-      " > \"$directory/u.c\"; exec cc -fPIC -c \"$directory/u.c\" -o \"$directory/$function.o\"");
+      " > \"$directory/u.c\"; exec COMPILER -fPIC -c \"$directory/u.c\" -o \"$directory/$function.o\"");
   request.jobs = 1;
   const std::string undefined = error_of_building();
   EXPECT_NE(undefined.find("cannot link 'libmine.so'"), std::string::npos) << undefined;
@@ -260,6 +270,41 @@ TEST_F(KernelLibrary, MissingProgramsAreNamed) {
   EXPECT_NE(error_of_building().find("'a-b' cannot name"), std::string::npos);
 }
 
+// A folder a triple where kernels are for several architectures; the runtime takes its own.
+TEST_F(KernelLibrary, HasAFolderForEachArchitecture) {
+  const Architecture other = kThisArchitecture == kArm64 ? kX86_64 : kArm64;
+  const std::string here = architecture_row(kThisArchitecture).triple, there = architecture_row(other).triple;
+  for (const KernelSpec& spec : std::vector<KernelSpec>(request.specs)) {
+    request.specs.push_back(spec);
+    request.specs.back().isa = plainest_of(other);
+  }
+  std::string variable = there;
+  std::replace(variable.begin(), variable.end(), '-', '_');
+  const std::string compiler = "CC_" + variable, archiver = "AR_" + variable;
+
+  setenv(compiler.c_str(), "no-such-compiler", 1);
+  const std::string error = error_of_building();
+  EXPECT_NE(error.find("there is no 'no-such-compiler'"), std::string::npos) << error;
+  EXPECT_NE(error.find(std::string("apt install ") + architecture_row(other).compiler_package), std::string::npos) << error;
+
+  // The stand-in's objects are this machine's.
+  setenv(compiler.c_str(), target_tools(kThisArchitecture).compiler[0].c_str(), 1);
+  setenv(archiver.c_str(), target_tools(kThisArchitecture).archiver[0].c_str(), 1);
+  for (int times = 0; times < 2; ++times) build_kernel_library(request);  // it knows an earlier result for its own
+  unsetenv(compiler.c_str());
+  unsetenv(archiver.c_str());
+  EXPECT_EQ(files(request.directory),
+            (std::set<std::string>{"include/mine.h", "lib/cmake/mine/mineConfig.cmake", here + "/libmine.a",
+                                   here + "/libmine.so", there + "/libmine.a", there + "/libmine.so", "manifest.json"}));
+  void* module = dlopen((request.directory + "/" + here + "/libmine.so").c_str(), RTLD_NOW | RTLD_LOCAL);
+  ASSERT_NE(module, nullptr) << dlerror();
+  const auto* library = static_cast<const lookupffn_kernel_library*>(dlsym(module, LOOKUPFFN_KERNEL_LIBRARY_SYMBOL));
+  ASSERT_NE(library, nullptr);
+  ASSERT_EQ(library->kernel_count, request.specs.size() / 2);
+  for (unsigned i = 0; i < library->kernel_count; ++i) EXPECT_EQ(library->kernels[i].isa, plainest_of(kThisArchitecture));
+  dlclose(module);
+}
+
 // A library of one kernel, whose record says that it was measured with a certain code.
 class TunedKernelLibrary : public KernelLibrary {
  protected:
@@ -323,7 +368,7 @@ TEST_F(TunedKernelLibrary, OtherCodeIsNoted) {
   EXPECT_EQ(kernel.at("measured_code"), "other");
   EXPECT_NE(kernel.at("provenance").get<std::string>().find("; tuned on other code"), std::string::npos) << kernel;
   ASSERT_EQ(result_.notes.size(), 1u);
-  EXPECT_EQ(result_.notes[0], "tuned/avx2/" + record_file_name(record_.spec, this_machine().cpu) +
+  EXPECT_EQ(result_.notes[0], "tuned/" + record_.spec.isa + "/" + record_file_name(record_.spec, this_machine().cpu) +
                                   " was tuned on other code (generator or compiler changed since): tune again");
 }
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <stdexcept>
 
+#include "isas.h"
 #include "lookupffn/lookupffn.h"
 
 namespace lookupffn {
@@ -52,8 +53,8 @@ std::vector<std::string> resolve_isas(const std::vector<std::string>& names) {
       if (widest == built.rend()) throw std::runtime_error("this machine runs none of the ISAs " + list);
       add_once(&isas, std::string(widest->name));
     } else {
-      if (std::none_of(built.begin(), built.end(), [&](const auto& info) { return name == info.name; })) {
-        throw std::runtime_error("ISA '" + name + "' is not built in; there are " + list + ", native and all");
+      if (!find_isa(name)) {
+        throw std::runtime_error("there is no ISA '" + name + "'; there are " + isa_names_text() + ", native and all");
       }
       add_once(&isas, name);
     }

@@ -13,7 +13,8 @@ namespace lookupffn {
 std::vector<LayerShape> model_shapes(const std::string& path);
 
 // ISA names without duplicates; "native" stands for the widest that this library holds and this machine runs,
-// "all" for every one that this library holds. Throws std::runtime_error for one that the library lacks.
+// "all" for every one that this library holds. Another name may be that of any architecture. Throws std::runtime_error for one
+// that there is not.
 std::vector<std::string> resolve_isas(const std::vector<std::string>& names);
 
 }  // namespace lookupffn

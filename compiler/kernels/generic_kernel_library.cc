@@ -14,6 +14,7 @@
 #include "kernel_table.h"
 #include "schedule_spaces.h"
 #include "subprocess.h"
+#include "target_tools.h"
 #include "weight_types.h"
 
 namespace lookupffn {
@@ -133,7 +134,9 @@ void build_generic_kernels(const GenericKernelBuild& build) {
   if (!error.empty()) throw std::runtime_error(error);
 
   write_file_atomically(build.out_dir + "/generic_kernels.c", kernel_table_source("lookupffn_generic", entries));
-  std::vector<std::string> link = {"cc", "-r", "-nostdlib", "-o", build.out_dir + "/generic_kernels.o"};
+  // The ISAs of a library are of one architecture.
+  std::vector<std::string> link = target_tools(isa_row(build.isas.at(0)).architecture).compiler;
+  link.insert(link.end(), {"-r", "-nostdlib", "-o", build.out_dir + "/generic_kernels.o"});
   link.insert(link.end(), objects.begin(), objects.end());
   check(run_process(link, {}), "linking the generic kernels");
 }

@@ -23,50 +23,21 @@
 #include "content_hash.h"
 #include "generator_command.h"
 #include "isa_target.h"
+#include "isas.h"
 #include "json_fields.h"
 #include "kernel_manifest.h"
 #include "kernel_table.h"
+#include "linked_kernels.h"
 #include "lookupffn/kernels.h"
 #include "machine.h"
 #include "measured_code.h"
 #include "owned_directory.h"
-#include "subprocess.h"
+#include "target_tools.h"
 
 namespace lookupffn {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Words of $VARIABLE, or the program that it stands for.
-std::vector<std::string> program_words(const char* variable, const char* otherwise) {
-  const char* value = std::getenv(variable);
-  std::istringstream text(value != nullptr ? value : "");
-  std::vector<std::string> words;
-  std::string word;
-  while (text >> word) words.push_back(word);
-  if (words.empty()) words.push_back(otherwise);
-  if (find_program(words[0]).empty()) {
-    throw std::runtime_error("there is no '" + words[0] + "' to make the kernel library with: `apt install gcc`" +
-                             (value != nullptr ? ", or mend $" + std::string(variable) : ""));
-  }
-  return words;
-}
-
-// `temporary`: for what a compiler that is killed leaves behind.
-void run_tool(std::vector<std::string> command, const std::vector<std::string>& arguments, const std::string& purpose,
-              const std::string& temporary, const std::atomic<bool>* cancelled) {
-  command.insert(command.end(), arguments.begin(), arguments.end());
-  ProcessOptions options;
-  options.cancelled = cancelled;
-  options.environment = {{"TMPDIR", temporary}};
-  const ProcessResult result = run_process(command, options);
-  if (result.end == ProcessResult::End::kCancelled) throw BuildCancelled();
-  if (result.ok()) return;
-  std::string words = result.err.substr(0, 400);
-  std::replace(words.begin(), words.end(), '\n', ' ');
-  throw std::runtime_error("cannot " + purpose + ": " + command[0] + ": " + result.what_happened() +
-                           (words.empty() ? "" : ": " + words));
-}
 
 bool is_mount_point(const fs::path& directory) {
   struct statx status;
@@ -154,17 +125,29 @@ void put_in_place(const fs::path& finished, const fs::path& result) {
   if (error) throw std::runtime_error("cannot put the result at '" + result.string() + "': " + error.message());
 }
 
-std::string cmake_config(const std::string& name) {
+// Where there are several architectures' archives, CMAKE_SYSTEM_PROCESSOR of the build that asks picks one.
+std::string cmake_config(const std::string& name, const std::set<Architecture>& architectures) {
   std::string text = R"(# Written by lookupffn: the kernel library @, target @::@.
 include(CMakeFindDependencyMacro)
 find_dependency(lookupffn)
 if(NOT TARGET @::@)
   get_filename_component(_@_directory "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
-  add_library(@::@ STATIC IMPORTED)
+  set(_@_archive "${_@_directory}/lib@.a")
+)";
+  for (const Architecture architecture : architectures) {
+    if (architectures.size() == 1) break;
+    const ArchitectureRow& row = architecture_row(architecture);
+    std::string processors = row.processors;
+    std::replace(processors.begin(), processors.end(), ' ', '|');
+    text += "  if(CMAKE_SYSTEM_PROCESSOR MATCHES \"^(" + processors + ")$\")\n    set(_@_archive \"${_@_directory}/" +
+            row.triple + "/lib@.a\")\n  endif()\n";
+  }
+  text += R"(  add_library(@::@ STATIC IMPORTED)
   set_target_properties(@::@ PROPERTIES
-    IMPORTED_LOCATION "${_@_directory}/lib@.a"
+    IMPORTED_LOCATION "${_@_archive}"
     INTERFACE_INCLUDE_DIRECTORIES "${_@_directory}/include"
     INTERFACE_LINK_LIBRARIES lookupffn::lookupffn)
+  unset(_@_archive)
   unset(_@_directory)
 endif()
 )";
@@ -254,7 +237,7 @@ void generate_all(const KernelLibraryRequest& request, const std::string& direct
 }
 
 nlohmann::json manifest(const KernelLibraryRequest& request, const std::vector<Kernel>& kernels,
-                        const KernelLibraryResult& result) {
+                        const std::vector<std::string>& triples, const KernelLibraryResult& result) {
   nlohmann::json list = nlohmann::json::array();
   std::set<std::string> isas;
   for (const Kernel& kernel : kernels) {
@@ -281,6 +264,7 @@ nlohmann::json manifest(const KernelLibraryRequest& request, const std::vector<K
           {"abi_version", LOOKUPFFN_KERNEL_ABI_VERSION},
           {"sanitizer", request.sanitizer},
           {"isas", isas},
+          {"triples", triples},
           {"archive_bytes", result.archive_bytes},
           {"module_bytes", result.module_bytes},
           {"notes", result.notes},
@@ -295,7 +279,9 @@ KernelLibraryResult build_kernel_library(const KernelLibraryRequest& request) {
   if (request.specs.empty()) throw std::runtime_error("there are no kernels to build");
   const fs::path directory = place_of_result(request.directory);
   check_replaceable(directory.string());
-  const std::vector<std::string> compiler = program_words("CC", "cc"), archiver = program_words("AR", "ar");
+  std::set<Architecture> architectures;
+  for (const KernelSpec& spec : request.specs) architectures.insert(isa_row(spec.isa).architecture);
+  for (const Architecture architecture : architectures) target_tools(architecture);  // refuses before any work
 
   KernelLibraryResult result;
   const Machine machine = this_machine();
@@ -324,53 +310,37 @@ KernelLibraryResult build_kernel_library(const KernelLibraryRequest& request) {
   const OwnedDirectory work(directory.parent_path(), "." + directory.filename().string() + ".building-",
                             "choose another --out");
   const fs::path objects = work.path() / "objects", finished = work.path() / "result";
-  fs::create_directories(objects / "lookupffn");
+  fs::create_directories(objects);
   fs::create_directories(finished / "include");
   fs::create_directories(finished / "lib" / "cmake" / name);
   generate_all(request, objects.string(), &kernels);
 
-  const auto object = [&objects](const std::string& file) { return (objects / file).string(); };
-  std::vector<KernelTableEntry> entries;
-  std::vector<std::string> kernel_objects;
   for (const Kernel& kernel : kernels) {
-    entries.push_back(kernel.entry);
-    kernel_objects.push_back(kernel.object);
     if (!is_tuned(kernel) || kernel.code.match != CodeMatch::kOther) continue;
     const std::string note = kernel.chosen.record_name + " " + code_sentence(kernel.code);
     if (noted.insert(note).second) result.notes.push_back(note);
   }
-  write_file_atomically(object("lookupffn/kernels.h"), kernels_header_text());
-  write_file_atomically(object("lookupffn/lookupffn.h"), lookupffn_header_text());
-  write_file_atomically(object(name + "_table.c"), kernel_table_source(name, entries));
-  write_file_atomically(object(name + "_register.c"), registration_source(name));
-  const auto compile = [&](const std::string& source, const std::string& to, std::vector<std::string> options) {
-    options.insert(options.end(), {"-std=c11", "-O2", "-fPIC", "-I", objects.string(), "-c", object(source), "-o", object(to)});
-    run_tool(compiler, options, "compile the kernel library's " + source, objects.string(), request.cancelled);
-  };
-  compile(name + "_table.c", name + "_table.o", {});
-  compile(name + "_table.c", name + "_module.o", {"-DLOOKUPFFN_KERNEL_MODULE"});
-  compile(name + "_register.c", name + "_register.o", {});
-
-  const std::string archive = (finished / ("lib" + name + ".a")).string();
-  std::vector<std::string> arguments = {"rcs", archive, object(name + "_register.o"), object(name + "_table.o")};
-  arguments.insert(arguments.end(), kernel_objects.begin(), kernel_objects.end());
-  run_tool(archiver, arguments, "make '" + fs::path(archive).filename().string() + "'", objects.string(), request.cancelled);
-
-  const std::string module = (finished / ("lib" + name + ".so")).string();
-  write_file_atomically(object("exports.map"), "{ global: " LOOKUPFFN_KERNEL_LIBRARY_SYMBOL "; local: *; };\n");
-  arguments = {"-shared", "-o", module, object(name + "_module.o")};
-  arguments.insert(arguments.end(), kernel_objects.begin(), kernel_objects.end());
-  arguments.insert(arguments.end(), {"-Wl,--version-script=" + object("exports.map"), "-Wl,-z,now", "-lm"});
-  // A kernel that needs a function which no module can count on must not get as far as a user. (A sanitizer's
-  // functions come with the program.)
-  if (request.sanitizer.empty()) arguments.push_back("-Wl,-z,defs");
-  run_tool(compiler, arguments, "link '" + fs::path(module).filename().string() + "'", objects.string(), request.cancelled);
-
-  result.archive_bytes = fs::file_size(archive);
-  result.module_bytes = fs::file_size(module);
+  std::vector<std::string> triples;
+  for (const Architecture architecture : architectures) {
+    const ArchitectureRow& row = architecture_row(architecture);
+    KernelsToLink linked{name, architecture, {}, {}, request.sanitizer};
+    for (const Kernel& kernel : kernels) {
+      if (isa_row(kernel.entry.spec.isa).architecture != architecture) continue;
+      linked.entries.push_back(kernel.entry);
+      linked.objects.push_back(kernel.object);
+    }
+    const fs::path folder = architectures.size() == 1 ? finished : finished / row.triple, linking = work.path() / row.triple;
+    if (architectures.size() > 1) triples.push_back(row.triple);
+    fs::create_directories(folder);
+    fs::create_directories(linking);
+    const LinkedKernels made = link_kernels(linked, linking.string(), folder.string(), request.cancelled);
+    result.archive_bytes += made.archive_bytes;
+    result.module_bytes += made.module_bytes;
+  }
   write_file_atomically((finished / "include" / (name + ".h")).string(), registration_header(name));
-  write_file_atomically((finished / "lib" / "cmake" / name / (name + "Config.cmake")).string(), cmake_config(name));
-  write_file_atomically((finished / "manifest.json").string(), json_text(manifest(request, kernels, result)) + "\n");
+  write_file_atomically((finished / "lib" / "cmake" / name / (name + "Config.cmake")).string(),
+                        cmake_config(name, architectures));
+  write_file_atomically((finished / "manifest.json").string(), json_text(manifest(request, kernels, triples, result)) + "\n");
   if (request.cancelled != nullptr && *request.cancelled) throw BuildCancelled();
   check_replaceable(directory.string());  // once more: the build took its time
   struct stat earlier;                    // its permissions stay

@@ -1,4 +1,5 @@
-# Installs BUILD below WORK, moves the tree, and builds and runs each project of this folder against it.
+# Installs BUILD below WORK, moves the tree, and builds and runs each project of this folder against it. In a cross build: by the
+# toolchain file TOOLCHAIN, with the kernel compiler of the build tree HOST_TOOLS; programs run by the command EMULATOR.
 file(REMOVE_RECURSE ${WORK})
 file(MAKE_DIRECTORY ${WORK})
 set(ENV{CC} ${C})
@@ -35,41 +36,53 @@ endforeach()
 
 set(golden ${SOURCE}/data/golden)
 set(tool "${prefix}/bin/lookupffn")
-run("lookupffn isas" ${tool} isas)
-run("lookupffn build" ${tool} build ${golden}/bh4_d192_t24_b7.model.safetensors --isa native --out ${WORK}/prebuilt
+run("lookupffn isas" ${EMULATOR} ${tool} isas)
+run("lookupffn build" ${EMULATOR} ${tool} build ${golden}/bh4_d192_t24_b7.model.safetensors --isa native --out ${WORK}/prebuilt
     --name prebuilt)
-run("lookupffn verify" ${tool} verify ${golden}/bh4_d192_t24_b7.model.safetensors
+run("lookupffn verify" ${EMULATOR} ${tool} verify ${golden}/bh4_d192_t24_b7.model.safetensors
     ${golden}/bh4_d192_t24_b7.io.safetensors --kernels specialised --library ${WORK}/prebuilt)
 
 # By the environment: a list would fall apart on its way through the arguments.
 set(ENV{CMAKE_PREFIX_PATH} "${prefix}:${WORK}/prebuilt")
+set(cross)
+if(TOOLCHAIN)
+  # The toolchain file that is installed, as a user has it.
+  get_filename_component(toolchain ${TOOLCHAIN} NAME)
+  file(GLOB_RECURSE toolchain "${prefix}/*/toolchains/${toolchain}")
+  set(cross -DCMAKE_TOOLCHAIN_FILE=${toolchain} -DLOOKUPFFN_HOST_TOOLS=${HOST_TOOLS})
+  unset(ENV{CC}) # the toolchain file's
+  unset(ENV{CXX})
+endif()
 function(build_project name) # build_project(NAME [cmake options])
   run("${name}: configure" ${CMAKE_COMMAND} -S ${SOURCE}/install/${name} -B ${WORK}/${name} -G ${GENERATOR}
-      -DCMAKE_BUILD_TYPE=Release ${ARGN})
+      -DCMAKE_BUILD_TYPE=Release ${cross} ${ARGN})
   run("${name}: build" ${CMAKE_COMMAND} --build ${WORK}/${name} --parallel 2)
 endfunction()
 
 build_project(application)
-run("application: run" ${WORK}/application/application ${golden}/dense_d8_t1_b1.model.safetensors)
+run("application: run" ${EMULATOR} ${WORK}/application/application ${golden}/dense_d8_t1_b1.model.safetensors)
 build_project(plain_c)
-run("plain_c: run" ${WORK}/plain_c/plain_c ${golden}/dense_d8_t1_b1.model.safetensors)
+run("plain_c: run" ${EMULATOR} ${WORK}/plain_c/plain_c ${golden}/dense_d8_t1_b1.model.safetensors)
 build_project(kernels -DMODEL=${golden}/bh4_d64_t40_b4.model.safetensors)
-run("kernels: run" ${WORK}/kernels/kernels
+run("kernels: run" ${EMULATOR} ${WORK}/kernels/kernels
     ${golden}/bh4_d64_t40_b4.model.safetensors f32 ${golden}/bh4_d64_t40_b4.model.safetensors i8
     ${golden}/dense_d8_t1_b1.model.safetensors f32 ${golden}/bh4_d192_t24_b7.model.safetensors f32)
-build_project(halide -DMODEL=${golden}/bh4_d64_t40_b4.model.safetensors)
-run("halide: run" ${WORK}/halide/halide_beside ${golden}/bh4_d64_t40_b4.model.safetensors)
+if(NOT TOOLCHAIN) # Halide's own CMake package does not cross-build generators
+  build_project(halide -DMODEL=${golden}/bh4_d64_t40_b4.model.safetensors)
+  run("halide: run" ${WORK}/halide/halide_beside ${golden}/bh4_d64_t40_b4.model.safetensors)
+endif()
 
 # A makefile's way.
 find_program(PKG_CONFIG pkg-config)
 if(NOT PKG_CONFIG)
   message(FATAL_ERROR "there is no pkg-config: `apt install pkgconf`")
 endif()
+set(ENV{CC} ${C})
 set(ENV{PKG_CONFIG_PATH} "${prefix}/${LIBRARIES}/pkgconfig")
 set(ENV{LD_LIBRARY_PATH} "${prefix}/${LIBRARIES}")
 set(ENV{FORWARD} ${SOURCE}/../examples/forward/forward.c)
 run("pkg-config: build" sh -c
     "eval $CC -o '${WORK}/forward' \"$FORWARD\" $('${PKG_CONFIG}' --cflags --libs lookupffn)")
-run("pkg-config: run" ${WORK}/forward ${golden}/dense_d8_t1_b1.model.safetensors)
+run("pkg-config: run" ${EMULATOR} ${WORK}/forward ${golden}/dense_d8_t1_b1.model.safetensors)
 run("pkg-config: version" ${PKG_CONFIG} --modversion lookupffn)
 message(STATUS "version ${output}")

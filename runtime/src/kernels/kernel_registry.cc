@@ -10,6 +10,7 @@
 #include <mutex>
 #include <vector>
 
+#include "architectures.h"
 #include "failure.h"
 #include "lookupffn/lookupffn.h"
 #include "module_file.h"
@@ -48,17 +49,21 @@ std::string reason_of_dlerror() {
   return reason ? reason : "the loader gives no reason";
 }
 
-std::vector<std::string> modules_of(const char* directory) {
-  const std::unique_ptr<DIR, int (*)(DIR*)> dir(opendir(directory), closedir);
+std::vector<std::string> modules_of(const std::string& directory) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> dir(opendir(directory.c_str()), closedir);
   if (!dir) {
     throw Failure(LOOKUPFFN_IO_ERROR,
-                  std::string("cannot read kernel library directory '") + directory + "': " + std::strerror(errno));
+                  "cannot read kernel library directory '" + directory + "': " + std::strerror(errno));
   }
   std::vector<std::string> modules;
   while (const dirent* entry = readdir(dir.get())) {
     const std::string name = entry->d_name;
     if (name.size() > 6 && name.compare(0, 3, "lib") == 0 && name.compare(name.size() - 3, 3, ".so") == 0) {
-      modules.push_back(std::string(directory) + "/" + name);
+      modules.push_back(directory + "/" + name);
+    }
+    // A library for several architectures has a folder for each.
+    if (name == architecture_row(kThisArchitecture).triple) {
+      for (const std::string& module : modules_of(directory + "/" + name)) modules.push_back(module);
     }
   }
   std::sort(modules.begin(), modules.end());

@@ -1,0 +1,12 @@
+# Tests that make no sense where the target's programs run under an emulator, each with the reason. CTest lists them as not run.
+if(NOT CMAKE_CROSSCOMPILING)
+  return()
+endif()
+function(lookupffn_not_emulated reason) # (REASON TEST ...)
+  foreach(name IN LISTS ARGN)
+    if(TEST ${name})
+      set_tests_properties(${name} PROPERTIES DISABLED ON)
+      message(STATUS "Not under an emulator: ${name}: ${reason}")
+    endif()
+  endforeach()
+endfunction()
