@@ -74,6 +74,16 @@ bool make_plain(llvm::VPIntrinsic& call) {
   return true;
 }
 
+// Halide 19 calls llvm.vp.not, which LLVM does not have: the program would not link.
+bool make_not(llvm::CallInst& call) {
+  const llvm::Function* function = call.getCalledFunction();
+  if (!function || !function->getName().starts_with("llvm.vp.not.")) return false;
+  llvm::IRBuilder<> builder(&call);
+  call.replaceAllUsesWith(builder.CreateNot(call.getArgOperand(0)));
+  call.eraseFromParent();
+  return true;
+}
+
 // ---- pieces
 
 // A vector that was put together of pieces of equal length, in their order.
@@ -176,14 +186,17 @@ bool join_stores(llvm::StoreInst& first, llvm::ScalarEvolution& evolution) {
 
 llvm::PreservedAnalyses WholeVectors::run(llvm::Function& function, llvm::FunctionAnalysisManager& analyses) {
   if (!function.hasFnAttribute(llvm::Attribute::VScaleRange)) return llvm::PreservedAnalyses::all();
-  std::vector<llvm::VPIntrinsic*> calls;
+  std::vector<llvm::CallInst*> calls;
   std::vector<llvm::ShuffleVectorInst*> shuffles;
   for (llvm::BasicBlock& block : function) {
     for (llvm::Instruction& instruction : block) {
-      if (auto* call = llvm::dyn_cast<llvm::VPIntrinsic>(&instruction)) calls.push_back(call);
+      if (auto* call = llvm::dyn_cast<llvm::CallInst>(&instruction)) calls.push_back(call);
     }
   }
-  for (llvm::VPIntrinsic* call : calls) make_plain(*call);
+  for (llvm::CallInst* call : calls) {
+    if (make_not(*call)) continue;
+    if (auto* intrinsic = llvm::dyn_cast<llvm::VPIntrinsic>(call)) make_plain(*intrinsic);
+  }
 
   // What is computed twice, pieces' addresses most of all, is not seen to be the same.
   analyses.invalidate(function, llvm::PreservedAnalyses::none());
