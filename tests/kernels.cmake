@@ -91,7 +91,8 @@ lookupffn_test(tool_test tool_test.cc LIBRARIES lookupffn_reference lookupffn_co
 foreach(name isa_test tool_test)
   add_dependencies(${name} lookupffn_tool)
   target_compile_definitions(${name} PRIVATE LOOKUPFFN_TEST_TOOL="${LOOKUPFFN_RUN_TOOL}"
-                                             LOOKUPFFN_TEST_SANITIZER="${LOOKUPFFN_SANITIZE}")
+                                             LOOKUPFFN_TEST_SANITIZER="${LOOKUPFFN_SANITIZE}"
+                                             LOOKUPFFN_TEST_HALIDE=${LOOKUPFFN_HALIDE_MAJOR})
   set_tests_properties(${name} PROPERTIES TIMEOUT 600)
 endforeach()
 
