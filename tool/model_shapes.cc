@@ -56,8 +56,14 @@ std::vector<std::string> resolve_isas(const std::vector<std::string>& names) {
       }
       add_once(&isas, std::string(widest->name));
     } else {
-      if (!find_isa(name)) {
+      const IsaRow* isa = find_isa(name);
+      if (!isa) {
         throw std::runtime_error("there is no ISA '" + name + "'; there are " + isa_names_text() + ", native and all");
+      }
+      if (isa->oldest_halide > LOOKUPFFN_HALIDE_MAJOR) {
+        throw std::runtime_error("kernels for " + name + " are made by Halide " + std::to_string(isa->oldest_halide) +
+                                 " and newer; this lookupffn has Halide " + std::to_string(LOOKUPFFN_HALIDE_MAJOR) +
+                                 ": build it on Debian 13, or with scripts/with-debian13");
       }
       add_once(&isas, name);
     }

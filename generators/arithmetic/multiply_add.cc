@@ -2,6 +2,8 @@
 
 #include <sstream>
 
+#include "kernel_cpu.h"
+
 namespace lookupffn {
 
 using namespace Halide;
@@ -39,7 +41,7 @@ InlinedFunctions multiply_add_functions(const Target& target) {
          << "declare float @llvm.arithmetic.fence.f32(float)\n";
   // Halide calls what has the name of a scalar function and the number of lanes behind it for vectors, and cuts longer
   // ones up.
-  for (int lanes = 1; lanes <= target.natural_vector_size<float>(); lanes = lanes == 1 ? 4 : 2 * lanes) {
+  for (int lanes = 1; lanes <= vector_lanes(target); lanes = lanes == 1 ? 4 : 2 * lanes) {
     const std::string count = std::to_string(lanes), type = lanes == 1 ? "float" : "<" + count + " x float>";
     source << "define weak_odr " << type << " @" << kName << (lanes == 1 ? "" : "x" + count) << "(" << type << " %a, " << type
            << " %b, " << type << " %c) alwaysinline readnone {\n";

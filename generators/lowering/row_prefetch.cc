@@ -175,6 +175,11 @@ InlinedFunctions prefetch_function(const Target& target) {
                                  " %p) alwaysinline {\n  call void asm sideeffect \"prfm pldl1keep, [$0]\", \"r\"(" + pointer +
                                  " %p) inaccessiblememonly nounwind willreturn\n  ret i32 0\n}\n");
   }
+  if (target.arch == Target::RISCV) {  // RV64GCV has no instruction for it
+    return inlined_functions(
+        target, kPrefetch,
+        std::string("define weak_odr i32 @") + kPrefetch + "(" + pointer + " %p) alwaysinline {\n  ret i32 0\n}\n");
+  }
   // Read, keep in all cache levels, data.
   return inlined_functions(target, kPrefetch,
                            std::string("define weak_odr i32 @") + kPrefetch + "(" + pointer +

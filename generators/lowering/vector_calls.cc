@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "halide_version.h"
+#include "whole_vectors.h"
 
 namespace lookupffn {
 namespace {
@@ -56,6 +57,15 @@ void set_cpu(llvm::Module& kernel) {
     for (llvm::Function& function : kernel) {
       if (!function.isIntrinsic()) function.addFnAttr(attribute, text->getString());
     }
+  }
+  const auto* least = llvm::mdconst::dyn_extract_or_null<llvm::ConstantInt>(kernel.getModuleFlag("lookupffn_least_vscale"));
+  if (!least) return;
+  constexpr unsigned kAnyMore = 0;
+  for (llvm::Function& function : kernel) {
+    if (function.isIntrinsic()) continue;
+    function.removeFnAttr(llvm::Attribute::VScaleRange);
+    const unsigned units = unsigned(least->getZExtValue());
+    function.addFnAttr(llvm::Attribute::getWithVScaleRangeArgs(kernel.getContext(), units, kAnyMore));
   }
 }
 
@@ -206,6 +216,7 @@ llvm::ModulePassManager llvm::PassBuilder::buildPerModuleDefaultPipeline(Optimiz
   ModulePassManager passes;
   passes.addPass(lookupffn::VectorCalls());
   passes.addPass(AlwaysInlinerPass());
+  passes.addPass(createModuleToFunctionPassAdaptor(lookupffn::WholeVectors()));
   passes.addPass(build(this, level, for_linking));
   return passes;
 }

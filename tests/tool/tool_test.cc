@@ -13,6 +13,7 @@
 
 #include "compiler_family.h"
 #include "golden.h"
+#include "isas.h"
 #include "lookupffn_formulas.h"
 #include "plain_layer.h"
 #include "reference/random_numbers.h"
@@ -321,6 +322,11 @@ TEST(Tool, Build) {
   expect_error({"build", "--shape", "d_in=5", "--isa", "avx2", "--out", folder.file("k")}, {"tables"});
   expect_error({"build", "--isa", "avx2", "--out", folder.file("k")}, {"--shape"});
   expect_error({"build", kModel, "--isa", "sse5", "--out", folder.file("k")}, {"sse5"});
+  for (const IsaRow& isa : kIsas) {
+    if (isa.oldest_halide <= LOOKUPFFN_TEST_HALIDE) continue;
+    expect_error({"build", kModel, "--isa", isa.name, "--out", folder.file("k")},
+                 {isa.name, "Halide " + std::to_string(isa.oldest_halide), "Debian 13"});
+  }
   expect_error({"build", kModel, "--isa", "avx2", "--out", folder.file("k"), "--generator", "/nonexistent/generators"},
                {"/nonexistent/generators"});
   EXPECT_FALSE(std::filesystem::exists(folder.file("k"))) << "left by a failed build";

@@ -66,7 +66,7 @@ class EmbeddingBag : public KernelGenerator<EmbeddingBag> {
     functions()->insert(kernel_cpu(get_target()));
     functions()->insert(multiply_add_functions(get_target()));
 
-    const int lanes = (vector_bytes > 0 ? int(vector_bytes) : get_target().natural_vector_size<float>() * 4) / 4;
+    const int lanes = (vector_bytes > 0 ? int(vector_bytes) : vector_lanes(get_target()) * 4) / 4;
     const int tile = d_tile;
     Var dt("dt"), di("di"), dv("dv");
     y.dim(0).set_extent(d_out == tile ? Expr(tile) : y.dim(0).extent() / tile * tile);

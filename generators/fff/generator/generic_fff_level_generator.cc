@@ -35,7 +35,7 @@ class GenericFffLevel : public KernelGenerator<GenericFffLevel> {
   }
 
   void schedule() {
-    const int lanes = std::min(NodeLogit::kLanes, get_target().natural_vector_size<float>());
+    const int lanes = std::min(NodeLogit::kLanes, vector_lanes(get_target()));
     functions()->insert(kernel_cpu(get_target()));
     functions()->insert(multiply_add_functions(get_target()));
     for (int dim = 0; dim < 2; ++dim) {

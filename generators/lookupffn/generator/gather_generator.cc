@@ -103,7 +103,7 @@ class Gather : public KernelGenerator<Gather> {
   }
 
   void schedule_floats() {
-    const int lanes = (vector_bytes > 0 ? int(vector_bytes) : get_target().natural_vector_size<float>() * 4) / 4;
+    const int lanes = (vector_bytes > 0 ? int(vector_bytes) : vector_lanes(get_target()) * 4) / 4;
     const int tile = d_tile;
     y.dim(0).set_extent(y.dim(0).extent() / tile * tile);
     y.vectorize(d, lanes);

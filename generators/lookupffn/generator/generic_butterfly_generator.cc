@@ -20,7 +20,7 @@ class GenericButterfly : public KernelGenerator<GenericButterfly> {
   }
 
   void schedule() {
-    const int lanes = std::min(16, get_target().natural_vector_size<float>());
+    const int lanes = std::min(16, vector_lanes(get_target()));
     v.dim(0).set_min(0).set_extent(v.dim(0).extent() / 16 * 16);
     v.dim(1).set_bounds(0, 2);
     v.dim(2).set_min(0);

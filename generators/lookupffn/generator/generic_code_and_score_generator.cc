@@ -39,7 +39,7 @@ class GenericCodeAndScore : public KernelGenerator<GenericCodeAndScore> {
   }
 
   void schedule() {
-    const int lanes = std::min(16, get_target().natural_vector_size<float>());
+    const int lanes = std::min(16, vector_lanes(get_target()));
     Func result = code_and_score;
     OutputImageParam first = result.output_buffers()[0];
     first.dim(0).set_min(0).set_extent(first.dim(0).extent() / 16 * 16);

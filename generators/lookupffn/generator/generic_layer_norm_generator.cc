@@ -27,7 +27,7 @@ class GenericLayerNorm : public KernelGenerator<GenericLayerNorm> {
   }
 
   void schedule() {
-    const int lanes = std::min(16, get_target().natural_vector_size<float>());
+    const int lanes = std::min(16, vector_lanes(get_target()));
     h.dim(0).set_min(0).set_extent(h.dim(0).extent() / 16 * 16);
     h.dim(1).set_min(0);
     x.dim(0).set_min(0);

@@ -35,7 +35,7 @@ class GenericProduct : public KernelGenerator<GenericProduct> {
   }
 
   void schedule() {
-    const int lanes = std::min(16, get_target().natural_vector_size<float>());
+    const int lanes = std::min(16, vector_lanes(get_target()));
     const int vectors = std::max(1, 16 / lanes), registers = token_registers;
     Var ov("ov"), oi("oi"), nr("nr");
     g.dim(0).set_min(0).set_extent(g.dim(0).extent() / 16 * 16);

@@ -162,7 +162,7 @@ class Hash : public KernelGenerator<Hash> {
 
 void Hash::schedule() {
   const int tile = token_tile, b = block;
-  const int lanes = (vector_bytes > 0 ? int(vector_bytes) : get_target().natural_vector_size<float>() * 4) / 4;
+  const int lanes = (vector_bytes > 0 ? int(vector_bytes) : vector_lanes(get_target()) * 4) / 4;
   const int table_lanes = std::min<int>(lanes, tables);
   const bool dense = projection == Projection::kDense;
   functions()->insert(kernel_cpu(get_target()));

@@ -36,7 +36,7 @@ class CodeAndScoreOfInput : public KernelGenerator<CodeAndScoreOfInput> {
   }
 
   void schedule() {
-    const int lanes = (vector_bytes > 0 ? int(vector_bytes) : get_target().natural_vector_size<float>() * 4) / 4;
+    const int lanes = (vector_bytes > 0 ? int(vector_bytes) : vector_lanes(get_target()) * 4) / 4;
     const int table_lanes = std::min<int>(lanes, tables);
     functions()->insert(kernel_cpu(get_target()));
     functions()->insert(multiply_add_functions(get_target()));
