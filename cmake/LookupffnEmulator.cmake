@@ -21,10 +21,14 @@ file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/emulator CONTENT
 export CC_${suffix}='${CMAKE_C_COMPILER}' AR_${suffix}='${CMAKE_AR}'
 exec '${words}' \"$@\"
 " ${executable})
+set(run_tool "'${PROJECT_BINARY_DIR}/emulator' '$<TARGET_FILE:lookupffn_tool>'")
+if(LOOKUPFFN_SANDBOX) # where --library cannot mean a module
+  set(run_tool "'${PROJECT_BINARY_DIR}/tool/with_kernels'")
+endif()
 file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/lookupffn CONTENT
 "#!/bin/sh
 # The program lookupffn of this build, under its emulator.
-exec '${PROJECT_BINARY_DIR}/emulator' '$<TARGET_FILE:lookupffn_tool>' \"$@\"
+exec ${run_tool} \"$@\"
 " ${executable})
 set(LOOKUPFFN_RUN_TOOL ${PROJECT_BINARY_DIR}/lookupffn)
 set(CMAKE_CROSSCOMPILING_EMULATOR ${PROJECT_BINARY_DIR}/emulator)

@@ -1,8 +1,8 @@
-// A picture of a layer's tables: a line a table, a cell a row. What the last byte read is white, what bytes before it read is the
-// warmer the more of them did.
+// A picture of a layer's tables: a line a table, a cell a row. What the last byte read is white and fades through blue; what bytes
+// read is the warmer the more of them did.
 
-// How a cell cools down from the white of the last byte, and from black to the colour of a row that was read often.
-const FLASH = [255, 255, 255];
+const LAST = [255, 255, 255];
+const FADING = [110, 205, 255];
 const HEAT = [
   [0.0, [15, 18, 26]],
   [0.02, [30, 27, 62]],
@@ -11,7 +11,7 @@ const HEAT = [
   [0.85, [246, 140, 60]],
   [1.0, [255, 222, 120]],
 ];
-const COOLING = 0.82; // of the flash, a byte
+const FADES = 0.8; // to so much of it, a byte
 
 function heatColour(heat) {
   let i = 1;
@@ -51,7 +51,7 @@ export class HeatMap {
 
   /** A byte read these rows, one of each table. */
   add(rows) {
-    for (let i = 0; i < this.#flash.length; ++i) this.#flash[i] *= COOLING;
+    for (let i = 0; i < this.#flash.length; ++i) this.#flash[i] *= FADES;
     rows.forEach((row, table) => {
       const cell = table * this.rows + row;
       this.#most = Math.max(this.#most, ++this.#counts[cell]);
@@ -77,7 +77,8 @@ export class HeatMap {
       const heat = PALETTE[Math.round(Math.log1p(this.#counts[i]) * scale)];
       const flash = rows ? Number(rows[Math.floor(i / this.rows)] === i % this.rows) : this.#flash[i];
       const dim = rows ? 0.35 : 1;
-      for (let k = 0; k < 3; ++k) pixels[4 * i + k] = heat[k] * dim * (1 - flash) + FLASH[k] * flash;
+      const light = flash === 1 ? LAST : FADING;
+      for (let k = 0; k < 3; ++k) pixels[4 * i + k] = heat[k] * dim * (1 - flash) + light[k] * flash;
       pixels[4 * i + 3] = 255;
     }
     this.#context.putImageData(this.#image, 0, 0);

@@ -3,11 +3,11 @@ import { ByteModel, loadModule } from "./byte_model.js";
 import { HeatMap } from "./heat_map.js";
 
 const BYTES_A_SECOND = [1, 2, 4, 8, 15, 30, 60, 120, 250, 500, Infinity]; // of the slider
-const MOST_BYTES = 3000;
 const FRAME_MILLISECONDS = 12; // of computing
 
 const element = (id) => document.getElementById(id);
 const query = new URLSearchParams(location.search);
+const mostBytes = Number(query.get("bytes") ?? 3000);
 const files = {
   lookup: query.get("lookup") ?? "models/byte_lm_lookup.safetensors",
   dense: query.get("dense") ?? "models/byte_lm_dense.safetensors",
@@ -130,12 +130,12 @@ function frame(now) {
     last = now;
     const end = performance.now() + FRAME_MILLISECONDS;
     let stepped = false;
-    for (; due >= 1 && writers[0].bytes < MOST_BYTES && performance.now() < end; due -= 1) {
+    for (; due >= 1 && writers[0].bytes < mostBytes && performance.now() < end; due -= 1) {
       step();
       stepped = true;
     }
     if (stepped) show();
-    if (writers[0].bytes >= MOST_BYTES) return finish("Done. Change the prompt and write again.");
+    if (writers[0].bytes >= mostBytes) return finish("Done. Change the prompt and write again.");
   } catch (error) {
     return failed(error);
   }

@@ -138,8 +138,8 @@ class Page(unittest.TestCase):
     def test_screenshot(self):
         if not arguments.screenshot:
             self.skipTest("no --screenshot")
-        self.open("?seed=3")
-        self.write("In the beginning ", 0.7, 320)
+        self.open("?seed=3&bytes=320")
+        self.wait_for(lambda: self.state() == "ready" and len(self.written("lookup")) == 320)
         self.browser.execute_script("document.activeElement.blur()")
         height = self.browser.execute_script("return document.documentElement.scrollHeight")
         self.browser.set_window_size(1240, height + 150)

@@ -17,6 +17,22 @@ export function tensors(path) {
   }));
 }
 
+/** A safetensors file of F16 tensors of zeros: `shapes` of each, and metadata. */
+export function zeros(shapes, metadata) {
+  let end = 0;
+  const header = { __metadata__: metadata };
+  for (const [name, shape] of Object.entries(shapes)) {
+    const begin = end;
+    end += 2 * shape.reduce((product, extent) => product * extent, 1);
+    header[name] = { dtype: "F16", shape, data_offsets: [begin, end] };
+  }
+  const text = new TextEncoder().encode(JSON.stringify(header));
+  const file = new Uint8Array(8 + text.length + end);
+  new DataView(file.buffer).setBigUint64(0, BigInt(text.length), true);
+  file.set(text, 8);
+  return file;
+}
+
 /** Every golden case: its name, its model file's bytes, and x, code, score and y. */
 export function goldenCases() {
   const names = readdirSync(folder).filter((name) => name.endsWith(".model.safetensors")).map((name) => name.replace(/\.model\.safetensors$/, ""));

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import test from "node:test";
 import { pathToFileURL } from "node:url";
 
-import { goldenCases, tensors, worstError } from "./golden.mjs";
+import { goldenCases, tensors, worstError, zeros } from "./golden.mjs";
 
 const address = pathToFileURL(join(process.env.LOOKUPFFN_PACKAGE, "lookupffn.js"));
 const { init, LookupFFNError, Model } = await import(address);
@@ -98,6 +98,28 @@ test("what cannot be says why", () => {
   const { code, score } = layer.hash(golden.x);
   code[0] = 128;
   assert.throws(() => layer.gather(code, score), failure("invalid_argument", ["128"]));
+});
+
+const dense = (tables, bits, dIn, dOut) => ({
+  "LayerNorm.weight": [dIn], "LayerNorm.bias": [dIn], "hash.projection.weight": [tables * bits, dIn],
+  "hash.projection.bias": [tables * bits], tables: [tables, 2 ** bits, dOut], bias: [dOut],
+});
+
+test("numbers of the metadata are read as everywhere", () => {
+  const open = (epsilon) => Model.fromBytes(zeros(dense(1, 1, 4, 4), { layer_norm_eps: epsilon }));
+  for (const [text, value] of [["1e-3", 1e-3], [".5", 0.5], ["2.", 2], ["1E+0", 1]]) {
+    assert.equal(open(text).layers[0].layerNormEps, Math.fround(value), text);
+  }
+  for (const text of ["", " 1", "1 ", "+1", "0x1p-3", "1,5", "nan", "inf", "1e-3f", "1e99"]) {
+    assert.throws(() => open(text), failure("malformed_model", ["layer_norm_eps"]), text);
+  }
+});
+
+test("packed weights that 32 bits cannot count are refused", () => {
+  // 2^26 rows of one number, 128 MB, are packed to 64 bytes each: 2^32.
+  const model = Model.fromBytes(zeros(dense(4096, 14, 1, 1), {}));
+  assert.throws(() => model.pack(), failure("out_of_memory", ["address space"]));
+  model.free();
 });
 
 test("memory is given back", () => {

@@ -1,13 +1,16 @@
 #include "cpu_features.h"
 
-#include <sstream>
+#include <algorithm>
+#include <string>
 
 namespace lookupffn {
 
 std::string missing_cpu_features(const std::string& features) {
-  std::istringstream words(features);
-  std::string word, missing;
-  while (words >> word) {
+  std::string missing;
+  // No stream: in a small program it would bring all that C++ knows of locales.
+  for (size_t at = 0, end; at < features.size(); at = end + 1) {
+    end = std::min(features.find(' ', at), features.size());
+    const std::string word = features.substr(at, end - at);
     const CpuAnswer answer = cpu_answer(word);
     if (answer == CpuAnswer::kUnknown) return "this version cannot tell whether the CPU has " + word;
     if (answer == CpuAnswer::kLacks) missing += (missing.empty() ? "the CPU has no " : ", ") + word;

@@ -13,7 +13,6 @@ namespace lookupffn {
 namespace {
 
 size_t affinity_count() noexcept {
-#if defined(__linux__)
   // The mask can be larger than cpu_set_t on large machines.
   for (size_t cpus = 1024; cpus <= (size_t(1) << 20); cpus *= 2) {
     cpu_set_t* set = CPU_ALLOC(cpus);
@@ -24,9 +23,6 @@ size_t affinity_count() noexcept {
     CPU_FREE(set);
     if (ok && count > 0) return size_t(count);
   }
-#elif defined(__EMSCRIPTEN__) && !defined(__EMSCRIPTEN_PTHREADS__)
-  return 1;  // none can be started, however many CPUs there are
-#endif
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
