@@ -12,7 +12,7 @@ add_test(NAME packages.no_halide
          COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/packages/no_halide_test.sh $<TARGET_FILE:lookupffn_tool> ${CMAKE_CURRENT_BINARY_DIR}/no_halide)
 
 # The packages themselves, made as docs/packages.md says. They take a build tree of their own, and roots of Debian.
-if(NOT LOOKUPFFN_SANITIZE AND NOT CMAKE_CROSSCOMPILING)
+if(NOT LOOKUPFFN_SANITIZE AND NOT CMAKE_CROSSCOMPILING AND NOT BUILD_SHARED_LIBS)
   set(packages ${PROJECT_SOURCE_DIR}/build/packages)
   add_test(NAME packages.make COMMAND ${PROJECT_SOURCE_DIR}/scripts/make_packages)
   add_test(NAME packages.lintian COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/packages/lintian_test.sh ${packages})
