@@ -56,7 +56,7 @@ refuses "there is no ISA 'none'" env LOOKUPFFN_ISA=none "$work/forward" "$model"
 
 # Where this release has the Halide that the generators are linked with: apt's recommendations make them run.
 halide=$(dpkg-query -W -f='${Recommends}' lookupffn | grep -oE 'libhalide[0-9]+-[0-9]+' || true)
-if [ -n "$halide" ] && apt-cache show "$halide" >/dev/null 2>&1; then
+if [ -n "$halide" ] && apt-get -s install "$halide" >/dev/null 2>&1; then
   say "kernels of a model, with what the tool recommends"
   apt-get -q -y -o Dpkg::Use-Pty=0 install $(dpkg-query -W -f='${Recommends}' lookupffn | sed 's/ *([^)]*)//g; s/ *|[^,]*//g; s/,//g') \
     >"$work/apt.log" 2>&1 || failed "recommendations: $(tail -n 20 "$work/apt.log")"
