@@ -8,7 +8,7 @@
 
 #include "compared_layer.h"
 #include "contender.h"
-#include "reference/layer.h"
+#include "plain_layer.h"
 #include "row_reads.h"
 
 namespace lookupffn::bench {

@@ -3,7 +3,7 @@
 // a BH4 stage is one batched product and one small product across blocks; or all of BH4 is folded into one matrix.
 #include "compared_tables.h"
 #include "libtorch_contender.h"
-#include "reference/reference.h"
+#include "lookupffn_formulas.h"
 
 namespace lookupffn::bench {
 namespace {
