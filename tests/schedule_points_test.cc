@@ -73,7 +73,8 @@ std::string generator_default(const std::string& kernel, const std::string& para
 // A schedule without a parameter is what it was before there was one.
 TEST(ScheduleSpaces, NeutralValuesAreTheGeneratorsDefaults) {
   for (const char* kernel : {"hash", "gather"}) {
-    for (const auto& parameter : ScheduleSpace::load(LOOKUPFFN_SCHEDULES, kernel).parameters()) {
+    const ScheduleSpace space = ScheduleSpace::load(LOOKUPFFN_SCHEDULES, kernel);
+    for (const auto& parameter : space.parameters()) {
       if (parameter.neutral.empty()) continue;
       EXPECT_EQ(generator_default(kernel, parameter.name), parameter.neutral) << kernel << "'s " << parameter.name;
       EXPECT_EQ(parameter.values[0], parameter.neutral) << kernel << "'s " << parameter.name;
