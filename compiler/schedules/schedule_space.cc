@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <random>
 #include <set>
 #include <stdexcept>
 #include <utility>
@@ -397,6 +398,22 @@ std::vector<Schedule> ScheduleSpace::enumerate(const KernelSpec& spec, size_t li
     return list.size() < limit;
   });
   return list;
+}
+
+std::vector<Schedule> ScheduleSpace::sample(const KernelSpec& spec, size_t count, uint64_t seed) const {
+  std::vector<Schedule> kept;
+  std::mt19937_64 random(seed);
+  size_t seen = 0;
+  for_each_legal(spec, [&](const Schedule& schedule) {
+    ++seen;
+    if (kept.size() < count) {
+      kept.push_back(schedule);
+    } else if (const uint64_t at = random() % seen; at < count) {
+      kept[at] = schedule;
+    }
+    return true;
+  });
+  return kept;
 }
 
 size_t ScheduleSpace::legal_count(const KernelSpec& spec, size_t limit) const {

@@ -82,6 +82,8 @@ class ScheduleSpace {
   void for_each_legal(const KernelSpec& spec, const std::function<bool(const Schedule&)>& visit) const;
   std::vector<Schedule> enumerate(const KernelSpec& spec, size_t limit = SIZE_MAX) const;
   size_t legal_count(const KernelSpec& spec, size_t limit = SIZE_MAX) const;
+  // All legal schedules, in their order, where there are no more than `count`; else so many, each as likely as any other.
+  std::vector<Schedule> sample(const KernelSpec& spec, size_t count, uint64_t seed) const;
 
   // 16 hexadecimal digits: changes with the kernel, parameters, values, definitions and conditions, but not
   // with documentation, messages and defaults, which do not change what a tuned schedule means.

@@ -48,15 +48,15 @@ struct CodeAndScore {
     score = strict_float(sum / product);
   }
 
-  // Computes the factors of a vector of tables in registers, inside `consumer`'s loop over t.
-  void schedule(Halide::Func consumer, const Halide::Var& t, int lanes) {
-    Halide::Var j = factor.args()[0];
-    factor.compute_at(consumer, t).reorder_storage(t, j, factor.args()[2]).store_in(Halide::MemoryType::Register).unroll(j);
+  // Computes the factors of a vector of tables in registers, inside `consumer`'s loop over vectors of tables.
+  void schedule(Halide::Func consumer, const Halide::Var& loop, int lanes) {
+    Halide::Var j = factor.args()[0], t = factor.args()[1];
+    factor.compute_at(consumer, loop).reorder_storage(t, j, factor.args()[2]).store_in(Halide::MemoryType::Register).unroll(j);
     if (lanes > 1) factor.vectorize(t, lanes);
     for (Halide::Func f : parted) {
-      f.compute_at(consumer, t).store_in(Halide::MemoryType::Register).unroll(f.args()[1]);
-      if (lanes > 1) f.vectorize(t, lanes);
-      f.unroll(t);
+      f.compute_at(consumer, loop).store_in(Halide::MemoryType::Register).unroll(f.args()[1]);
+      if (lanes > 1) f.vectorize(f.args()[0], lanes);
+      f.unroll(f.args()[0]);
     }
   }
 

@@ -37,7 +37,7 @@ class Contents : public IRVisitor {
 // Turns stores, and lets of what is loaded from the buffer, into fetches of it; the other lets stay.
 class LoadsToFetches : public IRMutator {
  public:
-  explicit LoadsToFetches(const std::string& buffer) : buffer_(buffer) {}
+  LoadsToFetches(const std::string& buffer, int line_step) : buffer_(buffer), line_step_(line_step) {}
 
  private:
   struct Place {
@@ -110,6 +110,7 @@ class LoadsToFetches : public IRMutator {
       const bool starts_line = bytes_seen_ % kCacheLine == 0;
       bytes_seen_ += bytes;
       for (int offset = 0; offset < (starts_line ? std::max(bytes, kCacheLine) : 0); offset += kCacheLine) {
+        if (lines_seen_++ % line_step_ != 0) continue;
         Expr byte = cast<int64_t>(first) * load.type.element_of().bytes() + offset;
         Stmt fetch = Evaluate::make(Call::make(Int(32), kPrefetch, {address_of(buffer_, byte)}, Call::Extern));
         fetches = fetches.defined() ? Block::make(fetches, fetch) : fetch;
@@ -119,10 +120,11 @@ class LoadsToFetches : public IRMutator {
   }
 
   const std::string buffer_;
+  const int line_step_;
   Scope<> loaded_;                    // lets of what was loaded
   std::vector<const LetStmt*> lets_;  // around what is being visited
   std::vector<Expr> fetched_;
-  int bytes_seen_ = 0;
+  int bytes_seen_ = 0, lines_seen_ = 0;
 };
 
 // Keeps loads from a list within it.
@@ -151,10 +153,10 @@ Stmt RowPrefetch::visit(const For* loop) {
   loop->body.accept(&contents);
   if (contents.loads && !contents.loops && around_) {
     Expr ahead = Variable::make(Int(32), around_->name) + distance_;
-    if (list_.empty()) ahead = min(ahead, around_->min + around_->extent - 1);
+    if (list_.empty() && at_the_end_ == AtTheEnd::kStay) ahead = min(ahead, around_->min + around_->extent - 1);
     Stmt body = loop->body;
     for (const std::string& buffer : buffers_) {
-      Stmt fetches = substitute(around_->name, ahead, LoadsToFetches(buffer).mutate(loop->body));
+      Stmt fetches = substitute(around_->name, ahead, LoadsToFetches(buffer, line_step_).mutate(loop->body));
       if (!list_.empty()) fetches = UpToTheEnd(list_).mutate(fetches);
       body = Block::make(fetches, body);
     }
@@ -166,13 +168,13 @@ Stmt RowPrefetch::visit(const For* loop) {
   return result;
 }
 
-InlinedFunctions prefetch_function(const Target& target) {
+InlinedFunctions prefetch_function(const Target& target, int cache) {
   const std::string pointer = llvm_pointer(), intrinsic = "@llvm.prefetch." + llvm_pointer_suffix();
   if (target.arch == Target::ARM) {
     // LLVM takes llvm.prefetch for a reader of memory, before which it would store what is summed in registers. Not so this.
     return inlined_functions(target, kPrefetch,
                              std::string("define weak_odr i32 @") + kPrefetch + "(" + pointer +
-                                 " %p) alwaysinline {\n  call void asm sideeffect \"prfm pldl1keep, [$0]\", \"r\"(" + pointer +
+                                 " %p) alwaysinline {\n  call void asm sideeffect \"prfm pldl" + std::to_string(cache) + "keep, [$0]\", \"r\"(" + pointer +
                                  " %p) inaccessiblememonly nounwind willreturn\n  ret i32 0\n}\n");
   }
   if (target.arch == Target::RISCV) {  // RV64GCV has no instruction for it
@@ -180,12 +182,12 @@ InlinedFunctions prefetch_function(const Target& target) {
         target, kPrefetch,
         std::string("define weak_odr i32 @") + kPrefetch + "(" + pointer + " %p) alwaysinline {\n  ret i32 0\n}\n");
   }
-  // Read, keep in all cache levels, data.
+  // Read; 3 for all cache levels, 1 for the third only; data.
+  const std::string locality = std::to_string(4 - cache);
   return inlined_functions(target, kPrefetch,
                            std::string("define weak_odr i32 @") + kPrefetch + "(" + pointer +
-                               " %p) alwaysinline {\n  call void " + intrinsic + "(" + pointer +
-                               " %p, i32 0, i32 3, i32 1)\n  ret i32 0\n}\ndeclare void " + intrinsic + "(" + pointer +
-                               ", i32, i32, i32)\n");
+                               " %p) alwaysinline {\n  call void " + intrinsic + "(" + pointer + " %p, i32 0, i32 " + locality +
+                               ", i32 1)\n  ret i32 0\n}\ndeclare void " + intrinsic + "(" + pointer + ", i32, i32, i32)\n");
 }
 
 }  // namespace lookupffn

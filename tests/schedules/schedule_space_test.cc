@@ -8,6 +8,7 @@
 #include "isas.h"
 #include "schedule_spaces.h"
 #include "weight_types.h"
+#include "workload.h"
 
 namespace lookupffn {
 namespace {
@@ -69,6 +70,21 @@ TEST(ScheduleSpace, EnumerationIsWhatLegalSays) {
   // size 8: 4 tiles x 2 orders without unrolling, and tiles 4 and 8 in rows with two unrolls.
   EXPECT_EQ(space.legal_count(toy(8)), 12u);
   EXPECT_EQ(space.enumerate(toy(8), 5).size(), 5u);
+}
+
+TEST(ScheduleSpace, SamplesAreLegalAndFromEverywhere) {
+  const ScheduleSpace space = ScheduleSpace::parse(kSpace, "toy.json");
+  const std::vector<Schedule> all = space.enumerate(toy(8));
+  EXPECT_EQ(space.sample(toy(8), all.size(), 1), all);
+  std::set<Schedule> drawn;
+  for (uint64_t seed = 0; seed < 100; ++seed) {
+    const std::vector<Schedule> sample = space.sample(toy(8), 4, seed);
+    ASSERT_EQ(sample.size(), 4u);
+    EXPECT_EQ(std::set<Schedule>(sample.begin(), sample.end()).size(), 4u);
+    EXPECT_EQ(space.sample(toy(8), 4, seed), sample);
+    drawn.insert(sample.begin(), sample.end());
+  }
+  EXPECT_EQ(drawn, std::set<Schedule>(all.begin(), all.end()));
 }
 
 TEST(ScheduleSpace, LegalSaysWhyNot) {
@@ -144,11 +160,23 @@ std::vector<KernelSpec> shipped(const std::string& shape, const std::string& isa
   return layer_kernels(ScheduleSpaces({LOOKUPFFN_SCHEDULES}), parse_layer_shape(shape), isa, table_type, "f32");
 }
 
+// Hash and gather of the family's workloads, each class.
 TEST(ShippedSpaces, HaveEnoughToTune) {
-  for (const KernelSpec& spec : shipped("d_in=512 tables=128 bits=8 block=64", "avx512")) {
-    if (spec.batch_class == "one") continue;  // a single token leaves less to choose
-    const ScheduleSpace space = ScheduleSpaces({LOOKUPFFN_SCHEDULES}).of(spec.kernel);
-    EXPECT_GE(space.legal_count(spec), 400u) << describe(spec);
+  const ScheduleSpaces spaces({LOOKUPFFN_SCHEDULES});
+  constexpr size_t kEnough = 2000;
+  std::set<KernelSpec> seen;
+  for (const Workload& workload : workloads()) {
+    if (workload.shape.family != "lookupffn" || workload.shape.d_in != 512) continue;  // wider ones have more
+    for (const IsaRow& isa : kIsas) {
+      for (const std::string& type : weight_type_names(WeightRole::kTables)) {
+        const std::string projection_type = find_weight_type(type)->for_projections ? type : "bf16x3";
+        for (const KernelSpec& spec : layer_kernels(spaces, workload.shape, isa.name, type, projection_type)) {
+          if (seen.insert(spec).second) {
+            EXPECT_GE(spaces.of(spec.kernel).legal_count(spec, kEnough), kEnough) << describe(spec);
+          }
+        }
+      }
+    }
   }
 }
 

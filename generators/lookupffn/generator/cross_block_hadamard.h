@@ -48,30 +48,71 @@ struct CrossBlockHadamard {
     }
   }
 
-  // All butterflies of a vector of outputs in registers, from g to v in memory. whole_blocks: v's vectors of a block are
-  // unrolled, too.
-  void schedule(int lanes, bool whole_blocks) {
-    using namespace Halide;
+  struct Schedule {
+    int lanes = 1;
+    bool whole_blocks = false;  // the vectors of outputs of v's blocks are unrolled, too
+    int steps = 0;              // butterflies from memory to memory; 0: all
+    // Where the g of a register tile is computed for v at once: its vectors of outputs and tokens. Else 0.
+    int tile_vectors = 0, tile_tokens = 0;
+  };
+
+  // From g to v in memory by vectors of outputs; butterflies in between that are in memory are computed where v is, at `level`.
+  void schedule(const Schedule& by, const Halide::LoopLevel& level) {
     if (butterflies.empty()) return;
-    Var ov("ov"), oo("oo");
-    keep_on_stack(v.reorder_storage(o, n, low, high, repeat));
-    v.split(o, oo, ov, lanes).vectorize(ov).unroll(low);
-    if (across_high.back()) {
-      v.unroll(high).reorder(ov, high, low, oo, n, repeat);
-    } else {
-      v.reorder(ov, low, high, oo, n, repeat);
-    }
-    if (whole_blocks) v.unroll(oo);
-    for (size_t q = 0; q + 1 < butterflies.size(); ++q) {
-      Func u = butterflies[q];
+    v.compute_at(level);
+    Halide::Func into = v;
+    to_memory(into, by, across_high.back());
+    for (size_t q = butterflies.size() - 1; q-- > 0;) {
+      Halide::Func u = butterflies[q];
+      if (in_memory(q, by.steps)) {
+        into = u;
+        to_memory(into.compute_at(level), by, across_high[q]);
+        continue;
+      }
       // With two digits the low one's butterflies are made for every high digit first.
-      u.compute_at(v, oo).vectorize(o, lanes).unroll(low);
+      u.compute_at(into, by.tile_vectors > 0 ? o : oo).vectorize(o, by.lanes).unroll(low);
       if (across_high[q]) u.unroll(high);
     }
   }
 
+  // The first butterfly that is in memory: what reads g.
+  Halide::Func first_in_memory(int steps) const {
+    for (size_t q = 0; q + 1 < butterflies.size(); ++q) {
+      if (in_memory(q, steps)) return butterflies[q];
+    }
+    return v;
+  }
+
+  // The loop of first_in_memory() that takes a vector of outputs of all blocks, or a register tile's.
+  const Halide::Var& outputs_loop() const { return oo; }
+
  private:
-  Halide::Var o{"o"}, low{"low"}, high{"high"}, n{"n"}, repeat{"repeat"};
+  static bool in_memory(size_t q, int steps) { return steps > 0 && (q + 1) % size_t(steps) == 0; }
+
+  void to_memory(Halide::Func f, const Schedule& by, bool is_high) {
+    using namespace Halide;
+    Var ov("ov"), nr("nr");
+    keep_on_stack(f.reorder_storage(o, n, low, high, repeat));
+    std::vector<VarOrRVar> order = {ov, low};
+    if (is_high) order = {ov, high, low};
+    if (by.tile_vectors > 0) {
+      f.split(o, oo, o, by.lanes * by.tile_vectors)
+          .split(o, o, ov, by.lanes)
+          .vectorize(ov)
+          .unroll(o)
+          .split(n, n, nr, by.tile_tokens);
+      order.insert(order.end(), {o, nr});
+    } else {
+      f.split(o, oo, ov, by.lanes).vectorize(ov);
+    }
+    f.unroll(low);
+    if (is_high) f.unroll(high);
+    order.insert(order.end(), {oo, n, repeat});
+    f.reorder(order);
+    if (by.whole_blocks) f.unroll(oo);
+  }
+
+  Halide::Var o{"o"}, low{"low"}, high{"high"}, n{"n"}, repeat{"repeat"}, oo{"oo"};
 };
 
 }  // namespace lookupffn

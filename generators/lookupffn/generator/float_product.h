@@ -24,6 +24,7 @@ class FloatProduct : public PanelProduct {
 
   Halide::Func result() override { return sum; }
   Halide::Func in_memory() override { return sum.in(); }
+  std::string reduction() const override { return i.x.name(); }
 
   // A register tile: tokens x panels x vectors of outputs.
   void schedule(const ProductSchedule& by) override {
@@ -41,7 +42,10 @@ class FloatProduct : public PanelProduct {
         .split(low, low, mr, by.panels, TailStrategy::GuardWithIf)
         .unroll(mr)
         .reorder(ov, o, nr, mr, nn, oo, low, high, repeat);
-    sum.compute_at(copied, nn).vectorize(o, lanes).unroll(o).unroll(n).unroll(low);
+    if (by.order == ProductOrder::kOutputs) copied.reorder(oo, nn);
+    if (by.order == ProductOrder::kTokens) copied.reorder(oo, low, high, nn);
+    const Var innermost = by.order == ProductOrder::kPanels ? nn : oo;
+    sum.compute_at(copied, innermost).vectorize(o, lanes).unroll(o).unroll(n).unroll(low);
     sum.update().reorder(o, n, low, i).vectorize(o, lanes).unroll(o).unroll(n).unroll(low);
     if (by.reduction_unroll > 1) sum.update().unroll(i, by.reduction_unroll);
   }

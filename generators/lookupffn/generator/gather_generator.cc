@@ -18,6 +18,8 @@ namespace {
 using namespace Halide;
 
 enum class Parallel { kTokens, kSlices };
+enum class Outer { kSlices, kTokens, kTables };
+enum class WeightsAt { kToken, kGroup, kBlock };
 
 class Gather : public KernelGenerator<Gather> {
  public:
@@ -34,6 +36,23 @@ class Gather : public KernelGenerator<Gather> {
   GeneratorParam<int> unroll_tables{"unroll_tables", 1};
   GeneratorParam<int> prefetch_tables{"prefetch_tables", 0};  // rows fetched that many tables ahead
   GeneratorParam<bool> whole_rows{"whole_rows", false};  // a row is read to its end before the next table's; y stays in memory
+  GeneratorParam<int> d_slice{"d_slice", 0};             // floats of y that all tokens of a block visit before the next; 0: all
+  GeneratorParam<bool> copy_rows{"copy_rows", false};    // a slice of all rows of a pass is copied before it is read
+  GeneratorParam<int> token_block{"token_block", 0};     // tokens that are done before the next are begun; 0: all
+  // the loops around tokens, from the outermost: slices, blocks, passes (slices), blocks, slices, passes (tokens), or blocks,
+  // passes, slices (tables)
+  GeneratorParam<Outer> outer{
+      "outer", Outer::kSlices, {{"slices", Outer::kSlices}, {"tokens", Outer::kTokens}, {"tables", Outer::kTables}}};
+  GeneratorParam<int> token_registers{"token_registers", 1};  // tokens whose y is held in registers at a time
+  GeneratorParam<int> prefetch_cache{"prefetch_cache", 1};    // rows are fetched into: 1: the first cache, 2, 3
+  GeneratorParam<int> prefetch_lines{"prefetch_lines", 1};    // every so many-th cache line of a row is fetched
+  GeneratorParam<int> dots_tile{"dots_tile", 0};  // of byte dots: columns whose products are in registers at a time; 0: d_tile
+  // of byte dots: where scores become whole numbers, for a token and all tables of a pass, for a group, or for a block of
+  // tokens
+  GeneratorParam<WeightsAt> weights_at{
+      "weights_at",
+      WeightsAt::kToken,
+      {{"token", WeightsAt::kToken}, {"group", WeightsAt::kGroup}, {"block", WeightsAt::kBlock}}};
   // Read by the runtime, whose threads run the kernel on part of the tokens or of d_out:
   GeneratorParam<Parallel> parallel{
       "parallel", Parallel::kTokens, {{"tokens", Parallel::kTokens}, {"slices", Parallel::kSlices}}};
@@ -108,20 +127,11 @@ class Gather : public KernelGenerator<Gather> {
     y.dim(0).set_extent(y.dim(0).extent() / tile * tile);
     y.vectorize(d, lanes);
     Var dt("dt"), di("di"), dv("dv");
-    RVar pass("pass"), u("u"), tt("tt");
     Stage sum = y.update();
     sum.split(d, dt, di, tile, TailStrategy::RoundUp).split(di, di, dv, lanes).vectorize(dv).unroll(di);
-    RVar inner = t;
-    if (tables_pass > 0) {
-      sum.split(t, pass, tt, int(tables_pass), TailStrategy::GuardWithIf);
-      inner = tt;
-    }
-    std::vector<VarOrRVar> order = {dv, di, inner, dt, n};
-    if (whole_rows) std::swap(order[2], order[3]);
-    if (tables_pass > 0) order.push_back(pass);
-    sum.reorder(order);
-    if (unroll_tables > 1) sum.unroll(inner, int(unroll_tables), TailStrategy::GuardWithIf);
-    if (prefetch_tables > 0) prefetch_rows(inner.name(), prefetch_tables);
+    RVar inner;
+    schedule_loops(sum, {dv, di}, dt, t, 1, &inner);
+    schedule_prefetch(inner, 1);
   }
 
   // ---- rows as bytes, four tables at a time ----
@@ -191,20 +201,12 @@ class Gather : public KernelGenerator<Gather> {
     const bool whole_vectors = lanes == kQuadLanes;
     y.bound(lane, 0, kQuadLanes).bound(q, 0, kQuadVectors).vectorize(lane, lanes).unroll(q);
     Var tile("tile"), inner("inner"), part("part");
-    RVar pass("pass"), within("within");
     Stage sum = y.update();
     sum.split(chunk, tile, inner, chunks, TailStrategy::RoundUp).split(lane, part, lane, lanes).vectorize(lane).unroll(q);
     // Short vectors: registers hold the sums of a part of the lanes.
     if (whole_vectors) sum.unroll(inner);
-    RVar groups = group;
-    if (tables_pass > 0) {
-      sum.split(group, pass, within, int(tables_pass) / kGroup, TailStrategy::GuardWithIf);
-      groups = within;
-    }
-    std::vector<VarOrRVar> order = {lane, q, part, inner, groups, tile, n};
-    if (whole_rows) std::swap(order[4], order[5]);
-    if (tables_pass > 0) order.push_back(pass);
-    sum.reorder(order);
+    RVar groups;
+    schedule_loops(sum, {lane, q, part, inner}, tile, group, kGroup, &groups);
     if (!whole_vectors) {
       total.compute_at(y, part);
     } else if (whole_rows) {
@@ -213,22 +215,76 @@ class Gather : public KernelGenerator<Gather> {
       total.compute_at(y, groups);
     }
     total.vectorize(lane).unroll(q);
-    if (whole_vectors) total.unroll(chunk);
-    weights->compute_at(y, n, tables_pass > 0 ? int(tables_pass) / kGroup : (int(tables) + kGroup - 1) / kGroup);
+    if (dots_tile > 0) {
+      total.split(chunk, tile, inner, int(dots_tile) / kQuadColumns).unroll(inner);
+    } else if (whole_vectors) {
+      total.unroll(chunk);
+    }
+    const int all_groups = (int(tables) + kGroup - 1) / kGroup;
+    if (weights_at == WeightsAt::kBlock) {
+      weights->compute_at(y, token_blocks, all_groups);
+    } else if (weights_at == WeightsAt::kGroup) {
+      weights->compute_at(y, groups, unroll_tables);
+    } else {
+      weights->compute_at(y, n, tables_pass > 0 ? int(tables_pass) / kGroup : all_groups);
+    }
     functions()->insert(byte_dot_functions(get_target()));
-    if (prefetch_tables > 0) prefetch_rows(groups.name(), int(prefetch_tables) / kGroup);
+    schedule_prefetch(groups, kGroup);
+  }
+
+  // The loops around a register tile's vectors, for rows as floats and as bytes alike. `tile` runs over the d_tiles of a row,
+  // `all_tables` over so many tables a step; *inner becomes the loop over those of a pass.
+  void schedule_loops(Stage sum, std::vector<VarOrRVar> order, const Var& tile, const RVar& all_tables, int tables_a_step,
+                      RVar* inner) {
+    Var slice("slice"), registers("registers");
+    RVar pass("pass"), within("within");
+    *inner = all_tables;
+    if (tables_pass > 0) {
+      sum.split(all_tables, pass, within, int(tables_pass) / tables_a_step, TailStrategy::GuardWithIf);
+      *inner = within;
+    }
+    if (d_slice > 0) sum.split(tile, slice, tile, int(d_slice) / int(d_tile), TailStrategy::GuardWithIf);
+    if (token_block > 0) sum.split(n, token_blocks, n, token_block, TailStrategy::GuardWithIf);
+    if (token_registers > 1) {
+      sum.split(n, n, registers, token_registers, TailStrategy::GuardWithIf).unroll(registers);
+      order.push_back(registers);
+    }
+    std::vector<VarOrRVar> of_row = {*inner, tile};
+    if (whole_rows) std::swap(of_row[0], of_row[1]);
+    order.insert(order.end(), of_row.begin(), of_row.end());
+    order.push_back(n);
+    const auto push_if = [&order](bool is_split, const VarOrRVar& loop) {
+      if (is_split) order.push_back(loop);
+    };
+    if (outer == Outer::kTables) push_if(d_slice > 0, slice);
+    push_if(tables_pass > 0, pass);
+    if (outer == Outer::kTokens) push_if(d_slice > 0, slice);
+    push_if(token_block > 0, token_blocks);
+    if (outer == Outer::kSlices) push_if(d_slice > 0, slice);
+    sum.reorder(order);
+    if (copy_rows) {
+      Func copy = Func(table).in();
+      const Var word = copy.args()[0], row = copy.args()[1], of_table = copy.args()[2];
+      copy.compute_at(y, pass).store_in(MemoryType::Register).vectorize(word, 64 / table.type().bytes());
+      copy.bound_extent(word, int(row_format(table_type).words(size_t(int(d_slice)))));
+      copy.bound_extent(row, 1 << int(bits)).bound_extent(of_table, tables_pass);
+    }
+    if (unroll_tables > 1) sum.unroll(*inner, int(unroll_tables), TailStrategy::GuardWithIf);
   }
 
   static constexpr int kGroup = QuantisedWeights::kGroup;  // tables
 
-  void prefetch_rows(const std::string& variable, int distance) {
-    functions()->insert(prefetch_function(get_target()));
-    get_pipeline().add_custom_lowering_pass(new RowPrefetch({"table"}, variable, distance));
+  // Rows are fetched in the loop over tables, which takes so many a step.
+  void schedule_prefetch(const RVar& loop, int tables_a_step) {
+    if (prefetch_tables == 0) return;
+    functions()->insert(prefetch_function(get_target(), prefetch_cache));
+    get_pipeline().add_custom_lowering_pass(
+        new RowPrefetch({"table"}, loop.name(), int(prefetch_tables) / tables_a_step, "", prefetch_lines));
   }
 
   bool dots() const { return row_format(table_type).byte_dots; }
 
-  Var d{"d"}, n{"n"};
+  Var d{"d"}, n{"n"}, token_blocks{"token_blocks"};
   RDom t;
   // of byte dots:
   Var lane{"lane"}, q{"q"}, chunk{"chunk"}, g{"g"}, t_{"t_"};

@@ -35,7 +35,7 @@ class GenericLayerNorm : public KernelGenerator<GenericLayerNorm> {
     gamma.dim(0).set_min(0);
     beta.dim(0).set_min(0);
     h.vectorize(i, lanes);
-    norm->schedule_statistics(h, n, lanes);
+    norm->schedule_statistics(LoopLevel(h, n), lanes);
     functions()->insert(kernel_cpu(get_target()));
   }
 

@@ -17,6 +17,7 @@
 #include "packed_types.h"
 #include "panel_product.h"
 #include "part_products.h"
+#include "row_prefetch.h"
 #include "stack_storage.h"
 #include "tile_products.h"
 
@@ -27,6 +28,9 @@ using namespace Halide;
 
 enum class Norm { kLayerNorm, kNone };
 enum class Projection { kDense, kBh4 };
+enum class StatisticsAt { kToken, kTile };
+enum class ProductsAt { kStage, kButterfly };
+enum class ProjectionsAt { kToken, kTables, kTile };
 
 class Hash : public KernelGenerator<Hash> {
  public:
@@ -51,6 +55,30 @@ class Hash : public KernelGenerator<Hash> {
   GeneratorParam<int> panels{"panels", 1};                    // panels of a register tile
   GeneratorParam<int> vector_bytes{"vector_bytes", 0};        // 0: the target's
   GeneratorParam<int> reduction_unroll{"reduction_unroll", 1};
+  // the loops over register tiles of floats, from the outermost: panels, outputs, tokens, or panels, tokens, outputs, or
+  // tokens, panels, outputs
+  GeneratorParam<ProductOrder> product_order{
+      "product_order",
+      ProductOrder::kPanels,
+      {{"panels", ProductOrder::kPanels}, {"outputs", ProductOrder::kOutputs}, {"tokens", ProductOrder::kTokens}}};
+  // a BH4 stage's products: of the whole tile of tokens, or of a register tile, for its butterflies at once
+  GeneratorParam<ProductsAt> products_at{
+      "products_at", ProductsAt::kStage, {{"stage", ProductsAt::kStage}, {"butterfly", ProductsAt::kButterfly}}};
+  GeneratorParam<int> butterflies{"butterflies", 0};          // from memory to memory; 0: all
+  GeneratorParam<int> word_steps{"word_steps", 1};            // steps of 32 inputs whose words for tiles a loop iteration makes
+  GeneratorParam<int> prefetch_inputs{"prefetch_inputs", 0};  // weights are fetched so many inputs ahead, of floats
+  // LayerNorm's sums: of a token, before its h, or of all tokens of the tile first
+  GeneratorParam<StatisticsAt> statistics_at{
+      "statistics_at", StatisticsAt::kToken, {{"token", StatisticsAt::kToken}, {"tile", StatisticsAt::kTile}}};
+  GeneratorParam<int> statistics_unroll{"statistics_unroll", 1};  // steps of 64 inputs of these sums
+  GeneratorParam<int> norm_vectors{"norm_vectors", 1};            // vectors of h that a loop iteration takes
+  // projections z: of a token, of a vector of tables, or of all tokens of the tile, before the codes
+  GeneratorParam<ProjectionsAt> projections_at{
+      "projections_at",
+      ProjectionsAt::kToken,
+      {{"token", ProjectionsAt::kToken}, {"tables", ProjectionsAt::kTables}, {"tile", ProjectionsAt::kTile}}};
+  GeneratorParam<int> projection_vectors{"projection_vectors", 1};  // vectors of z that a loop iteration takes
+  GeneratorParam<int> code_vectors{"code_vectors", 1};              // vectors of tables whose codes a loop iteration makes
 
   Input<Buffer<float>> x{"x", 2};            // [tokens, d_in], zero from d_in to a multiple of 64: i, n
   Input<Buffer<float>> gamma{"gamma", 1};    // [width], zero from d_in on; without LayerNorm not read
@@ -185,22 +213,40 @@ void Hash::schedule() {
   outputs.bound(t, 0, int(tables)).bound(n, 0, tile);
 
   // ---- a token's codes and scores, and its projections
-  Var tv("tv"), zo("zo"), zi("zi");
+  Var tv("tv"), ti("ti"), zo("zo"), zi("zi");
   if (table_lanes > 1) outputs.split(t, t, tv, table_lanes, TailStrategy::ShiftInwards).vectorize(tv);
-  result->schedule(outputs, t, table_lanes);
-  z.compute_at(outputs, n).split(k, zo, zi, b, TailStrategy::RoundUp).vectorize(zi, std::min(lanes, b));
+  if (code_vectors > 1) outputs.split(t, t, ti, code_vectors, TailStrategy::ShiftInwards).unroll(ti);
+  result->schedule(outputs, code_vectors > 1 ? ti : t, table_lanes);
+  if (projections_at == ProjectionsAt::kTile) {
+    z.compute_root();
+  } else {
+    z.compute_at(outputs, projections_at == ProjectionsAt::kTables ? t : n);
+  }
+  z.split(k, zo, zi, b, TailStrategy::RoundUp).vectorize(zi, std::min(lanes, b));
+  if (projection_vectors > 1) z.unroll(zi, projection_vectors);
   keep_on_stack(z);
 
   // ---- h of all tokens
   const int width = dense ? (int(d_in) + 15) / 16 * 16 : p();
   if (norm) {
     h.compute_root().vectorize(norm->i, lanes, TailStrategy::RoundUp).align_storage(norm->i, width + 16);
+    if (norm_vectors > 1) h.unroll(norm->i, norm_vectors, TailStrategy::RoundUp);
     keep_on_stack(h);
-    norm->schedule_statistics(h, norm->n, lanes);
+    const LoopLevel level = statistics_at == StatisticsAt::kTile ? LoopLevel::root() : LoopLevel(h, norm->n);
+    norm->schedule_statistics(level, lanes, statistics_unroll);
+    if (statistics_at == StatisticsAt::kTile) {
+      for (const Func& sums : {norm->sum, norm->folded_sum, norm->square_sum, norm->folded_square_sum}) keep_on_stack(sums);
+    }
   }
 
   // ---- products: registers hold a tile of one, the first two caches that of the whole tile of tokens
-  for (auto& product : products) product->schedule({lanes, token_registers, output_vectors, panels, reduction_unroll, tile});
+  for (auto& product : products) {
+    product->schedule({lanes, token_registers, output_vectors, panels, reduction_unroll, tile, word_steps, product_order});
+    if (prefetch_inputs == 0 || product->reduction().empty()) continue;
+    functions()->insert(prefetch_function(get_target()));
+    get_pipeline().add_custom_lowering_pass(new RowPrefetch(
+        {"weight"}, product->reduction(), int(prefetch_inputs) / reduction_unroll, "", 1, RowPrefetch::AtTheEnd::kGoOn));
+  }
   if (dense) {
     products[0]->in_memory().compute_root();
     if (Func inputs = products[0]->inputs_in_memory(); inputs.defined()) inputs.compute_root();
@@ -208,13 +254,15 @@ void Hash::schedule() {
   }
   // A repeat's last stage is kept for z; the stages before it last until the next repeat.
   const bool crossed = blocks() > 1;
-  Func kept = crossed ? hadamards[3].v : products[3]->in_memory();
+  Func kept = crossed ? hadamards[3].first_in_memory(butterflies) : products[3]->in_memory();
   for (int stage = 0; stage < 4; ++stage) {
     PanelProduct& product = *products[stage];
     CrossBlockHadamard& hadamard = hadamards[stage];
     const bool last = stage == 3;
     if (last && !crossed) {
       product.in_memory().compute_root();
+    } else if (products_at == ProductsAt::kButterfly) {
+      product.in_memory().compute_at(hadamard.first_in_memory(butterflies), hadamard.outputs_loop());
     } else {
       product.in_memory().compute_at(kept, repeat);
     }
@@ -228,13 +276,20 @@ void Hash::schedule() {
     if (!crossed) continue;
     // On tiles v is only what a vector of words is made of, in all blocks.
     const bool only_words = on_tiles(projection_type) && !last;
-    hadamard.schedule(lanes, only_words);
+    CrossBlockHadamard::Schedule by;
+    by.lanes = lanes;
+    by.whole_blocks = only_words;
+    by.steps = butterflies;
+    if (products_at == ProductsAt::kButterfly) {
+      by.tile_vectors = std::max(1, std::min<int>(output_vectors, b / lanes));
+      by.tile_tokens = token_registers;
+    }
     if (last) {
-      hadamard.v.compute_root();
+      hadamard.schedule(by, LoopLevel::root());
     } else if (only_words) {
-      hadamard.v.compute_at(products[stage + 1]->inputs_in_memory(), Var("ko"));
+      hadamard.schedule(by, LoopLevel(products[stage + 1]->inputs_in_memory(), Var("ko")));
     } else {
-      hadamard.v.compute_at(kept, repeat);
+      hadamard.schedule(by, LoopLevel(kept, repeat));
     }
   }
 }

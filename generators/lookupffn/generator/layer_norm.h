@@ -52,15 +52,16 @@ struct LayerNorm {
     h(i, n) = strict_float((x(within_x, n) - mean(n)) * scale(n) * gamma(i) + beta(i));
   }
 
-  // Computes the sums of a token inside `consumer`'s loop over `token`.
-  void schedule_statistics(Halide::Func consumer, const Halide::Var& token, int lanes) {
+  // Computes the sums of tokens at `level`, `unroll` steps of kPartials values at a time.
+  void schedule_statistics(const Halide::LoopLevel& level, int lanes, int unroll = 1) {
     using namespace Halide;
     for (Func* partial : {&sum, &square_sum}) {
-      partial->compute_at(consumer, token).vectorize(lane, lanes).unroll(lane);
+      partial->compute_at(level).vectorize(lane, lanes).unroll(lane);
       partial->update().reorder(lane, r).vectorize(lane, lanes).unroll(lane);
+      if (unroll > 1) partial->update().unroll(r, unroll);
     }
-    for (Func* f : {&folded_sum, &folded_square_sum}) f->compute_at(consumer, token).vectorize(lane, std::min(lanes, kLanes));
-    for (Func* f : {&mean, &scale}) f->compute_at(consumer, token);
+    for (Func* f : {&folded_sum, &folded_square_sum}) f->compute_at(level).vectorize(lane, std::min(lanes, kLanes));
+    for (Func* f : {&mean, &scale}) f->compute_at(level);
   }
 
  private:

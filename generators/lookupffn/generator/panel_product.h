@@ -28,9 +28,15 @@ struct Panels {
 };
 
 // How it is multiplied: what registers hold of a product at a time, and how many of its steps a loop iteration takes.
+enum class ProductOrder { kPanels, kOutputs, kTokens };
+
 struct ProductSchedule {
   int lanes = 1, token_registers = 1, output_vectors = 1, panels = 1, reduction_unroll = 1;
   int token_tile = 1;  // tokens of the whole product
+  int word_steps = 1;  // steps of 32 inputs whose words for tiles a loop iteration makes
+  // The loops over register tiles of floats, from the outermost: panels, outputs, tokens; panels, tokens, outputs; or tokens,
+  // panels, outputs.
+  ProductOrder order = ProductOrder::kPanels;
 };
 
 class PanelProduct {
@@ -43,6 +49,8 @@ class PanelProduct {
   // The product in memory, and where it takes its inputs in another form, these: for the caller to place.
   virtual Halide::Func in_memory() = 0;
   virtual Halide::Func inputs_in_memory() { return {}; }
+  // The loop over inputs that reads weights as they are in memory; "": there is none.
+  virtual std::string reduction() const { return ""; }
 
   // How in_memory() comes from registers, and these from inputs.
   virtual void schedule(const ProductSchedule& by) = 0;

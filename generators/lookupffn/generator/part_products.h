@@ -57,7 +57,7 @@ class PartWords {
 
   Halide::Func func() const { return words; }
 
-  void schedule(int tokens) {
+  void schedule(int tokens, int steps) {
     using namespace Halide;
     Var ko("ko"), kv("kv"), low("low"), high("high"), n("n");
     words.split(k, ko, kv, kTileWords).vectorize(kv).unroll(plane);
@@ -69,6 +69,7 @@ class PartWords {
     } else {
       words.reorder(kv, plane, ko, n).reorder_storage(k, plane, n).align_storage(k, inputs_ / 2 + kTileWords);
     }
+    if (steps > 1) words.unroll(ko, steps);
     keep_on_stack(words);
   }
 
@@ -130,7 +131,7 @@ class TokenTileProduct : public PanelProduct {
         .unroll(n)
         .unroll(r.y);
     if (by.reduction_unroll > 1) sum.update().unroll(r.z, by.reduction_unroll);
-    words.schedule(by.token_tile);
+    words.schedule(by.token_tile, by.word_steps);
   }
 
  private:
@@ -202,7 +203,7 @@ class SingleTokenTileProduct : public PanelProduct {
         .reorder(column, tile_row, word, o, r.y)
         .unroll(o)
         .unroll(r.y);
-    words.schedule(by.token_tile);
+    words.schedule(by.token_tile, by.word_steps);
   }
 
  private:

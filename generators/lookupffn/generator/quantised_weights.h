@@ -57,10 +57,11 @@ struct QuantisedWeights {
     return word;
   }
 
-  // Computes a token's, of so many groups, inside `consumer`'s loop over `token`, on the stack.
-  void compute_at(Halide::Func consumer, const Halide::Var& token, int groups) {
+  // Computes those of so many groups inside a loop of `consumer` (over tokens, blocks of them or groups), on the stack.
+  void compute_at(Halide::Func consumer, const Halide::VarOrRVar& loop, int groups) {
+    const Halide::LoopLevel level(consumer, loop);
     for (Halide::Func* f : {&w_, &largest, &unit, &units_a_weight, &bytes, &sum}) {
-      f->compute_at(consumer, token).store_in(Halide::MemoryType::Register);
+      f->compute_at(level).store_in(Halide::MemoryType::Register);
     }
     for (Halide::Func* f : {&w_, &bytes}) f->bound_extent(t_, groups * kGroup).vectorize(t_, kGroup);
     for (Halide::Func* f : {&largest, &unit, &units_a_weight, &sum}) f->bound_extent(group_, groups);
