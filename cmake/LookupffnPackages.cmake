@@ -65,9 +65,6 @@ lookupffn_compressed(${package_documents}/lookupffn.3)
 install(FILES ${package_documents}/lookupffn.3.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man3 COMPONENT devel)
 find_program(LOOKUPFFN_HELP2MAN help2man)
 if(LOOKUPFFN_HELP2MAN)
-  if(NOT LOOKUPFFN_RUN_TOOL) # in a cross build it is the tool under its emulator
-    set(LOOKUPFFN_RUN_TOOL $<TARGET_FILE:lookupffn_tool>)
-  endif()
   add_custom_command(
     OUTPUT ${package_documents}/man1.made
     COMMAND ${PROJECT_SOURCE_DIR}/scripts/man_pages ${LOOKUPFFN_HELP2MAN} ${LOOKUPFFN_RUN_TOOL} ${package_documents}/man1
