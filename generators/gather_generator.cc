@@ -187,26 +187,33 @@ class Gather : public KernelGenerator<Gather> {
     y.dim(0).set_bounds(0, kQuadLanes).dim(1).set_bounds(0, kQuadVectors).set_stride(kQuadLanes);
     y.dim(2).set_stride(kQuadColumns).set_extent(y.dim(2).extent() / chunks * chunks);
     bias.dim(1).set_stride(kQuadLanes).dim(2).set_stride(kQuadColumns);
-    y.bound(lane, 0, kQuadLanes).bound(q, 0, kQuadVectors).vectorize(lane).unroll(q);
-    Var tile("tile"), inner("inner");
+    const int lanes = quad_vector_lanes(get_target());
+    const bool whole_vectors = lanes == kQuadLanes;
+    y.bound(lane, 0, kQuadLanes).bound(q, 0, kQuadVectors).vectorize(lane, lanes).unroll(q);
+    Var tile("tile"), inner("inner"), part("part");
     RVar pass("pass"), within("within");
     Stage sum = y.update();
-    sum.split(chunk, tile, inner, chunks, TailStrategy::RoundUp).vectorize(lane).unroll(q).unroll(inner);
+    sum.split(chunk, tile, inner, chunks, TailStrategy::RoundUp).split(lane, part, lane, lanes).vectorize(lane).unroll(q);
+    // Short vectors: registers hold the sums of a part of the lanes.
+    if (whole_vectors) sum.unroll(inner);
     RVar groups = group;
     if (tables_pass > 0) {
       sum.split(group, pass, within, int(tables_pass) / kGroup, TailStrategy::GuardWithIf);
       groups = within;
     }
-    std::vector<VarOrRVar> order = {lane, q, inner, groups, tile, n};
-    if (whole_rows) std::swap(order[3], order[4]);
+    std::vector<VarOrRVar> order = {lane, q, part, inner, groups, tile, n};
+    if (whole_rows) std::swap(order[4], order[5]);
     if (tables_pass > 0) order.push_back(pass);
     sum.reorder(order);
-    if (whole_rows) {
+    if (!whole_vectors) {
+      total.compute_at(y, part);
+    } else if (whole_rows) {
       total.compute_at(y, tile);
     } else {
       total.compute_at(y, groups);
     }
-    total.vectorize(lane).unroll(q).unroll(chunk);
+    total.vectorize(lane).unroll(q);
+    if (whole_vectors) total.unroll(chunk);
     weights->compute_at(y, n, tables_pass > 0 ? int(tables_pass) / kGroup : (int(tables) + kGroup - 1) / kGroup);
     functions()->insert(byte_dot_functions(get_target()));
     if (prefetch_tables > 0) prefetch_rows(groups.name(), int(prefetch_tables) / kGroup);

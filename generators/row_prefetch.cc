@@ -169,11 +169,11 @@ Stmt RowPrefetch::visit(const For* loop) {
 InlinedFunctions prefetch_function(const Target& target) {
   const std::string pointer = llvm_pointer(), intrinsic = "@llvm.prefetch." + llvm_pointer_suffix();
   if (target.arch == Target::ARM) {
-    // LLVM takes llvm.prefetch for a reader of memory, and would store what is summed in registers before each. Not so this.
+    // LLVM takes llvm.prefetch for a reader of memory, before which it would store what is summed in registers. Not so this.
     return inlined_functions(target, kPrefetch,
                              std::string("define weak_odr i32 @") + kPrefetch + "(" + pointer +
                                  " %p) alwaysinline {\n  call void asm sideeffect \"prfm pldl1keep, [$0]\", \"r\"(" + pointer +
-                                 " %p) readnone nounwind\n  ret i32 0\n}\n");
+                                 " %p) inaccessiblememonly nounwind willreturn\n  ret i32 0\n}\n");
   }
   if (target.arch == Target::RISCV) {  // RV64GCV has no instruction for it
     return inlined_functions(

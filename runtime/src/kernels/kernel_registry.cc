@@ -52,8 +52,7 @@ std::string reason_of_dlerror() {
 std::vector<std::string> modules_of(const std::string& directory) {
   const std::unique_ptr<DIR, int (*)(DIR*)> dir(opendir(directory.c_str()), closedir);
   if (!dir) {
-    throw Failure(LOOKUPFFN_IO_ERROR,
-                  "cannot read kernel library directory '" + directory + "': " + std::strerror(errno));
+    throw Failure(LOOKUPFFN_IO_ERROR, "cannot read kernel library directory '" + directory + "': " + std::strerror(errno));
   }
   std::vector<std::string> modules;
   while (const dirent* entry = readdir(dir.get())) {
