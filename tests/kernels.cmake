@@ -123,5 +123,5 @@ add_test(NAME symbols_test
 if(NOT CMAKE_CROSSCOMPILING)
   add_test(NAME vector_calls_test
            COMMAND ${CMAKE_COMMAND} -DGENERATOR=$<TARGET_FILE:lookupffn_generators> -DHALIDE=${LOOKUPFFN_HALIDE_MAJOR}
-                   -DWORK=${CMAKE_CURRENT_BINARY_DIR}/vector_calls -P ${CMAKE_CURRENT_SOURCE_DIR}/vector_calls_test.cmake)
+                   -DWORK=${CMAKE_CURRENT_BINARY_DIR}/vector_calls -P ${CMAKE_CURRENT_SOURCE_DIR}/instructions/vector_calls.cmake)
 endif()
