@@ -6,7 +6,8 @@
 namespace lookupffn {
 
 enum Architecture {
-#define LOOKUPFFN_ARCHITECTURE(id, name, processors, bits, modules, halide, llvm_triple, triple, compiler, archiver, package, emulator) \
+#define LOOKUPFFN_ARCHITECTURE(id, name, processors, bits, modules, halide, llvm_triple, triple, compiler, archiver, package, \
+                               emulator)                                                                                      \
   id,
 #include "architectures.def"
 #undef LOOKUPFFN_ARCHITECTURE
@@ -28,7 +29,8 @@ struct ArchitectureRow {
 };
 
 inline constexpr ArchitectureRow kArchitectures[] = {
-#define LOOKUPFFN_ARCHITECTURE(id, name, processors, bits, modules, halide, llvm_triple, triple, compiler, archiver, package, emulator) \
+#define LOOKUPFFN_ARCHITECTURE(id, name, processors, bits, modules, halide, llvm_triple, triple, compiler, archiver, package, \
+                               emulator)                                                                                      \
   {id, #name, processors, bits, modules, halide, llvm_triple, triple, compiler, archiver, package, emulator},
 #include "architectures.def"
 #undef LOOKUPFFN_ARCHITECTURE

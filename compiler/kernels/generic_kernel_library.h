@@ -8,11 +8,11 @@
 namespace lookupffn {
 
 struct GenericKernelBuild {
-  std::string generator;      // the generator program
-  std::string schedules_dir;  // of the source tree: see space_folders()
+  std::string generator;          // the generator program
+  std::string schedules_dir;      // of the source tree: see space_folders()
   std::vector<std::string> isas;  // of one architecture
-  std::string sanitizer;  // "" or as for isa_target
-  std::string out_dir;    // exists
+  std::string sanitizer;          // "" or as for isa_target
+  std::string out_dir;            // exists
   int jobs = 1;
 };
 

@@ -45,10 +45,9 @@ class BuildCancelled : public std::exception {
 
 // The directory then holds, and nothing else: libNAME.a, libNAME.so (a module for lookupffn_load_kernels),
 // include/NAME.h, lib/cmake/NAME/NAMEConfig.cmake and manifest.json. Where kernels are for several architectures, each has a
-// libNAME.a and a libNAME.so in a folder that is called as its triple (registry/architectures.def). It is made under another name and renamed when
-// whole: after a failure an earlier result is as it was. A directory that holds other files is refused; a symbolic link
-// to a directory stays, and its target is replaced. Uses the compilers and
-// archivers of target_tools(). Throws
+// libNAME.a and a libNAME.so in a folder that is called as its triple (registry/architectures.def). It is made under another
+// name and renamed when whole: after a failure an earlier result is as it was. A directory that holds other files is refused; a
+// symbolic link to a directory stays, and its target is replaced. Uses the compilers and archivers of target_tools(). Throws
 // std::runtime_error in one line.
 KernelLibraryResult build_kernel_library(const KernelLibraryRequest& request);
 

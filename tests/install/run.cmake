@@ -48,8 +48,7 @@ set(cross)
 if(TOOLCHAIN)
   # The toolchain file that is installed, as a user has it.
   get_filename_component(toolchain ${TOOLCHAIN} NAME)
-  file(GLOB_RECURSE toolchain "${prefix}/*/toolchains/${toolchain}")
-  set(cross -DCMAKE_TOOLCHAIN_FILE=${toolchain} -DLOOKUPFFN_HOST_TOOLS=${HOST_TOOLS})
+  set(cross "-DCMAKE_TOOLCHAIN_FILE=${prefix}/${LIBRARIES}/cmake/lookupffn/toolchains/${toolchain}" -DLOOKUPFFN_HOST_TOOLS=${HOST_TOOLS})
   unset(ENV{CC}) # the toolchain file's
   unset(ENV{CXX})
 endif()
