@@ -12,8 +12,8 @@ set(CMAKE_C_FLAGS_INIT "${lookupffn_flags}")
 set(CMAKE_CXX_FLAGS_INIT "${lookupffn_flags}")
 # -O1: more than that looks for node packages that are not where every node looks. Code is optimised when it is compiled.
 # Waiting for the compilation: emscripten 3.1.6 would fetch() the module in every node that has fetch().
-set(CMAKE_EXE_LINKER_FLAGS_INIT "-O1 -sNODERAWFS=1 -sENVIRONMENT=node -sALLOW_MEMORY_GROWTH=1 -sWASM_ASYNC_COMPILATION=0 -sEXIT_RUNTIME=1")
+set(CMAKE_EXE_LINKER_FLAGS_INIT "-O1 -sNODERAWFS=1 -sENVIRONMENT=node -sALLOW_MEMORY_GROWTH=1 -sWASM_ASYNC_COMPILATION=0")
 # Packages of headers alone are everybody's.
 set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE BOTH)
 set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE BOTH)
-set(CMAKE_PROJECT_INCLUDE ${CMAKE_CURRENT_LIST_DIR}/shared_headers.cmake)
+set(CMAKE_PROJECT_INCLUDE ${CMAKE_CURRENT_LIST_DIR}/wasm32_project.cmake)

@@ -1,7 +1,9 @@
 #!/bin/sh
-# mistakes_test.sh PATH_OF_BYTE_LM: each mistake is one line on standard error and an exit status that is not 0.
-program=$1
+# mistakes_test.sh PATH_OF_BYTE_LM [EMULATOR]: each mistake is one line on standard error and an exit status that is not 0.
+program=$1 emulator=${2-}
 failed=0
+
+byte_lm() { ${emulator:+"$emulator"} "$program" "$@"; }
 
 # expect WORDS COMMAND...: the command fails with one line that holds the words.
 expect() {
@@ -17,15 +19,15 @@ expect() {
 }
 
 for bad in -1 nan inf 101 1e9 x; do
-  expect "not a number from 0 to 100" "$program" "--temperature=$bad"
+  expect "not a number from 0 to 100" byte_lm "--temperature=$bad"
 done
-expect "not in range" "$program" --seed=-1
-expect "not in range" "$program" --length=-1
-expect "not in range" "$program" --threads=0
-expect "nope" "$program" --table-type nope
-expect "nope" "$program" --quick --isa nope
-expect "/nonexistent" "$program" --quick --data /nonexistent
-expect "standard output" "$program" --help
-expect "standard output" "$program" --quick
-expect "standard output" "$program" --quick --json
+expect "not in range" byte_lm --seed=-1
+expect "not in range" byte_lm --length=-1
+expect "not in range" byte_lm --threads=0
+expect "nope" byte_lm --table-type nope
+expect "nope" byte_lm --quick --isa nope
+expect "/nonexistent" byte_lm --quick --data /nonexistent
+expect "standard output" byte_lm --help
+expect "standard output" byte_lm --quick
+expect "standard output" byte_lm --quick --json
 exit $failed

@@ -24,8 +24,8 @@ echo '{"name": "project", "private": true, "type": "module"}' >package.json
 "$npm" install --silent "$archive"
 cp "$here/consumer.ts" .
 sed 's/: [A-Z][A-Za-z0-9]*\b//; s/import { type [A-Za-z]*, /import { /' consumer.ts >consumer.js
-model=$LOOKUPFFN_TEST_DATA/golden/dense_d8_t1_b1.model.safetensors
-node consumer.js "$model" | grep -x 'y has 8 numbers'
+model=$LOOKUPFFN_TEST_DATA/golden/bh4_d192_t24_b7.model.safetensors
+node consumer.js "$model" | grep -x 'y has 96 numbers'
 if [ -n "$tsc" ]; then
   mkdir types
   echo 'declare module "node:fs" { export function readFileSync(path: string): Uint8Array; } declare const process: { argv: string[] };' >types/node.d.ts

@@ -1,5 +1,9 @@
-# Read behind project() in a build with a C library of its own, whose headers are not those of /usr/include: of the latter only
-# the packages that are headers alone are seen.
+# Read behind project() in builds for WebAssembly.
+
+# What a program printed is written out when it ends. A module does not end.
+add_link_options($<$<NOT:$<BOOL:$<TARGET_PROPERTY:LOOKUPFFN_WASM_MODULE>>>:-sEXIT_RUNTIME=1>)
+
+# Emscripten's C library has headers of its own: of /usr/include only the packages are seen that are headers alone.
 set(lookupffn_shared_headers ${CMAKE_BINARY_DIR}/shared_headers)
 file(MAKE_DIRECTORY ${lookupffn_shared_headers})
 foreach(package nlohmann CLI)
