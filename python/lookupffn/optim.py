@@ -154,12 +154,12 @@ class RowAdam(torch.optim.Optimizer):
             state["row_log_decay"].fill_(state["log_decay"])
             state["up_to_date"] = state["log_decay"]
             return
-        rows = torch.unique(rows)
-        rows = rows[state["row_log_decay"][rows] != state["log_decay"]]
+        read = torch.unique(rows)
+        late = read[state["row_log_decay"][read] != state["log_decay"]]
         # Not counted as a change of the parameter: who has read these rows since the last step has caught them up before.
         flat = parameter.data.view(-1, width)
-        flat[rows] = flat[rows] * self._owed(state, rows).to(flat.dtype).unsqueeze(1)
-        state["row_log_decay"][rows] = state["log_decay"]
+        flat[late] = flat[late] * self._owed(state, late).to(flat.dtype).unsqueeze(1)
+        state["row_log_decay"][late] = state["log_decay"]
 
     def _register(self, parameter: Tensor) -> None:
         key = id(parameter)
