@@ -24,6 +24,7 @@ set_target_properties(lookupffn_generators PROPERTIES EXPORT_NAME generators)
 install(TARGETS lookupffn_generators EXPORT lookupffn_targets RUNTIME DESTINATION ${install_helpers})
 install(PROGRAMS ${PROJECT_SOURCE_DIR}/scripts/convert_checkpoint.py DESTINATION ${CMAKE_INSTALL_BINDIR}
         RENAME lookupffn_convert_checkpoint)
+install(FILES ${PROJECT_SOURCE_DIR}/python/lookupffn/safetensors_file.py DESTINATION share/lookupffn) # which it loads
 file(GLOB family_spaces CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/generators/*/*.space.json)
 install(FILES ${family_spaces} DESTINATION ${install_schedules})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/schedules/ DESTINATION ${install_schedules} FILES_MATCHING PATTERN "*.json")
