@@ -22,7 +22,9 @@ def training_text():
     if "TEXT" in os.environ:
         return read_text(os.environ["TEXT"])
     try:
-        printed = subprocess.run(["bible", "-f", "gen1:1-rev22:21"], stdout=subprocess.PIPE, check=True).stdout
+        printed = subprocess.run(
+            ["bible", "gen1:1-rev22:21"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True
+        ).stdout
     except FileNotFoundError:
         raise ValueError("there is no command `bible`: apt install bible-kjv, or name a text with TEXT=FILE") from None
     return torch.frombuffer(bytearray(printed), dtype=torch.uint8).long()
