@@ -119,6 +119,25 @@ class FitTest(InFolder):
         left = [entry["left"] for entry in curve(self.folder) if entry["stage"] == "distil blocks.0"]
         self.assertLess(sum(left[-10:]), sum(left[:10]))
 
+    def test_a_transformer_of_torch(self):
+        class Encoder(Predictor):
+            def __init__(self):
+                super().__init__()
+                self.blocks = torch.nn.TransformerEncoder(torch.nn.TransformerEncoderLayer(D, 2, 64, batch_first=True), 2)
+
+            def forward(self, batch):
+                x = self.symbols(batch[0] + torch.arange(CONTEXT) * SYMBOLS)
+                return self.out(self.blocks(x).mean(1))
+
+        torch.manual_seed(0)
+        model = Encoder()
+        chosen = lambda name, module: isinstance(module, torch.nn.TransformerEncoderLayer)  # noqa: E731
+        options = {**OPTIONS, "steps": 3, "distil_steps": 30}
+        lookupffn.fit(model, batches, chosen, self.folder, report=lambda line: None, **options)
+        left = [entry["left"] for entry in curve(self.folder) if entry["stage"] == "distil blocks.layers.1"]
+        self.assertLess(max(left[-5:]), 0.9)
+        self.assertEqual(len(lookupffn.Model(os.path.join(self.folder, "model.safetensors")).layers), 2)
+
     def test_a_signal_loses_nothing(self):
         process = subprocess.Popen(
             [sys.executable, "-B", os.path.abspath(__file__), "--fit", self.folder], stdout=subprocess.PIPE
@@ -233,6 +252,15 @@ class PartsTest(unittest.TestCase):
         expected = (layer.tables[0, 0] + layer.tables[0, 3]).detach() / 2
         self.assertEqual(revive(layer, x), 1)
         torch.testing.assert_close(layer.tables[0, 2].detach(), expected)
+
+    def test_captured_of_a_transformer_of_torch(self):
+        torch.manual_seed(0)
+        layer = torch.nn.TransformerEncoderLayer(16, 2, 32, batch_first=True).eval()
+        layer.activation_relu_or_gelu = 0  # not by the fused path
+        x = torch.randn(4, 5, 16)
+        h, y = captured({"": layer}, lambda number: layer(x), 20)[""]
+        with torch.no_grad():
+            torch.testing.assert_close(layer.norm2(h + y), layer(x).flatten(0, 1))
 
     def test_captured(self):
         model = dense_model(1)

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..nn import LookupFFN, parameter_groups, replace, save
+from ..nn import LookupFFN, parameter_groups, pass_by_fused_path, replace, save
 from ..optim import RowAdam
 from .activations import captured
 from .curves import write_curves
@@ -254,6 +254,7 @@ def fit(
         report(f"{journal.folder} has no checkpoint: beginning anew")
 
     teacher = copy.deepcopy(model).eval().requires_grad_(False)
+    teacher.apply(pass_by_fused_path)  # its activations are captured
     dense_loss = _evaluated(teacher, forward, loss, evaluation)
     torch.manual_seed(seed)
     new = replace(model, which, tables=tables, bits=bits, sparse=True, **layer_options)
