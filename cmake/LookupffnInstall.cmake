@@ -29,6 +29,7 @@ if(NOT CMAKE_CROSSCOMPILING) # in a cross build they are another machine's
 endif()
 install(PROGRAMS ${PROJECT_SOURCE_DIR}/scripts/convert_checkpoint.py DESTINATION ${CMAKE_INSTALL_BINDIR}
         RENAME lookupffn_convert_checkpoint COMPONENT tool)
+install(FILES ${PROJECT_SOURCE_DIR}/python/lookupffn/safetensors_file.py DESTINATION share/lookupffn COMPONENT tool) # which it loads
 file(GLOB family_spaces CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/generators/*/*.space.json)
 install(FILES ${family_spaces} DESTINATION ${install_schedules} COMPONENT tool)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/schedules/ DESTINATION ${install_schedules} COMPONENT tool FILES_MATCHING PATTERN "*.json")

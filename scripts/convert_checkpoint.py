@@ -8,13 +8,11 @@ stay unless --dtype says otherwise. Needs PyTorch (Debian: apt install python3-t
 """
 
 import argparse
+import importlib.util
 import inspect
-import json
 import math
 import os
-import struct
 import sys
-import tempfile
 
 try:
     import numpy  # noqa: F401  (tensor.numpy() needs it)
@@ -162,54 +160,17 @@ def converted(name, tensor, dtype):
     return result
 
 
-def type_names():
-    return {
-        torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64", torch.int32: "I32",
-        torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL",
-    }  # fmt: skip
-
-
-def write_safetensors(path, tensors, metadata):
-    """Writes all of the file or, where that fails, nothing. Tensors that share memory get bytes of their own."""
-    header, offset = {"__metadata__": metadata}, 0
-    # The widest elements first: then each tensor's data is aligned to its elements.
-    names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
-    for name in names:
-        tensor = tensors[name]
-        end = offset + tensor.numel() * tensor.element_size()
-        header[name] = {"dtype": type_names()[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [offset, end]}
-        offset = end
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-
-    temporary = None
-    path = os.path.realpath(path)  # a symbolic link stays one
-    try:
-        descriptor, temporary = tempfile.mkstemp(prefix=os.path.basename(path) + ".", dir=os.path.dirname(path) or ".")
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(struct.pack("<Q", len(text)) + text)
-            for name in names:
-                tensor = tensors[name]
-                if tensor.dtype == torch.bfloat16:  # numpy has no such type
-                    tensor = tensor.view(torch.int16)
-                array = tensor.numpy()
-                file.write((array if sys.byteorder == "little" else array.byteswap()).tobytes())
-            file.flush()
-            os.fsync(file.fileno())
+def safetensors_module():
+    """safetensors_file.py of the Python package, from beside the script: in the source tree, or where both are installed."""
+    here = os.path.dirname(os.path.realpath(__file__))
+    for folder in ("../python/lookupffn", "../share/lookupffn"):
+        path = os.path.join(here, folder, "safetensors_file.py")
         if os.path.exists(path):
-            mode = os.stat(path).st_mode & 0o777
-        else:
-            umask = os.umask(0)
-            os.umask(umask)
-            mode = 0o666 & ~umask
-        os.chmod(temporary, mode)  # mkstemp's files are their owner's alone
-        os.replace(temporary, path)
-        temporary = None
-    except OSError as error:
-        raise ConversionError(f"{path}: cannot be written ({error.strerror})")
-    finally:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
+            spec = importlib.util.spec_from_file_location("safetensors_file", path)
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            return module
+    raise ConversionError(f"safetensors_file.py is not beside {here}: run the script from where lookupffn is installed")
 
 
 def positive(text):
@@ -284,11 +245,17 @@ def convert(options):
         names = [name for name in state if name.startswith(options.prefix)]
     dtype = {None: None, "f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}[options.dtype]
     tensors = {name: converted(name, state[name], dtype) for name in names}
+    writer = safetensors_module()
     for name, tensor in tensors.items():
-        if tensor.dtype not in type_names() or tensor.layout != torch.strided:
+        try:
+            writer.encoded(name, tensor)
+        except TypeError:
             raise ConversionError(f"tensor '{name}' has type {tensor.dtype}, which cannot be written; leave out --all")
     metadata = {"decay": repr(options.decay), "layer_norm_eps": repr(options.layer_norm_eps)}
-    write_safetensors(options.output, tensors, metadata)
+    try:
+        writer.save_file(options.output, tensors, metadata)
+    except OSError as error:
+        raise ConversionError(f"{options.output}: cannot be written ({error.strerror})")
     print(f"{options.output}: {len(tensors)} tensors, {os.path.getsize(options.output)} bytes")
 
 

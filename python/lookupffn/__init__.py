@@ -32,11 +32,14 @@ from .system import (
 
 if TYPE_CHECKING:
     from . import nn, ops, optim
+    from .fitting import FitError, FitResult, fit
     from .nn import replace
 
 __version__ = version()
 __all__ = [
     "Error",
+    "FitError",
+    "FitResult",
     "Isa",
     "Layer",
     "LayerInfo",
@@ -46,6 +49,7 @@ __all__ = [
     "WeightType",
     "active_isa",
     "default_thread_count",
+    "fit",
     "force_isa",
     "isas",
     "load_kernels",
@@ -62,6 +66,7 @@ def __getattr__(name: str) -> Any:
     """What needs torch is imported when it is asked for."""
     if name in ("nn", "ops", "optim"):
         return importlib.import_module("." + name, __name__)
-    if name == "replace":
-        return importlib.import_module(".nn", __name__).replace
+    for module, names in {"nn": ("replace",), "fitting": ("FitError", "FitResult", "fit")}.items():
+        if name in names:
+            return getattr(importlib.import_module("." + module, __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,15 +1,64 @@
-"""`python3 -m lookupffn ...` and the command `lookupffn`: the tool that the wheel brings along."""
+"""`python3 -m lookupffn ...` and the command `lookupffn`: `fit`, and all that the tool does which the wheel brings along."""
 
 from __future__ import annotations
 
+import argparse
+import ast
 import os
+import runpy
 import sys
 
-from .library import NATIVE
+from .library import NATIVE, Error
+
+FIT = """Puts LookupFFN layers in place of a trained model's feed-forward layers: lookupffn.fit().
+
+TASK is FILE.py:FUNCTION. FUNCTION() returns a dict of lookupffn.fit's arguments: model, batches, which, loss, and what else it
+likes (forward, evaluation, tables, ...)."""
+
+
+def setting(text: str) -> tuple[str, object]:
+    name, equals, value = text.partition("=")
+    try:
+        return name, ast.literal_eval(value)
+    except (SyntaxError, ValueError):
+        if equals and value.isidentifier():
+            return name, value
+        raise argparse.ArgumentTypeError(f"'{text}' is not NAME=VALUE with a number, a word or a Python literal") from None
+
+
+def fit(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(
+        prog="lookupffn fit", description=FIT, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("task", metavar="TASK", help="FILE.py:FUNCTION")
+    parser.add_argument("--folder", required=True, help="gets checkpoint.pt, log.jsonl, curves.svg and model.safetensors")
+    parser.add_argument("--resume", action="store_true", help="go on from the folder's checkpoint")
+    parser.add_argument(
+        "--set", metavar="NAME=VALUE", type=setting, action="append", default=[], help="an argument of fit: tables=128"
+    )
+    options = parser.parse_args(arguments)
+    path, _, function = options.task.rpartition(":")
+    if not os.path.isfile(path):
+        parser.error(f"TASK is '{options.task}'; there is no file '{path}'")
+    sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
+    names = runpy.run_path(path)
+    if not callable(names.get(function)):
+        parser.error(f"{path} has no function '{function}'")
+    from .fitting import FitError
+    from .fitting import fit as run
+
+    try:
+        run(folder=options.folder, resume=options.resume, **{**names[function](), **dict(options.set)})
+    except (Error, FitError, ValueError, TypeError) as error:
+        sys.exit(f"lookupffn fit: {error}")
+    except KeyboardInterrupt:
+        sys.exit("lookupffn fit: stopped; --resume goes on from here")
 
 
 def main() -> None:
-    """Runs the tool in place of this process."""
+    """Fits, or runs the tool in place of this process."""
+    if sys.argv[1:2] == ["fit"]:
+        return fit(sys.argv[2:])
     tool = os.path.join(NATIVE, "bin", "lookupffn")
     if not os.access(tool, os.X_OK):
         sys.exit("lookupffn: this wheel was built without the tool; build it where Halide is installed")

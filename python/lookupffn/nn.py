@@ -324,6 +324,35 @@ def _linear_sizes(module: torch.nn.Module) -> tuple[int, int] | None:
     return (sizes[0][0], sizes[-1][1]) if sizes else None
 
 
+_TORCH_LAYERS = (torch.nn.TransformerEncoderLayer, torch.nn.TransformerDecoderLayer)
+
+
+def feed_forward_ends(module: torch.nn.Module) -> tuple[torch.nn.Module, torch.nn.Module]:
+    """The modules that take a feed-forward part's input and give its output: the module itself twice, but for torch's transformer
+    layers, whose feed-forward part is no module of its own."""
+    return (module.linear1, module.linear2) if isinstance(module, _TORCH_LAYERS) else (module, module)
+
+
+def _put(parent: torch.nn.Module, last: str, old: torch.nn.Module, new: torch.nn.Module) -> None:
+    if not isinstance(old, _TORCH_LAYERS):
+        setattr(parent, last, new)
+        return
+    # Such a layer computes linear2(dropout(activation(linear1(x)))).
+    for name, part in (("linear1", new), ("activation", None), ("dropout", None), ("linear2", None)):
+        setattr(old, name, part or torch.nn.Identity())
+    pass_by_fused_path(old)
+
+
+def pass_by_fused_path(module: torch.nn.Module) -> None:
+    """Keeps torch's transformer layers, and encoders of them, from evaluating by fused operators, which read the weights of linear1
+    and linear2 and call neither."""
+    if isinstance(module, _TORCH_LAYERS):
+        setattr(module, "activation_relu_or_gelu", 0)
+    if isinstance(module, torch.nn.TransformerEncoder):
+        for name in ("enable_nested_tensor", "use_nested_tensor"):  # torch 1.13's and torch 2's
+            setattr(module, name, False)
+
+
 def replace(
     model: torch.nn.Module,
     which: Iterable[str] | Callable[[str, torch.nn.Module], bool],
@@ -334,7 +363,8 @@ def replace(
     """Puts LookupFFN layers in place of feed-forward modules, within `model`.
 
     which: the modules' names, as model.named_modules() has them; or which(name, module), true for those to replace. What is
-        inside a replaced module is not looked at.
+        inside a replaced module is not looked at. Of a torch.nn.TransformerEncoderLayer or TransformerDecoderLayer its feed-forward
+        part is replaced; the new layer is its linear1.
     options: LookupFFN's arguments: tables=128, bits=8, ... d_in and d_out are the inputs of the module's first linear layer and
         the outputs of its last, where they are not given.
     make: make(name, module) -> the new module, in place of options.
@@ -370,7 +400,7 @@ def replace(
         else:
             sizes = dict(options)
             if "d_in" not in sizes or "d_out" not in sizes:
-                found = _linear_sizes(old)
+                found = _linear_sizes(torch.nn.ModuleList(feed_forward_ends(old)))
                 if found is None:
                     raise ValueError(f"module {name!r} ({type(old).__name__}) has no linear layer: say d_in and d_out")
                 sizes = {"d_in": found[0], "d_out": found[1], **sizes}
@@ -378,5 +408,8 @@ def replace(
         new[name].train(old.training)
     for name, module in new.items():
         parent, _, last = name.rpartition(".")
-        setattr(modules[parent], last, module)
+        _put(modules[parent], last, modules[name], module)
+    for module in modules.values():
+        if isinstance(module, torch.nn.TransformerEncoder) and any(modules[name] in module.layers for name in new):
+            pass_by_fused_path(module)
     return new

@@ -12,6 +12,8 @@ from torch import Tensor
 # Of parameters whose rows may be behind with their decay: id -> (parameter, RowAdam._catch_up_rows of its optimiser).
 _behind: dict[int, tuple[weakref.ref, weakref.WeakMethod]] = {}
 
+_FLOATS_AT_A_TIME = 1 << 16
+
 
 def catch_up(parameter: Tensor, rows: Tensor | None = None) -> None:
     """Applies the decay that a RowAdam owes rows of a parameter, before they are read. Nothing for other parameters.
@@ -115,9 +117,19 @@ class RowAdam(torch.optim.Optimizer):
             state["exp_avg"] = torch.zeros(count, width, dtype=parameter.dtype)
             state["exp_avg_sq"] = torch.zeros(count, width, dtype=parameter.dtype)
             self._register(parameter)
-        beta1, beta2 = group["betas"]
         state["log_decay"] += math.log1p(-group["lr"] * group["weight_decay"])
 
+        # Some rows at a time, so that what is made of them on the way stays in the caches.
+        for begin in range(0, len(rows), max(1, _FLOATS_AT_A_TIME // width)):
+            here = slice(begin, begin + max(1, _FLOATS_AT_A_TIME // width))
+            self._update_rows(parameter.view(-1, width), state, group, rows[here], gradient[here])
+
+        self.rows_touched += len(rows)
+        # The row and its two moments are read and written, the gradient is read; so are the row's counts.
+        self.bytes_touched += len(rows) * (7 * width * parameter.element_size() + 2 * (4 + 8))
+
+    def _update_rows(self, flat: Tensor, state: dict[str, Any], group: dict[str, Any], rows: Tensor, gradient: Tensor) -> None:
+        beta1, beta2 = group["betas"]
         steps = state["row_steps"][rows] + 1
         mean = state["exp_avg"][rows].mul_(beta1).add_(gradient, alpha=1 - beta1)
         square = state["exp_avg_sq"][rows].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
@@ -128,14 +140,9 @@ class RowAdam(torch.optim.Optimizer):
         counted = steps.to(torch.float64)
         size = group["lr"] / (1 - beta1**counted)
         deviation = square.sqrt_().div_((1 - beta2**counted).sqrt_().to(square.dtype).unsqueeze(1)).add_(group["eps"])
-        flat = parameter.view(-1, width)
         values = flat[rows] * self._owed(state, rows).to(flat.dtype).unsqueeze(1)
         state["row_log_decay"][rows] = state["log_decay"]
         flat[rows] = values.sub_(mean.div_(deviation).mul_(size.to(mean.dtype).unsqueeze(1)))
-
-        self.rows_touched += len(rows)
-        # The row and its two moments are read and written, the gradient is read; so are the row's counts.
-        self.bytes_touched += len(rows) * (7 * width * parameter.element_size() + 2 * (4 + 8))
 
     @staticmethod
     def _owed(state: dict[str, Any], rows: Tensor) -> Tensor:
@@ -154,12 +161,12 @@ class RowAdam(torch.optim.Optimizer):
             state["row_log_decay"].fill_(state["log_decay"])
             state["up_to_date"] = state["log_decay"]
             return
-        rows = torch.unique(rows)
-        rows = rows[state["row_log_decay"][rows] != state["log_decay"]]
+        read = torch.unique(rows)
+        late = read[state["row_log_decay"][read] != state["log_decay"]]
         # Not counted as a change of the parameter: who has read these rows since the last step has caught them up before.
         flat = parameter.data.view(-1, width)
-        flat[rows] = flat[rows] * self._owed(state, rows).to(flat.dtype).unsqueeze(1)
-        state["row_log_decay"][rows] = state["log_decay"]
+        flat[late] = flat[late] * self._owed(state, late).to(flat.dtype).unsqueeze(1)
+        state["row_log_decay"][late] = state["log_decay"]
 
     def _register(self, parameter: Tensor) -> None:
         key = id(parameter)

@@ -85,7 +85,7 @@ TEST(KernelDescription, WorkIsCounted) {
 TEST(KernelDescription, CostTellsSchedulesApart) {
   std::set<std::string> kernels;
   for_each_kernel([&](const KernelSpec& spec) {
-    const KernelDescription& description = kernel_description(spec.kernel);
+    const KernelDescription& description = kernel_description(spec);
     ASSERT_NE(description.cost, nullptr) << spec.kernel;
     if (spec.isa != std::string("avx2") || !kernels.insert(spec.kernel + spec.batch_class).second) return;
     std::set<double> costs;

@@ -73,6 +73,31 @@ class TorchExamplesTest(unittest.TestCase):
             sequences = held_back[: 430 // 129 * 129].view(-1, 129)
             self.assertAlmostEqual(float(byte_lm.load(out).loss(sequences)), evaluated, delta=0.001)
 
+    def test_fit_byte_lm(self):
+        """Shortened: a few steps on another text, killed by nobody; the command of the page."""
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, "-m", "lookupffn", "fit", os.path.join(EXAMPLES, "fit_byte_lm.py") + ":task"]
+            command += ["--folder", folder, "--set", "tables=8", "--set", "bits=4", "--set", "capture_tokens=2048"]
+            command += ["--set", "distil_steps=5", "--set", "steps=3"]
+            environment = {**os.environ, "TEXT": os.path.join(testing.SOURCE, "LICENSE")}
+            result = subprocess.run(command, capture_output=True, text=True, env=environment)
+            self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+            self.assertIn("dense loss 1.141", result.stdout)
+            written = sorted(os.listdir(folder))
+            self.assertEqual(written, ["checkpoint.pt", "curves.svg", "log.jsonl", "model.safetensors"])
+            mistaken = [
+                (command[:4] + ["nowhere.py:task", "--folder", folder], "nowhere.py"),
+                (command + ["--set", "capture_tokens=3"], "too little data"),
+                (command + ["--set", "which=nothing"], "'nothing'"),
+                (command + ["--set", "tables"], "NAME=VALUE"),
+            ]
+            for wrong, words in mistaken:
+                with self.subTest(words):
+                    result = subprocess.run(wrong, capture_output=True, text=True, env=environment)
+                    self.assertNotEqual(result.returncode, 0)
+                    self.assertIn(words, result.stderr)
+                    self.assertNotIn("Traceback", result.stderr)
+
     def test_the_model_is_that_of_byte_lm(self):
         """The logits and the loss that examples/byte_lm expects of its two models."""
         import byte_lm

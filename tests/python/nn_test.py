@@ -233,12 +233,31 @@ class ReplaceTest(unittest.TestCase):
         new = lookupffn.replace(self.encoder(), lambda name, module: "mlp" in name, tables=4, bits=3)
         self.assertEqual(list(new), ["0.mlp", "1.mlp", "2.mlp"])
 
-    def test_a_transformer_of_torch(self):
-        layer = torch.nn.TransformerEncoderLayer(16, 2, 64, batch_first=True)
-        lookupffn.replace(layer, ["linear1"], tables=6, bits=4, d_out=64)
-        y = layer(torch.randn(2, 5, 16))
-        y.sum().backward()
-        self.assertIsNotNone(layer.linear1.tables.grad)
+    def test_transformers_of_torch(self):
+        """In train, in eval with its fused paths, and for a decoder."""
+        torch.manual_seed(0)
+        encoder = torch.nn.TransformerEncoder(torch.nn.TransformerEncoderLayer(16, 2, 64, batch_first=True), 2)
+        new = lookupffn.replace(encoder, lambda name, m: isinstance(m, torch.nn.TransformerEncoderLayer), tables=6, bits=4)
+        self.assertEqual(list(new), ["layers.0", "layers.1"])
+        self.assertEqual(new["layers.1"].tables.shape, (6, 16, 16))
+        x, padding = torch.randn(2, 5, 16), torch.tensor([[False] * 5, [False] * 3 + [True] * 2])
+        encoder.train()(x, src_key_padding_mask=padding).sum().backward()
+        self.assertIsNotNone(new["layers.0"].tables.grad)
+        encoder.eval()
+        with torch.no_grad():
+            y = encoder(x, src_key_padding_mask=padding)
+            for layer in new.values():
+                layer.tables.zero_()
+                layer.bias.fill_(1)
+            constant = encoder(x, src_key_padding_mask=padding)
+            self.assertFalse(torch.equal(y[0], constant[0]))
+            block = encoder.layers[0]
+            h = block.norm1(x + block.self_attn(x, x, x)[0])
+            torch.testing.assert_close(block(x), block.norm2(h + 1), rtol=1e-4, atol=1e-5)
+        decoder = torch.nn.TransformerDecoderLayer(16, 2, 64, batch_first=True).eval()
+        holder = torch.nn.ModuleList([decoder])
+        lookupffn.replace(holder, ["0"], tables=6, bits=4)
+        self.assertEqual(decoder(x, x).shape, x.shape)
 
     def test_what_is_refused(self):
         model = self.encoder()

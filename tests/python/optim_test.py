@@ -3,6 +3,7 @@
 import copy
 import io
 import unittest
+import unittest.mock
 
 import testing
 
@@ -60,6 +61,13 @@ class RowsTest(unittest.TestCase):
         for step in self.steps:
             self.step(*step)
         self.optimizer.flush()
+        torch.testing.assert_close(self.parameter.detach().view(12, 5), self.rows_alone(), rtol=1e-12, atol=1e-13)
+
+    def test_steps_of_many_rows_are_done_piece_by_piece(self):
+        with unittest.mock.patch.object(optim, "_FLOATS_AT_A_TIME", 10):  # two rows
+            for step in self.steps:
+                self.step(*step)
+            self.optimizer.flush()
         torch.testing.assert_close(self.parameter.detach().view(12, 5), self.rows_alone(), rtol=1e-12, atol=1e-13)
 
     def test_rows_of_a_step_are_up_to_date_before_the_flush(self):

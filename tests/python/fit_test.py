@@ -1,0 +1,282 @@
+"""fit(): what it makes of a dense model, kills and resumes, mistakes."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+import testing
+
+torch = testing.need_torch()
+
+import lookupffn  # noqa: E402
+from lookupffn.fitting.activations import captured  # noqa: E402
+from lookupffn.fitting.start import revive, start_from, used_rows  # noqa: E402
+
+SYMBOLS, D, CONTEXT = 24, 32, 3
+
+
+class FeedForward(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm, self.up, self.down = torch.nn.LayerNorm(D), torch.nn.Linear(D, 96), torch.nn.Linear(96, D)
+
+    def forward(self, x):
+        return self.down(torch.nn.functional.gelu(self.up(self.norm(x))))
+
+
+class Predictor(torch.nn.Module):
+    """Logits of a symbol from the three before it."""
+
+    def __init__(self):
+        super().__init__()
+        self.symbols = torch.nn.Embedding(SYMBOLS * CONTEXT, D)
+        self.blocks = torch.nn.ModuleList(FeedForward() for _ in range(2))
+        self.out = torch.nn.Linear(D, SYMBOLS)
+
+    def forward(self, batch):
+        x = self.symbols(batch[0] + torch.arange(CONTEXT) * SYMBOLS).sum(1)
+        for block in self.blocks:
+            x = x + block(x)
+        return self.out(x)
+
+
+def batches(number):
+    """Three symbols, and the one that follows: a function of theirs, one time in five a random one."""
+    generator = torch.Generator().manual_seed(number)
+    before = torch.randint(SYMBOLS, (256, CONTEXT), generator=generator)
+    after = (before[:, 0] * before[:, 1] + 3 * before[:, 2]) % SYMBOLS
+    noise = torch.rand(256, generator=generator) < 0.2
+    return before, torch.where(noise, torch.randint(SYMBOLS, (256,), generator=generator), after)
+
+
+def loss(logits, batch):
+    return torch.nn.functional.cross_entropy(logits, batch[1])
+
+
+def dense_model(steps=400):
+    torch.manual_seed(4)
+    model = Predictor()
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    for step in range(steps):
+        batch = batches(step)
+        optimizer.zero_grad()
+        loss(model(batch), batch).backward()
+        optimizer.step()
+    return model
+
+
+EVALUATION = [batches(1_000_000 + number) for number in range(4)]
+OPTIONS = dict(
+    loss=loss, evaluation=EVALUATION, tables=24, bits=5, block=32, steps=100, distil_steps=40, capture_tokens=4096, lr=2e-3
+)
+
+
+def which(name, module):
+    return isinstance(module, FeedForward)
+
+
+def curve(folder):
+    """The log without the times."""
+    with open(os.path.join(folder, "log.jsonl")) as file:
+        return [{name: value for name, value in json.loads(line).items() if name != "seconds"} for line in file]
+
+
+def fit_in(folder, model=None, **options):
+    return lookupffn.fit(model or dense_model(), batches, which, folder, **{**OPTIONS, "report": lambda line: None, **options})
+
+
+class InFolder(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        torch.set_num_threads(1)
+
+
+class FitTest(InFolder):
+    def test_the_fitted_model_does_the_dense_one_s_work(self):
+        lines = []
+        model = dense_model()
+        result = fit_in(self.folder, model, report=lines.append)
+        untrained = sum(float(loss(Predictor()(batch), batch)) for batch in EVALUATION) / len(EVALUATION)
+        self.assertLess(result.loss - result.dense_loss, 0.25 * (untrained - result.dense_loss), result)
+        self.assertEqual(list(result.rows_used), ["blocks.0", "blocks.1"])
+        self.assertTrue(all(share > 0.8 for share in result.rows_used.values()), result.rows_used)
+        self.assertIsInstance(model.blocks[0], lookupffn.nn.LookupFFN)
+        self.assertEqual(len(lookupffn.Model(result.path).layers), 2)
+        stages = [entry["stage"] for entry in curve(self.folder)]
+        self.assertEqual(stages, ["start"] * 2 + ["distil blocks.0"] * 40 + ["distil blocks.1"] * 40 + ["tune"] * 100)
+        self.assertTrue(any("left" in line and "tune" in line for line in lines))
+        with open(os.path.join(self.folder, "curves.svg")) as file:
+            self.assertIn("dense", file.read())
+        # Distilling and fine-tuning each do their part.
+        left = [entry["left"] for entry in curve(self.folder) if entry["stage"] == "distil blocks.0"]
+        self.assertLess(sum(left[-10:]), sum(left[:10]))
+
+    def test_a_transformer_of_torch(self):
+        class Encoder(Predictor):
+            def __init__(self):
+                super().__init__()
+                self.blocks = torch.nn.TransformerEncoder(torch.nn.TransformerEncoderLayer(D, 2, 64, batch_first=True), 2)
+
+            def forward(self, batch):
+                x = self.symbols(batch[0] + torch.arange(CONTEXT) * SYMBOLS)
+                return self.out(self.blocks(x).mean(1))
+
+        torch.manual_seed(0)
+        model = Encoder()
+        chosen = lambda name, module: isinstance(module, torch.nn.TransformerEncoderLayer)  # noqa: E731
+        options = {**OPTIONS, "steps": 3, "distil_steps": 30}
+        lookupffn.fit(model, batches, chosen, self.folder, report=lambda line: None, **options)
+        left = [entry["left"] for entry in curve(self.folder) if entry["stage"] == "distil blocks.layers.1"]
+        self.assertLess(max(left[-5:]), 0.9)
+        self.assertEqual(len(lookupffn.Model(os.path.join(self.folder, "model.safetensors")).layers), 2)
+
+    def test_a_signal_loses_nothing(self):
+        process = subprocess.Popen(
+            [sys.executable, "-B", os.path.abspath(__file__), "--fit", self.folder], stdout=subprocess.PIPE
+        )
+        process.stdout.readline()
+        time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+        self.assertNotEqual(process.returncode, 0)
+        done = curve(self.folder)
+        fit_in(self.folder, resume=True, checkpoint_seconds=0.3)
+        self.assertEqual(curve(self.folder)[: len(done)], done)
+
+    def test_a_loss_that_is_not_finite(self):
+        def failing(logits, batch):
+            failing.calls += 1
+            return loss(logits, batch) * (float("nan") if failing.calls > 40 else 1)
+
+        failing.calls = -len(EVALUATION)
+        with self.assertRaisesRegex(lookupffn.FitError, "tune, step 41: the loss is nan.*" + self.folder):
+            fit_in(self.folder, loss=failing, distil_steps=2, checkpoint_seconds=0.3)
+        result = fit_in(self.folder, resume=True, distil_steps=2, checkpoint_seconds=0.3)
+        self.assertEqual(len(curve(self.folder)), 2 + 2 * 2 + 100)
+        self.assertTrue(result.loss < 10)
+
+    def test_what_is_refused(self):
+        model = dense_model(1)
+        for words, options, chosen in (
+            ("too little data", {"capture_tokens": 64}, which),
+            ("'symbols' is no feed-forward layer", {"d_in": 4, "d_out": 4, "block": 4}, ["symbols"]),
+            ("has no module 'block'", {}, ["block"]),
+        ):
+            with self.subTest(words), self.assertRaisesRegex(ValueError, words):
+                lookupffn.fit(dense_model(1), batches, chosen, self.folder, **{**OPTIONS, **options})
+        unused = torch.nn.ModuleDict({"used": model, "unused": FeedForward()})
+        with self.assertRaisesRegex(ValueError, "'unused' is not called"):
+            lookupffn.fit(unused, batches, ["unused"], self.folder, forward=lambda m, b: m["used"](b), **OPTIONS)
+        fit_in(self.folder, distil_steps=1, steps=1)
+        with self.assertRaisesRegex(ValueError, "tables = 24, not 12"):
+            fit_in(self.folder, distil_steps=1, steps=1, tables=12, resume=True)
+
+
+class KilledSlow(InFolder):
+    def test_killed_and_resumed(self):
+        """Killed at random moments, a fit ends with the curve of one that was left alone."""
+        whole = os.path.join(self.folder, "whole")
+        expected = fit_in(whole)
+        killed = os.path.join(self.folder, "killed")
+        seed = random.randrange(1 << 30)
+        print(f"seed {seed}")
+        moments = random.Random(seed)
+        for kill in range(5):
+            process = subprocess.Popen(
+                [sys.executable, "-B", os.path.abspath(__file__), "--fit", killed], stdout=subprocess.PIPE
+            )
+            process.stdout.readline()  # it has begun
+            time.sleep(moments.uniform(0.1, 1.5))
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+        result = fit_in(killed, resume=True, checkpoint_seconds=0.3)
+        self.assertEqual(curve(killed), curve(whole))
+        self.assertEqual(result.loss, expected.loss)
+
+
+class PartsTest(unittest.TestCase):
+    def test_start(self):
+        torch.manual_seed(0)
+        x = torch.randn(3000, D)
+        teacher = FeedForward()
+        with torch.no_grad():
+            y = teacher(x) * 3
+        layer = lookupffn.nn.LookupFFN(D, D, 24, 4)
+        left = start_from(layer, x, y)
+        with torch.no_grad():
+            off = float((layer.eval()(x) - y).square().sum() / (y - y.mean(0)).square().sum())
+        self.assertAlmostEqual(off, left, delta=0.01)
+        self.assertLess(left, 0.8)
+        z = torch.ops.lookupffn.train(x, *layer.weights, layer.decay, layer.layer_norm_eps)[2]
+        self.assertTrue(((z > 0).float().mean(0) - 0.5).abs().max() < 0.01)
+
+    def test_more_sweeps_leave_less(self):
+        torch.manual_seed(0)
+        x = torch.randn(3000, D)
+        with torch.no_grad():
+            y = FeedForward()(x)
+        lefts = []
+        for sweeps in (1, 2, 5):
+            torch.manual_seed(1)
+            lefts.append(start_from(lookupffn.nn.LookupFFN(D, D, 24, 4), x, y, sweeps))
+        self.assertEqual(lefts, sorted(lefts, reverse=True))
+
+    def test_revive(self):
+        torch.manual_seed(0)
+        layer = lookupffn.nn.LookupFFN(D, D, 6, 4)
+        x = torch.randn(2000, D)
+        with torch.no_grad():
+            layer.hash.projection.bias[5] = 100  # table 1, bit 1: always 1
+        self.assertEqual(int((used_rows(layer, x)[1] > 0).sum()), 8)
+        before = layer.tables.detach().clone()
+        self.assertGreaterEqual(revive(layer, x), 0)
+        used = used_rows(layer, x)
+        self.assertEqual(int((used[1] > 0).sum()), 16)
+        self.assertTrue(torch.equal(layer.tables[0], before[0]))
+
+    def test_revived_rows_are_their_neighbours_mean(self):
+        layer = lookupffn.nn.LookupFFN(4, 4, 1, 2, "dense")
+        with torch.no_grad():
+            # z = the first two values of h; tokens with codes 0, 1, 1 and 3; nobody has 2.
+            layer.hash.projection.weight.copy_(torch.eye(2, 4))
+            x = torch.tensor([[-3.0, -3, 3, 3], [-3, 3, 3, -3], [-3, 3, -3, 3], [3, 3, -3, -3]])
+        self.assertEqual(used_rows(layer, x).tolist(), [[1, 2, 0, 1]])
+        expected = (layer.tables[0, 0] + layer.tables[0, 3]).detach() / 2
+        self.assertEqual(revive(layer, x), 1)
+        torch.testing.assert_close(layer.tables[0, 2].detach(), expected)
+
+    def test_captured_of_a_transformer_of_torch(self):
+        torch.manual_seed(0)
+        layer = torch.nn.TransformerEncoderLayer(16, 2, 32, batch_first=True).eval()
+        layer.activation_relu_or_gelu = 0  # not by the fused path
+        x = torch.randn(4, 5, 16)
+        h, y = captured({"": layer}, lambda number: layer(x), 20)[""]
+        with torch.no_grad():
+            torch.testing.assert_close(layer.norm2(h + y), layer(x).flatten(0, 1))
+
+    def test_captured(self):
+        model = dense_model(1)
+        found = captured({"blocks.1": model.blocks[1]}, lambda number: model(batches(number)), 600)
+        x, y = found["blocks.1"]
+        self.assertEqual((x.shape, y.shape), ((768, D), (768, D)))
+        with torch.no_grad():
+            torch.testing.assert_close(model.blocks[1](x), y)
+
+
+if __name__ == "__main__":
+    if "--fit" in sys.argv:
+        torch.set_num_threads(1)
+        lookupffn.fit(
+            dense_model(), batches, which, sys.argv[-1], resume=True, report=lambda line: print(line, flush=True),
+            **{**OPTIONS, "checkpoint_seconds": 0.3},
+        )  # fmt: skip
+    else:
+        testing.main()
