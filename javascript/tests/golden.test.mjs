@@ -23,9 +23,12 @@ for (const golden of goldenCases()) {
     const y = layer.forward(golden.x);
     assert.equal(y.length, tokens * dOut);
     assert.ok(worstError(y, golden.y, dOut) <= 1);
-    // The gather of the layer's own codes has the same bits, and so has a token that comes alone.
+    // The gather of the layer's own codes has the same bits, and so has a token in every batch.
     assert.deepEqual(layer.gather(code, score), y);
-    assert.deepEqual(layer.forward(golden.x.slice(0, dIn)), y.slice(0, dOut));
+    for (let count = 1; count < tokens; count += 1 + (count >> 2)) {
+      assert.deepEqual(layer.forward(golden.x.slice(0, count * dIn)), y.slice(0, count * dOut), `${count} tokens`);
+      assert.deepEqual(layer.forward(golden.x.slice(-count * dIn)), y.slice(-count * dOut), `the last ${count} tokens`);
+    }
     layer.free();
   });
 }
