@@ -23,18 +23,31 @@ def start_from(layer: LookupFFN, x: Tensor, y: Tensor, sweeps: int = 3) -> float
 
     The projection's directions stay as they are, random and orthogonal. Its bias puts the median of each z at 0, so that each bit
     splits the tokens in halves. The tables are a least-squares fit of y, by Gauss-Seidel sweeps: a table at a time, each row gets
-    what the tokens that pick it still miss. Returns the share of y's variance that is left.
+    what the tokens that pick it still miss. Returns the share of y's variance that is left, of tokens that were kept back.
     """
     z, _, _ = _hashed(layer, x)
     layer.hash.projection.bias.sub_(z.median(0).values)
     _, code, score = _hashed(layer, x)
+    # A row that few tokens pick is held back, or it would learn their noise: how much, tokens that are kept back say.
+    kept_back = max(1, len(x) // 8)
+    fit, test = slice(kept_back, None), slice(0, kept_back)
+    lefts = {}
+    for tokens in (1, 8, 64):
+        _fit_tables(layer, code[fit], score[fit], y[fit], tokens, sweeps)
+        off = y[test] - formulas.gather(code[test], score[test], layer.tables, layer.bias)
+        lefts[tokens] = float(off.square().sum() / (y[test] - y[test].mean(0)).square().sum().clamp(min=1e-30))
+    best = min(lefts, key=lambda tokens: lefts[tokens])
+    _fit_tables(layer, code, score, y, best, sweeps)
+    return lefts[best]
+
+
+def _fit_tables(layer: LookupFFN, code: Tensor, score: Tensor, y: Tensor, ridge_tokens: int, sweeps: int) -> None:
+    """The bias and the tables that give y; each row as if it had to give 0 to `ridge_tokens` more tokens."""
     tables, rows, d_out = layer.tables.shape
     layer.bias.copy_(y.mean(0))
     layer.tables.zero_()
     left = y - layer.bias
-    variance = float(left.square().sum())
-    # A row that few tokens pick is held back, or it would learn their noise.
-    ridge = float(score.square().mean())
+    ridge = ridge_tokens * float(score.square().mean())
     for _ in range(sweeps):
         for table in range(tables):
             picked, weight = code[:, table], score[:, table : table + 1]
@@ -44,7 +57,6 @@ def start_from(layer: LookupFFN, x: Tensor, y: Tensor, sweeps: int = 3) -> float
             change = (missed + (square - ridge) * layer.tables[table]) / square - layer.tables[table]
             layer.tables[table] += change
             left -= weight * change[picked]
-    return float(left.square().sum()) / max(variance, 1e-30)
 
 
 @torch.no_grad()

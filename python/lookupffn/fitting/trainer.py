@@ -54,42 +54,44 @@ class _Fit:
         self.begin = self.saved = time.monotonic()
         self._captured: dict[str, tuple[Tensor, Tensor]] | None = None
 
-    # ---- stages: "start", "distil NAME" for each layer, "tune", "done" ----
-
-    def stages(self) -> list[str]:
-        return ["start", *(f"distil {name}" for name in self.layers), "tune", "done"]
+    stages = ("start", "distil", "tune", "done")
 
     def run(self) -> None:
         while self.stage != "done":
             if self.stage == "start":
                 self.start()
-            elif self.stage == "tune":
-                self.steps(self.options["steps"], self.tune, parameter_groups(self.model, self.options["lr"]))
+            elif self.stage == "distil":
+                self.steps(self.options["distil_steps"], self.distil)
             else:
-                name = self.stage.split(" ", 1)[1]
-                groups = parameter_groups(self.layers[name], self.options["lr"])
-                self.steps(self.options["distil_steps"], lambda step: self.distil(name, step), groups)
-            stages = self.stages()
-            self.stage, self.step, self.optimizer = stages[stages.index(self.stage) + 1], 0, None
+                self.steps(self.options["steps"], self.tune)
+            following = self.stages[self.stages.index(self.stage) + 1]
+            self.stage, self.step, self.optimizer = following, 0, None
             self.save()
 
     def activations(self) -> dict[str, tuple[Tensor, Tensor]]:
         if self._captured is None:
-            modules = dict(self.teacher.named_modules())
-            self._captured = captured(
-                {name: modules[name] for name in self.layers},
-                lambda number: self.forward(self.teacher, self.batches(number)),
-                self.options["capture_tokens"],
-            )
+            self._captured = self.capture(0, self.options["capture_tokens"])
         return self._captured
+
+    def capture(self, first: int, tokens: int) -> dict[str, tuple[Tensor, Tensor]]:
+        """name -> inputs and outputs of the dense layers in the batches from number `first` on."""
+        modules = dict(self.teacher.named_modules())
+        dense = {name: modules[name] for name in self.layers}
+        return captured(dense, lambda number: self.forward(self.teacher, self.batches(first + number)), tokens)
+
+    def groups(self) -> list[dict[str, Any]]:
+        """What the stage's optimiser trains."""
+        trained = self.model if self.stage == "tune" else torch.nn.ModuleList(self.layers.values())
+        return parameter_groups(trained, self.options["lr"])
 
     def start(self) -> None:
         for name, (x, y) in self.activations().items():
             left = start_from(self.layers[name], x, y)
             self.log({"left": left}, f"start {name}: {100 * left:.1f} % of the variance is left", layer=name)
 
-    def steps(self, count: int, one: Callable[[int], dict[str, float]], groups: list[dict[str, Any]]) -> None:
+    def steps(self, count: int, one: Callable[[int], dict[str, float]]) -> None:
         """Steps of a stage from where it stands, with the learning rate warmed up and let down to a twentieth."""
+        groups = self.groups()
         rates = [group["lr"] for group in groups]
         if self.optimizer is None:
             self.optimizer = RowAdam(groups, weight_decay=self.options["weight_decay"])
@@ -115,18 +117,20 @@ class _Fit:
                 raise KeyboardInterrupt
         self.optimizer.flush()
 
-    def distil(self, name: str, step: int) -> dict[str, float]:
-        x, y = self.activations()[name]
-        layer = self.layers[name]
+    def distil(self, step: int) -> dict[str, float]:
+        """All layers learn from a batch of their own: tokens that are seen again and again would be learnt by heart."""
         if step and step % self.options["revive_every"] == 0:
             assert self.optimizer is not None
             self.optimizer.flush()
-            revive(layer, x)
-        picked = torch.randint(len(x), (min(2048, len(x)),), generator=self.generator(step))
-        off = F.mse_loss(layer(x[picked]), y[picked]) / y.var()
-        self.need_finite(off, step)
-        off.backward()
-        return {"left": float(off)}
+            for name, (x, _) in self.activations().items():
+                revive(self.layers[name], x)
+        offs = []
+        for name, (x, y) in self.capture(step, 1).items():
+            offs.append(F.mse_loss(self.layers[name](x), y) / y.var())
+        total = torch.stack(offs).sum()
+        self.need_finite(total, step)
+        total.backward()
+        return {"left": float(total) / len(offs)}
 
     def tune(self, step: int) -> dict[str, float]:
         batch = self.batches(step)
@@ -151,11 +155,6 @@ class _Fit:
                 f"{self.stage}, step {step + 1}: the loss is {float(loss.detach())}; the last good state is in"
                 f" {self.journal.folder}: look at the batch, or resume from there with a smaller lr (it is {self.options['lr']:g})"
             )
-
-    def generator(self, step: int) -> torch.Generator:
-        """Random numbers that depend on the stage and the step alone, so that a resumed fit draws the same."""
-        number = self.stages().index(self.stage)
-        return torch.Generator().manual_seed(self.options["seed"] * 1_000_003 + number * 10_000_019 + step)
 
     # ---- what is kept ----
 
@@ -190,9 +189,7 @@ class _Fit:
         self.stage, self.step, self.seconds = state["stage"], state["step"], state["seconds"]
         self.model.load_state_dict(state["model"])
         if state["optimizer"] is not None:
-            parameters = self.model if self.stage == "tune" else self.layers[self.stage.split(" ", 1)[1]]
-            groups = parameter_groups(parameters, self.options["lr"])
-            self.optimizer = RowAdam(groups, weight_decay=self.options["weight_decay"])
+            self.optimizer = RowAdam(self.groups(), weight_decay=self.options["weight_decay"])
             self.optimizer.load_state_dict(state["optimizer"])
 
 
@@ -212,7 +209,7 @@ def fit(
     lr: float = 1e-3,
     weight_decay: float = 0.0,
     distil_share: float = 0.5,
-    capture_tokens: int = 16384,
+    capture_tokens: int = 32768,
     revive_every: int = 100,
     checkpoint_seconds: float = 30.0,
     seed: int = 0,
@@ -222,8 +219,8 @@ def fit(
 ) -> FitResult:
     """Puts LookupFFN layers in place of the feed-forward layers of a trained model, and trains them to do their work.
 
-    1. Each layer starts from what the dense one makes of captured activations (start.start_from), and is distilled from it by
-       `distil_steps` steps of its own. Codes that nobody uses are revived.
+    1. Each layer starts from what the dense one makes of captured activations (start.start_from), and all are distilled from the
+       dense ones by `distil_steps` steps, a batch each. Codes that nobody uses are revived.
     2. The whole model is fine-tuned by `steps` steps of its own loss and of the dense model's logits.
 
     model: it is changed. batches(n): batch number n, the same at each call; what `forward` and `loss` take. which: the modules to
