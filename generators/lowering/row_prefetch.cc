@@ -174,7 +174,8 @@ InlinedFunctions prefetch_function(const Target& target, int cache) {
     // LLVM takes llvm.prefetch for a reader of memory, before which it would store what is summed in registers. Not so this.
     return inlined_functions(target, kPrefetch,
                              std::string("define weak_odr i32 @") + kPrefetch + "(" + pointer +
-                                 " %p) alwaysinline {\n  call void asm sideeffect \"prfm pldl" + std::to_string(cache) + "keep, [$0]\", \"r\"(" + pointer +
+                                 " %p) alwaysinline {\n  call void asm sideeffect \"prfm pldl" + std::to_string(cache) +
+                                 "keep, [$0]\", \"r\"(" + pointer +
                                  " %p) inaccessiblememonly nounwind willreturn\n  ret i32 0\n}\n");
   }
   if (target.arch == Target::RISCV) {  // RV64GCV has no instruction for it

@@ -41,8 +41,7 @@ class FffLeafProduct : public KernelGenerator<FffLeafProduct> {
   }
 
   void schedule() {
-    const int lanes =
-        std::min((vector_bytes > 0 ? int(vector_bytes) : vector_lanes(get_target()) * 4) / 4, int(output_tile));
+    const int lanes = std::min((vector_bytes > 0 ? int(vector_bytes) : vector_lanes(get_target()) * 4) / 4, int(output_tile));
     functions()->insert(kernel_cpu(get_target()));
     functions()->insert(multiply_add_functions(get_target()));
     for (int dim = 0; dim < 3; ++dim) weight.dim(dim).set_min(0);

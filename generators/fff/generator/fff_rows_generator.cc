@@ -44,8 +44,7 @@ class FffRows : public KernelGenerator<FffRows> {
   }
 
   void schedule() {
-    const int lanes =
-        std::min((vector_bytes > 0 ? int(vector_bytes) : vector_lanes(get_target()) * 4) / 4, int(d_tile));
+    const int lanes = std::min((vector_bytes > 0 ? int(vector_bytes) : vector_lanes(get_target()) * 4) / 4, int(d_tile));
     functions()->insert(kernel_cpu(get_target()));
     functions()->insert(multiply_add_functions(get_target()));
     for (int dim = 0; dim < 3; ++dim) {
