@@ -27,6 +27,17 @@ using KernelFunctions = std::map<std::string, FunctionCode>;
 #if HALIDE_VERSION_MAJOR >= 15
 // Those of the kernel that this program generates.
 std::shared_ptr<KernelFunctions> kernel_functions();
+
+// A lowering pass for RISC-V. Halide calls instructions of RVV that widen or halve by themselves, with vectors as long as it
+// takes registers for (kernel_cpu.h): in shorter registers lanes are lost. Here they are plain arithmetic again, as LLVM knows
+// it.
+class PlainArithmetic : public Halide::Internal::IRMutator {
+ public:
+  using Halide::Internal::IRMutator::mutate;
+  Halide::Internal::Stmt mutate(const Halide::Internal::Stmt& stmt) override {
+    return Halide::Internal::lower_intrinsics(stmt);
+  }
+};
 #endif
 
 // What a generator T derives from.
@@ -38,6 +49,12 @@ class KernelGenerator : public Halide::Generator<T> {
   std::shared_ptr<KernelFunctions> functions() { return this->get_externs_map(); }
 #else
   std::shared_ptr<KernelFunctions> functions() { return kernel_functions(); }
+
+  Halide::Pipeline build_pipeline() override {
+    Halide::Pipeline pipeline = Halide::Generator<T>::build_pipeline();
+    if (this->get_target().arch == Halide::Target::RISCV) pipeline.add_custom_lowering_pass(new PlainArithmetic);
+    return pipeline;
+  }
 #endif
 };
 

@@ -2,12 +2,12 @@
 # over, or where it works on parts of vectors. GENERATOR: the program; HALIDE: its version; WORK: a folder.
 file(MAKE_DIRECTORY ${WORK})
 
-# gather(NAME TARGET VECTOR_BYTES): the assembly of a gather, without what the assembler is told besides, in ${code}.
+# gather(NAME TARGET VECTOR_BYTES [PARAMETER=VALUE ...]): the assembly of a gather, without what the assembler is told besides, in ${code}.
 function(gather name target vector_bytes)
   execute_process(
     COMMAND ${GENERATOR} -g gather -f ${name} -n ${name} -o ${WORK} -e assembly
             target=${target}-no_asserts-no_bounds_query-no_runtime d_out=128 tables=8 bits=4 d_tile=128 vector_bytes=${vector_bytes}
-            prefetch_tables=2
+            prefetch_tables=2 ${ARGN}
     RESULT_VARIABLE result ERROR_VARIABLE errors)
   if(NOT result EQUAL 0)
     message(FATAL_ERROR "${GENERATOR}: ${errors}")
@@ -55,4 +55,8 @@ if(HALIDE GREATER_EQUAL 19)
   gather(gather_rvv riscv-64-linux-rvv-vector_bits_65536 16)
   must_have(gather_rvv "vfmacc[.]v")
   must_not_have(gather_rvv "fmadd[.]s|call|vslide|vmerge")
+  # Four bytes fit an eighth of a register where it has 256 bits, but not where it has 128.
+  gather(gather_rvv_i4 riscv-64-linux-rvv-vector_bits_65536 16 table_type=i4)
+  must_have(gather_rvv_i4 "e8, mf4")
+  must_not_have(gather_rvv_i4 "mf8|call")
 endif()
