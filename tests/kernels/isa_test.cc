@@ -67,8 +67,13 @@ std::set<std::string> cpu_flags() {
 }
 
 TEST_F(Isa, RunnableIsWhatTheKernelListsForTheCpu) {
-  const std::set<std::string> flags = cpu_flags();
+  std::set<std::string> flags = cpu_flags();
   ASSERT_FALSE(flags.empty()) << "/proc/cpuinfo lists no flags";
+  int sve_bytes = 0;
+  std::ifstream("/proc/sys/abi/sve_default_vector_length") >> sve_bytes;
+  for (const int bits : {256, 512}) {
+    if (8 * sve_bytes >= bits) flags.insert("vectors of " + std::to_string(bits) + " bits");
+  }
   const std::vector<std::pair<std::string, std::vector<std::string>>> needs = {
       {"sse41", {"sse4_1"}},
       {"avx2", {"avx2", "fma", "f16c"}},
@@ -77,6 +82,10 @@ TEST_F(Isa, RunnableIsWhatTheKernelListsForTheCpu) {
       {"avx512_amx", {"amx_tile", "amx_bf16"}},
       {"neon", {"fp", "asimd"}},
       {"neon_dot", {"asimddp"}},
+      {"sve2", {"sve", "sve2", "fphp", "asimdhp"}},
+      {"sve2_256", {"asimddp", "sve", "sve2", "fphp", "asimdhp", "vectors of 256 bits"}},
+      {"sve2_512", {"vectors of 512 bits"}},
+      {"rvv", {"v"}},
       {"wasm_simd128", {}}};
   if (kThisArchitecture != kX86_64 && flags.count("asimd") == 0) {
     GTEST_SKIP() << "/proc/cpuinfo is that of another architecture: this is an emulator";
