@@ -33,6 +33,6 @@ endforeach()
 
 # The rooms of the offline tools' library, whose headers are included by their names alone.
 set(LOOKUPFFN_COMPILER_ROOMS "")
-foreach(room families schedules kernels system)
+foreach(room families schedules kernels generation system)
   list(APPEND LOOKUPFFN_COMPILER_ROOMS ${PROJECT_SOURCE_DIR}/compiler/${room})
 endforeach()
