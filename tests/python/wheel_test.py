@@ -42,7 +42,8 @@ class WheelTest(unittest.TestCase):
             self.assertNotIn(name, needed)
         shown = run("nm", "--dynamic", "--defined-only", library.path())
         names = {line.split()[-1].split("@")[0] for line in shown.splitlines()}
-        self.assertEqual({name for name in names if not name.startswith("lookupffn_")}, set())
+        versions = {line.split()[-1] for line in shown.splitlines() if line.split()[1] == "A"}  # of symbols: LOOKUPFFN_0.2
+        self.assertEqual({name for name in names - versions if not name.startswith("lookupffn_")}, set())
         self.assertLessEqual(set(library.FUNCTIONS), names)
 
     def test_size(self):
