@@ -1,5 +1,5 @@
-# Tests that make no sense where the target's programs run under an emulator, each with the reason. CTest leaves them out, as its custom file says:
-# the properties of tests in other folders cannot be set from here.
+# Tests that make no sense where the target's programs run under an emulator, each with the reason. CTest leaves them out, as its
+# custom file says: the properties of tests in other folders cannot be set from here.
 if(NOT CMAKE_CROSSCOMPILING)
   return()
 endif()
