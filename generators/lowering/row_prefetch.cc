@@ -170,25 +170,26 @@ Stmt RowPrefetch::visit(const For* loop) {
 
 InlinedFunctions prefetch_function(const Target& target, int cache) {
   const std::string pointer = llvm_pointer(), intrinsic = "@llvm.prefetch." + llvm_pointer_suffix();
-  if (target.arch == Target::ARM) {
-    // LLVM takes llvm.prefetch for a reader of memory, before which it would store what is summed in registers. Not so this.
+  const auto function = [&](const std::string& body) {
     return inlined_functions(target, kPrefetch,
-                             std::string("define weak_odr i32 @") + kPrefetch + "(" + pointer +
-                                 " %p) alwaysinline {\n  call void asm sideeffect \"prfm pldl" + std::to_string(cache) +
-                                 "keep, [$0]\", \"r\"(" + pointer +
-                                 " %p) inaccessiblememonly nounwind willreturn\n  ret i32 0\n}\n");
+                             std::string("define weak_odr i32 @") + kPrefetch + "(" + pointer + " %p) alwaysinline {\n" + body +
+                                 "  ret i32 0\n}\ndeclare void " + intrinsic + "(" + pointer + ", i32, i32, i32)\n");
+  };
+  // LLVM takes llvm.prefetch for a reader of memory, before which it would store what is summed in registers. Not so these.
+  const auto instruction = [&](const std::string& text, const std::string& operand) {
+    return function("  call void asm sideeffect \"" + text + "\", \"" + operand +
+                    " %p) inaccessiblememonly nounwind willreturn\n");
+  };
+  switch (target.arch) {
+    case Target::X86:
+      return instruction("prefetcht" + std::to_string(cache - 1) + " $0", "*m\"(" + pointer + " elementtype(i8)");
+    case Target::ARM:
+      return instruction("prfm pldl" + std::to_string(cache) + "keep, [$0]", "r\"(" + pointer);
+    case Target::RISCV:  // RV64GCV has no instruction for it
+      return function("");
+    default:  // read; 3 for all cache levels, 1 for the third only; data
+      return function("  call void " + intrinsic + "(" + pointer + " %p, i32 0, i32 " + std::to_string(4 - cache) + ", i32 1)\n");
   }
-  if (target.arch == Target::RISCV) {  // RV64GCV has no instruction for it
-    return inlined_functions(
-        target, kPrefetch,
-        std::string("define weak_odr i32 @") + kPrefetch + "(" + pointer + " %p) alwaysinline {\n  ret i32 0\n}\n");
-  }
-  // Read; 3 for all cache levels, 1 for the third only; data.
-  const std::string locality = std::to_string(4 - cache);
-  return inlined_functions(target, kPrefetch,
-                           std::string("define weak_odr i32 @") + kPrefetch + "(" + pointer +
-                               " %p) alwaysinline {\n  call void " + intrinsic + "(" + pointer + " %p, i32 0, i32 " + locality +
-                               ", i32 1)\n  ret i32 0\n}\ndeclare void " + intrinsic + "(" + pointer + ", i32, i32, i32)\n");
 }
 
 }  // namespace lookupffn
