@@ -68,6 +68,7 @@ status 0 "as it should be" "$script" bash -c '
   echo "as it should be"'
 cd "$work"
 status 0 "$source_dir" "$script" bash -c 'echo "$PWD"'
+status 0 "/ is a mount" "$script" bash -c 'while read -r _ _ _ _ place _; do [ "$place" != / ] || echo "/ is a mount"; done </proc/self/mountinfo'
 # What is built there is kept apart.
 mark=build/debian13/mark_of_the_test
 status 0 "built" "$script" bash -c '[ "$PWD" = "$0" ] && echo there >build/mark_of_the_test && echo built' "$source_dir"
