@@ -19,6 +19,7 @@ file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/emulator CONTENT
 "#!/bin/sh
 # Runs a program of this build on the machine that it was built on.
 export CC_${suffix}='${CMAKE_C_COMPILER}' AR_${suffix}='${CMAKE_AR}'
+export LOOKUPFFN_EMULATED='${LOOKUPFFN_ARCHITECTURE}' # tests do less (tests/shared/load.h)
 exec '${words}' \"$@\"
 " ${executable})
 set(run_tool "'${PROJECT_BINARY_DIR}/emulator' '$<TARGET_FILE:lookupffn_tool>'")

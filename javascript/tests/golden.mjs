@@ -44,6 +44,18 @@ export function goldenCases() {
   }));
 }
 
+/** The lines of tests/data/y_bits.txt: a case, a type of tables, a kind of arithmetic, the hash of y. */
+export const knownBits = new Set(readFileSync(join(folder, "..", "y_bits.txt"), "utf8").split("\n"));
+
+/** FNV-1a of 64 bits of the bytes of an array, as 16 hexadecimal digits. */
+export function fnv1a(array) {
+  let hash = 0xcbf29ce484222325n;
+  for (const byte of new Uint8Array(array.buffer, array.byteOffset, array.byteLength)) {
+    hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
+  }
+  return hash.toString(16).padStart(16, "0");
+}
+
 /** The largest error, in units of 1e-4 of its row's root mean square plus 1e-6. */
 export function worstError(found, expected, width) {
   if (found.length !== expected.length) return Infinity;

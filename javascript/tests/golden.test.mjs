@@ -4,10 +4,10 @@ import { join } from "node:path";
 import test from "node:test";
 import { pathToFileURL } from "node:url";
 
-import { goldenCases, worstError } from "./golden.mjs";
+import { fnv1a, goldenCases, knownBits, worstError } from "./golden.mjs";
 
 const { init, Model } = await import(pathToFileURL(join(process.env.LOOKUPFFN_PACKAGE, "lookupffn.js")));
-await init();
+const library = await init();
 
 for (const golden of goldenCases()) {
   test(golden.name, () => {
@@ -30,5 +30,17 @@ for (const golden of goldenCases()) {
       assert.deepEqual(layer.forward(golden.x.slice(-count * dIn)), y.slice(-count * dOut), `the last ${count} tokens`);
     }
     layer.free();
+  });
+
+  // tests/kernels/shared_bits_test.cc
+  test(`${golden.name}: the bits of y that other machines without fused multiply-adds have`, () => {
+    const model = Model.fromBytes(golden.model);
+    for (const { name: tableType } of library.types.filter((type) => type.forTables)) {
+      const layer = model.pack(model.layers[0].prefix, { tableType });
+      const line = `${golden.name} ${tableType} rounds_twice ${fnv1a(layer.forward(golden.x))}`;
+      assert.ok(knownBits.has(line), `${line} is not in tests/data/y_bits.txt`);
+      layer.free();
+    }
+    model.free();
   });
 }

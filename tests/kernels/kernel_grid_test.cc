@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "layer_check.h"
+#include "load.h"
 #include "lookupffn/lookupffn.hpp"
 #include "plain_layer.h"
 #include "sanitized.h"
@@ -24,11 +25,6 @@ using reference::dense_shape;
 constexpr size_t kWidths[] = {1, 2, 3, 7, 8, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 100, 128, 192, 256, 300, 768, 1000};
 constexpr size_t kOutputs[] = {1, 5, 15, 16, 17, 31, 33, 64, 100, 128, 129, 144, 512};
 constexpr size_t kLargestTables = size_t(1) << 20;  // floats of a random case's tables
-// No tokens, one, both sides of register tiles and of the batch classes, and the tail of a second tile.
-const std::vector<size_t> kCounts = {0, 1, 2, 3, 7, 8, 9, 17, 31, 32, 33, 64, 127, 128, 130, 257};
-
-// Every `kStep`-th case with a sanitizer, whose code is ten times slower.
-constexpr size_t kStep = kSanitized ? 4 : 1;
 
 uint64_t base_seed() {
   const char* text = std::getenv("LOOKUPFFN_TEST_SEED");
@@ -88,8 +84,8 @@ TEST_P(KernelGrid, AgreesWithTheReference) {
   if (p >= 128) blocks.push_back(64);
   for (const size_t block : blocks) shapes.push_back(draw.shape(LOOKUPFFN_BH4, d_in, block));
   for (size_t k = 0; k < shapes.size(); ++k) {
-    if ((k + d_in) % kStep != 0) continue;
-    check(shapes[k], seed + k, kCounts);
+    if ((k + d_in) % checks::case_step() != 0) continue;
+    check(shapes[k], seed + k, checks::token_counts());
   }
 }
 
@@ -100,19 +96,19 @@ INSTANTIATE_TEST_SUITE_P(Widths, KernelGrid, testing::ValuesIn(kWidths), testing
 class KernelShapes : public KernelGrid {};
 
 TEST_F(KernelShapes, SeveralRepeats) {
-  check(bh4_shape(16, 17, 7, 5, 4), 1, kCounts);      // 35 of 48: bits 5 straddle 16
-  check(bh4_shape(32, 33, 40, 7, 32), 2, kCounts);    // 280 of 288
-  check(bh4_shape(64, 16, 33, 2, 1), 3, kCounts);     // 66: two outputs of the second repeat
-  check(bh4_shape(24, 24, 11, 3, 8), 4, kCounts);     // 33: one output of the second repeat
-  check(bh4_shape(128, 100, 40, 8, 16), 5, kCounts);  // 320 = 2.5 repeats
-  check(bh4_shape(1, 3, 5, 3, 1), 6, kCounts);        // p = 1: fifteen repeats of a 1 x 1 block
-  check(bh4_shape(5, 8, 9, 4, 2), 7, kCounts);        // p = 8: multiplied out
-  check(bh4_shape(8, 8, 1, 1, 8), 8, kCounts);
+  check(bh4_shape(16, 17, 7, 5, 4), 1, checks::token_counts());      // 35 of 48: bits 5 straddle 16
+  check(bh4_shape(32, 33, 40, 7, 32), 2, checks::token_counts());    // 280 of 288
+  check(bh4_shape(64, 16, 33, 2, 1), 3, checks::token_counts());     // 66: two outputs of the second repeat
+  check(bh4_shape(24, 24, 11, 3, 8), 4, checks::token_counts());     // 33: one output of the second repeat
+  check(bh4_shape(128, 100, 40, 8, 16), 5, checks::token_counts());  // 320 = 2.5 repeats
+  check(bh4_shape(1, 3, 5, 3, 1), 6, checks::token_counts());        // p = 1: fifteen repeats of a 1 x 1 block
+  check(bh4_shape(5, 8, 9, 4, 2), 7, checks::token_counts());        // p = 8: multiplied out
+  check(bh4_shape(8, 8, 1, 1, 8), 8, checks::token_counts());
 }
 
 TEST_F(KernelShapes, EveryNumberOfBits) {
   for (size_t bits = 1; bits <= 16; ++bits) {
-    if (bits % kStep != 0) continue;
+    if (bits % checks::case_step() != 0) continue;
     const size_t tables = bits > 12 ? 2 : 5;
     check(bh4_shape(40, 9, tables, bits, 16), 100 + bits, {1, 9, 130});
     check(dense_shape(40, 9, tables, bits), 200 + bits, {1, 9, 130});

@@ -11,6 +11,7 @@
 #include "golden.h"
 #include "layer_check.h"
 #include "layer_weights.h"
+#include "load.h"
 #include "lookupffn/lookupffn.hpp"
 #include "lookupffn_layer.h"
 #include "model.h"
@@ -26,14 +27,12 @@ namespace {
 
 using checks::LayerCase;
 
-const std::vector<size_t> kCounts = {0, 1, 2, 3, 7, 8, 9, 17, 31, 32, 33, 64, 127, 128, 130, 257};
-
 void check_on_all_isas(const lookupffn_shape& shape, uint64_t seed, const std::vector<lookupffn_type>& table_types,
                        lookupffn_type projection_type) {
-  const LayerCase layer(shape, seed, 257);
+  const LayerCase layer(shape, seed, checks::token_counts().back());
   for (const std::string& isa : checks::runnable_isas()) {
     for (const lookupffn_type type : table_types) {
-      layer.check({isa, LOOKUPFFN_SPECIALISED_KERNELS, type, projection_type}, kCounts);
+      layer.check({isa, LOOKUPFFN_SPECIALISED_KERNELS, type, projection_type}, checks::token_counts());
     }
   }
 }
