@@ -68,6 +68,14 @@ status 0 "as it should be" "$script" bash -c '
   echo "as it should be"'
 cd "$work"
 status 0 "$source_dir" "$script" bash -c 'echo "$PWD"'
+status 0 "/ is a mount" "$script" bash -c 'while read -r _ _ _ _ place _; do [ "$place" != / ] || echo "/ is a mount"; done </proc/self/mountinfo'
+# What is built there is kept apart.
+mark=build/debian13/mark_of_the_test
+status 0 "built" "$script" bash -c '[ "$PWD" = "$0" ] && echo there >build/mark_of_the_test && echo built' "$source_dir"
+[ "$(cat "$source_dir/$mark")" = there ] || failed "build/ of the root is not $source_dir/build/debian13"
+[ ! -e "$source_dir/build/mark_of_the_test" ] || failed "the root writes to build/ of this machine"
+status 0 "built here" "$source_dir/scripts/with-debian" --discard 13 bash -c "[ -e $mark ] && echo built here"
+rm "$source_dir/$mark"
 status 0 "written" "$source_dir/scripts/with-debian" --discard 13 bash -c 'echo written >/file && echo "$(</file)"'
 status 0 "forgotten" "$source_dir/scripts/with-debian" 13 bash -c '[ ! -e /file ] && echo forgotten'
 [ "$(wc -l <"$work/root.made")" = 1 ] || failed "the root was made more than once"

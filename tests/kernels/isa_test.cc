@@ -13,6 +13,7 @@
 
 #include "isas.h"
 #include "layer_check.h"
+#include "load.h"
 #include "lookupffn/lookupffn.hpp"
 #include "plain_layer.h"
 #include "subprocess.h"
@@ -87,9 +88,7 @@ TEST_F(Isa, RunnableIsWhatTheKernelListsForTheCpu) {
       {"sve2_512", {"vectors of 512 bits"}},
       {"rvv", {"v"}},
       {"wasm_simd128", {}}};
-  if (kThisArchitecture != kX86_64 && flags.count("asimd") == 0) {
-    GTEST_SKIP() << "/proc/cpuinfo is that of another architecture: this is an emulator";
-  }
+  if (checks::emulated()) GTEST_SKIP() << "/proc is in part that of the machine that emulates this one";
   size_t runnable = 0;
   for (const IsaInfo& isa : isas()) {
     bool expected = isa_row(isa.name).architecture == kThisArchitecture;
