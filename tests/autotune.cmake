@@ -1,5 +1,5 @@
 # The tuner: its parts against stand-ins, then the whole of it on a tiny shape.
-foreach(subject trial_log search runner tune_report)
+foreach(subject trial_log search boards runner tune_report)
   lookupffn_test(${subject}_test ${subject}_test.cc LIBRARIES lookupffn_autotune)
   target_compile_definitions(${subject}_test PRIVATE LOOKUPFFN_SCHEDULES="${PROJECT_SOURCE_DIR}/schedules")
 endforeach()

@@ -378,6 +378,7 @@ TEST_F(TuneTiny, BehindAnEmulator) {
   for (const Trial& trial : read_trial_log(log_).trials) {
     EXPECT_EQ(trial.status, TrialStatus::kOk) << trial.reason;
   }
+  EXPECT_TRUE(record_files(out_).empty()) << "an emulator's times became a record";
 }
 
 TEST_F(TuneTiny, ClearErrors) {
@@ -388,6 +389,8 @@ TEST_F(TuneTiny, ClearErrors) {
       {{"--trials", "1", "--out", "/proc/nowhere"}, "--out /proc/nowhere"},
       {{"--trials", "1", "--log", "/proc/nowhere/x"}, "log /proc/nowhere/x"},
       {{"--trials", "1", "--runner", "no-such-emulator"}, "no-such-emulator"},
+      {{"--trials", "1", "--isa", "neon"}, "--runner"},
+      {{"--trials", "1", "--isa", "neon", "--runner", "/bin/sh"}, "--target"},
       {{"--budget", "soon"}, "--budget soon"},
       {{"--trials", "1", "--isa", "z80"}, "z80"},
   };

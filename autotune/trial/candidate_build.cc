@@ -48,7 +48,7 @@ void TuneTools::check() const {
   need(runtime_archive, "the static runtime library");
   for (const std::string& program : {c_compiler, linker}) {
     if (find_program(program).empty()) {
-      throw std::runtime_error("cannot tune: there is no '" + program + "'; install a C++ compiler (apt install g++)");
+      throw std::runtime_error("cannot tune: there is no '" + program + "'; install a C++ compiler (apt install " + compiler_package + ")");
     }
   }
 }

@@ -18,6 +18,7 @@ struct TuneTools {
   std::string measure_archive;  // liblookupffn_measure.a
   std::string runtime_archive;  // liblookupffn.a
   std::string c_compiler = "cc", linker = "c++";
+  std::string compiler_package = "g++";  // of Debian, that both are in
 
   // Throws std::runtime_error, one line, naming the first of them that is not there and how to get it.
   void check() const;

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "architectures.h"
 #include "candidate_build.h"
 
 namespace lookupffn {
@@ -11,7 +12,11 @@ namespace lookupffn {
 // The archives next to this program where it is installed, else those of the build tree that it came from.
 // The compilers are $CC (cc) and $CXX (c++). What is not found stays a path that is not there:
 // TuneTools::check reports it. `generator`: the generator program's path.
-TuneTools find_tune_tools(const std::string& generator);
+//
+// For another architecture than this machine's: the archives of `target`, where lookupffn was built or installed for it, and
+// the cross compilers of registry/architectures.def, or what $CC_TRIPLE and $CXX_TRIPLE name (CC_aarch64_linux_gnu). Throws
+// std::runtime_error where `target` is "".
+TuneTools find_tune_tools(const std::string& generator, Architecture architecture, const std::string& target);
 
 }  // namespace lookupffn
 #endif

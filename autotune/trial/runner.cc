@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <stdexcept>
 
+#include "architectures.h"
 #include "atomic_file.h"
 #include "subprocess.h"
 
@@ -77,6 +78,16 @@ Runner::Runner(const std::string& command) : command_(command) {
   if (find_program(words_[0]).empty()) {
     throw std::runtime_error("--runner \"" + command + "\": there is no program '" + words_[0] + "'");
   }
+}
+
+bool Runner::emulator() const {
+  if (words_.empty()) return false;
+  const std::string program = std::filesystem::path(words_[0]).filename().string();
+  for (const ArchitectureRow& row : kArchitectures) {
+    const std::string emulator = split_words(row.emulator)[0];
+    if (program == emulator || program == emulator + "-static") return true;
+  }
+  return false;
 }
 
 Measurement Runner::run(const std::string& executable, const MeasureRequest& request) const {

@@ -25,6 +25,7 @@ class Runner {
 
   const std::string& command() const { return command_; }  // "" for here
   bool here() const { return words_.empty(); }
+  bool emulator() const;  // is it one of registry/architectures.def, whose times say nothing of any machine?
 
   // Runs `executable` (a path) as the request says. Where the candidate cannot be to blame (nothing or
   // garbage came back) it is tried again, three times in all. Status kNothing or kStarted in the answer then
