@@ -25,8 +25,7 @@ constexpr int kConfirmSamples = 31;
 constexpr double kConfirmSeconds = 1.5;
 constexpr double kWorthRecording = 1.01;  // gains below are not worth a file
 constexpr double kNewIncumbent = 0.985;   // of the old one's cost
-constexpr int kMostSilent = 10;
-constexpr double kLooksGood = 1.05;  // of the best cost so far: sampled more
+constexpr double kLooksGood = 1.05;       // of the best cost so far: sampled more
 
 double seconds_since(TuneClock::time_point start) { return std::chrono::duration<double>(TuneClock::now() - start).count(); }
 
@@ -46,6 +45,11 @@ double second_fastest(std::vector<double> samples) {
   const size_t at = std::min<size_t>(1, samples.size() - 1);
   std::nth_element(samples.begin(), samples.begin() + static_cast<std::ptrdiff_t>(at), samples.end());
   return samples[at];
+}
+
+double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
+  return values[values.size() / 2];
 }
 
 }  // namespace
@@ -86,8 +90,24 @@ void KernelTuner::show() {
   run_.state.kernel = kernel_label(target_.spec, target_.tokens);
   run_.state.trials = trials_.size();
   run_.state.best_gain = 1 / best_cost();
+  run_.state.boards = run_.boards.count();
+  run_.state.all_boards = run_.boards.all();
   run_.state.seconds_left = run_.end ? seconds_until(run_.end) : -1;
   run_.progress.update(run_.state);
+}
+
+void KernelTuner::show_boards(const std::vector<Measurement>& measured) {
+  for (const Measurement& board : measured) {
+    std::string line = "  --runner \"" + board.board + "\": ";
+    if (board.status == Measurement::Status::kOk) {
+      char time[64];
+      std::snprintf(time, sizeof time, "the default takes %.3g us a token", median(board.candidate));
+      line += time + (board.cpu.empty() || board.emulated ? "" : ", " + board.cpu);
+    } else {
+      line += board.reason;
+    }
+    run_.progress.say(line);
+  }
 }
 
 // On the disk first: what is not there did not happen.
@@ -99,32 +119,28 @@ void KernelTuner::keep(const Trial& trial) {
   show();
 }
 
-Trial KernelTuner::measure(const Candidate& candidate, double incumbent_cost, const std::string& proposed_by) {
+Trial KernelTuner::trial_of(const Candidate& candidate, const std::string& proposed_by) const {
   Trial trial;
   trial.spec = target_.spec;
   trial.tokens = target_.tokens;
   trial.schedule = candidate.kernel.schedule;
   trial.proposed_by = proposed_by;
   trial.compile_seconds = candidate.kernel.seconds + candidate.pair.seconds;
-  if (!candidate.kernel.ok || !candidate.pair.ok) {
+  if (is_built(candidate)) {
+    trial.object_hash = object_code_hash(candidate.kernel.object);
+  } else {
     run_.build.check_directory();
     trial.status = TrialStatus::kCompile;
     trial.reason = candidate.kernel.ok ? candidate.pair.error : candidate.kernel.error;
-    return trial;
   }
-  trial.object_hash = object_code_hash(candidate.kernel.object);
-  MeasureRequest asked = request(0);
-  asked.good = kLooksGood * std::min(best_cost(), incumbent_cost) / incumbent_cost;
-  const Measurement measured = run_.runner.run(candidate.pair.executable, asked);
+  return trial;
+}
+
+void KernelTuner::add(const Measurement& measured, double incumbent_cost, Trial* into) const {
+  Trial& trial = *into;
   trial.measure_seconds = measured.seconds;
   trial.reason = measured.reason;
-  const bool silent = measured.status == Measurement::Status::kNothing || measured.status == Measurement::Status::kStarted;
-  run_.silent_in_a_row = silent && !run_.runner.here() ? run_.silent_in_a_row + 1 : 0;
-  if (run_.silent_in_a_row >= kMostSilent) {
-    throw std::runtime_error("nothing came back from --runner \"" + run_.runner.command() + "\" " +
-                             std::to_string(kMostSilent) + " times in a row (" + measured.reason +
-                             "); mend it and continue with --resume");
-  }
+  trial.board = measured.board;
   switch (measured.status) {
     case Measurement::Status::kOk: {
       const MeasuredGain against = measured_gain(measured.incumbent, measured.candidate);
@@ -132,10 +148,6 @@ Trial KernelTuner::measure(const Candidate& candidate, double incumbent_cost, co
       // say.
       const double fastest = second_fastest(measured.candidate) / second_fastest(measured.incumbent);
       trial.cost = incumbent_cost * std::sqrt(fastest / against.gain);
-      const auto median = [](std::vector<double> values) {
-        std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
-        return values[values.size() / 2];
-      };
       trial.us_per_token = median(measured.candidate);
       trial.incumbent_us_per_token = median(measured.incumbent);
       trial.samples = measured.candidate;
@@ -156,7 +168,6 @@ Trial KernelTuner::measure(const Candidate& candidate, double incumbent_cost, co
       trial.status = TrialStatus::kCrash;
       break;
   }
-  return trial;
 }
 
 BuiltPair KernelTuner::link(const BuiltKernel& incumbent, const BuiltKernel& candidate) {
@@ -185,7 +196,19 @@ bool KernelTuner::start(KernelOutcome* outcome) {
     Candidate candidate;
     candidate.kernel = default_kernel_;
     if (candidate.kernel.ok) candidate.pair = link(default_kernel_, default_kernel_);
-    trial = measure(candidate, 1, "default");
+    trial = trial_of(candidate, "default");
+    if (is_built(candidate)) {
+      MeasureRequest asked = request(0);
+      asked.good = kLooksGood * best_cost();
+      // Each board shows that it works, and its own time of the default.
+      const std::vector<Measurement> measured = run_.boards.run_on_each(candidate.pair.executable, asked);
+      if (measured.empty())
+        throw std::runtime_error("no board measured the default schedule; mend them and continue with --resume");
+      const auto good = std::find_if(measured.begin(), measured.end(),
+                                     [](const Measurement& m) { return m.status == Measurement::Status::kOk; });
+      add(good == measured.end() ? measured.front() : *good, 1, &trial);
+      if (run_.options.runners.size() > 1) show_boards(measured);
+    }
     run_.build.discard(candidate.pair);
     trial.cost = 1;  // by definition; what it measured is noise
     keep(trial);
@@ -271,7 +294,8 @@ void KernelTuner::search(std::optional<TuneClock::time_point> deadline) {
   }
 
   const double jobs = std::max(1, run_.options.jobs);
-  const size_t full_batch = std::min(kLargestBatch, static_cast<size_t>(2 * jobs));
+  // Two rounds of the compilers, or of the boards.
+  const size_t full_batch = std::max(std::min(kLargestBatch, static_cast<size_t>(2 * jobs)), 2 * run_.boards.count());
   while (!enough_trials()) {
     const double left = seconds_until(deadline);
     if (left <= 0) break;
@@ -290,23 +314,40 @@ void KernelTuner::search(std::optional<TuneClock::time_point> deadline) {
     build_batch(&batch, incumbent_);
     compile_seconds_ = 0.5 * compile_seconds_ + 0.5 * seconds_since(built) * jobs / static_cast<double>(batch.size());
     const BuiltKernel old_incumbent = incumbent_;
-    const double incumbent_cost = incumbent_cost_;
-    bool in_time = true;
-    for (const Candidate& candidate : batch) {
-      in_time = in_time && seconds_until(deadline) > 0;
-      if (!in_time) break;
-      const auto started = TuneClock::now();
-      const Trial trial = measure(candidate, incumbent_cost, run_.options.strategy);
-      if (trial.status == TrialStatus::kOk) {
-        measure_seconds_ = 0.7 * measure_seconds_ + 0.3 * seconds_since(started);
-      }
+    const double incumbent_cost = incumbent_cost_, boards = double(run_.boards.count());
+    const auto take = [&](const Candidate& candidate, const Trial& trial) {
       keep(trial);
       strategy->observe(candidate.point, trial.status == TrialStatus::kOk ? std::optional<double>(trial.cost) : std::nullopt);
       if (!sweep && trial.status == TrialStatus::kOk && !trial.ended_early && trial.cost < incumbent_cost_ * kNewIncumbent) {
         incumbent_ = candidate.kernel;
         incumbent_cost_ = trial.cost;
       }
+    };
+    std::vector<const Candidate*> built_candidates;
+    for (const Candidate& candidate : batch) {
+      if (is_built(candidate)) {
+        built_candidates.push_back(&candidate);
+      } else {
+        take(candidate, trial_of(candidate, run_.options.strategy));
+      }
     }
+    Boards::Jobs jobs_to_measure;
+    jobs_to_measure.count = built_candidates.size();
+    jobs_to_measure.executable = [&](size_t i) { return built_candidates[i]->pair.executable; };
+    jobs_to_measure.request = [&](size_t) {
+      MeasureRequest asked = request(0);
+      asked.good = kLooksGood * std::min(best_cost(), incumbent_cost) / incumbent_cost;
+      return asked;
+    };
+    jobs_to_measure.done = [&](size_t i, const Measurement& measured) {
+      Trial trial = trial_of(*built_candidates[i], run_.options.strategy);
+      add(measured, incumbent_cost, &trial);
+      if (trial.status == TrialStatus::kOk) measure_seconds_ = 0.7 * measure_seconds_ + 0.3 * measured.seconds / boards;
+      take(*built_candidates[i], trial);
+      return seconds_until(deadline) > 0;
+    };
+    if (seconds_until(deadline) > 0) run_.boards.measure(jobs_to_measure);
+    const bool in_time = seconds_until(deadline) > 0;
     for (const Candidate& candidate : batch) {
       run_.build.discard(candidate.pair);
       if (candidate.kernel.object != incumbent_.object) run_.build.discard(candidate.kernel);
@@ -350,7 +391,7 @@ void KernelTuner::confirm(std::optional<TuneClock::time_point> deadline, KernelO
     if (!candidate.pair.ok) continue;
     double gain = 1;
     if (order.size() > 1) {
-      const Measurement measured = run_.runner.run(candidate.pair.executable, look);
+      const Measurement measured = run_.boards.run(candidate.pair.executable, look);
       if (measured.status != Measurement::Status::kOk) continue;
       gain = measured_gain(measured.incumbent, measured.candidate).gain;
     }
@@ -365,17 +406,13 @@ void KernelTuner::confirm(std::optional<TuneClock::time_point> deadline, KernelO
     return;
   }
   look.seed += 1000;
-  const Measurement measured = run_.runner.run(winner.pair.executable, look);
+  const Measurement measured = run_.boards.run(winner.pair.executable, look);
   run_.build.discard(winner.pair);
   if (measured.status != Measurement::Status::kOk) {
     outcome->note = "the winner could not be measured again: " + measured.reason;
     return;
   }
   const MeasuredGain gain = measured_gain(measured.incumbent, measured.candidate);
-  const auto median = [](std::vector<double> values) {
-    std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
-    return values[values.size() / 2];
-  };
   outcome->default_us = median(measured.incumbent);
   outcome->best_us = median(measured.candidate);
   outcome->gain = gain.gain;
@@ -388,6 +425,10 @@ void KernelTuner::confirm(std::optional<TuneClock::time_point> deadline, KernelO
     return;
   }
   outcome->schedule = winner.kernel.schedule;
+  if (run_.boards.emulated()) {
+    outcome->note = "an emulator's times are no machine's, and none is recorded";
+    return;
+  }
   ScheduleRecord record;
   record.spec = target_.spec;
   record.threads = static_cast<int>(run_.options.threads);
@@ -401,7 +442,7 @@ void KernelTuner::confirm(std::optional<TuneClock::time_point> deadline, KernelO
   record.provenance = run_.provenance;
   record.provenance.date = date_now();
   record.provenance.object_hash = object_code_hash(winner.kernel.object);
-  if (!run_.runner.here()) {
+  if (!run_.boards.here()) {
     record.provenance.cpu = measured.cpu;
     record.provenance.caches = measured.caches;
   }

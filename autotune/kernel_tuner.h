@@ -14,8 +14,8 @@
 #include "schedule_record.h"
 #include "schedule_spaces.h"
 #include "search/transfer.h"
+#include "trial/boards.h"
 #include "trial/candidate_build.h"
-#include "trial/runner.h"
 #include "trial/trial_log.h"
 #include "tune.h"
 
@@ -25,13 +25,13 @@ using TuneClock = JumpProofClock;  // neither a clock that is set nor one that j
 
 // What the searches of one run share.
 struct TuneRun {
-  TuneRun(const TuneOptions& o, TrialLog& l, CandidateBuild& b, const Runner& r, Progress& p)
-      : options(o), log(l), build(b), runner(r), progress(p) {}
+  TuneRun(const TuneOptions& o, TrialLog& l, CandidateBuild& b, Boards& r, Progress& p)
+      : options(o), log(l), build(b), boards(r), progress(p) {}
 
   const TuneOptions& options;
   TrialLog& log;
   CandidateBuild& build;
-  const Runner& runner;
+  Boards& boards;
   Progress& progress;
   ProgressState state;
   CacheSizes caches;
@@ -39,7 +39,6 @@ struct TuneRun {
   ScheduleRecord::Provenance provenance;     // of records, but for what each has of its own
   std::vector<Trial> trials;                 // of the log and of this run
   std::optional<TuneClock::time_point> end;  // of the whole run's budget
-  int silent_in_a_row = 0;                   // trials that nothing came back from
 };
 
 class KernelTuner {
@@ -62,12 +61,15 @@ class KernelTuner {
   void search(std::optional<TuneClock::time_point> deadline);
   void build_batch(std::vector<Candidate>* batch, const BuiltKernel& incumbent);
   void confirm(std::optional<TuneClock::time_point> deadline, KernelOutcome* outcome);
-  Trial measure(const Candidate& candidate, double incumbent_cost, const std::string& proposed_by);
+  bool is_built(const Candidate& candidate) const { return candidate.kernel.ok && candidate.pair.ok; }
+  Trial trial_of(const Candidate& candidate, const std::string& proposed_by) const;  // not built, or not yet measured
+  void add(const Measurement& measured, double incumbent_cost, Trial* trial) const;  // what was measured
   double best_cost() const;
   void keep(const Trial& trial);
   MeasureRequest request(uint64_t seed_offset) const;
   bool enough_trials() const;
   void show();
+  void show_boards(const std::vector<Measurement>& measured);
 
   TuneRun& run_;
   TuneTarget target_;

@@ -30,6 +30,7 @@ std::string progress_line(const ProgressState& state) {
     if (count > 0) failed += (failed.empty() ? "" : ", ") + std::to_string(count) + " " + status_name(status);
   }
   if (!failed.empty()) line += ", failed: " + failed;
+  if (state.all_boards > 1) line += ", " + std::to_string(state.boards) + " of " + std::to_string(state.all_boards) + " boards";
   if (state.seconds_left >= 0) line += ", " + time_text(state.seconds_left) + " left";
   return line;
 }

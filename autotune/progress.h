@@ -17,6 +17,7 @@ struct ProgressState {
   size_t trials = 0;                       // of this kernel
   double best_gain = 1;                    // over the default
   std::map<TrialStatus, size_t> failures;  // of the whole run
+  size_t boards = 1, all_boards = 1;       // in use, and that there were
   double seconds_left = 0;                 // of the budget; negative: no limit
 };
 

@@ -12,6 +12,7 @@
 
 #include "atomic_file.h"
 #include "generated_code.h"
+#include "isas.h"
 #include "kernel_tuner.h"
 #include "machine.h"
 #include "measured_code.h"
@@ -57,10 +58,16 @@ std::string text_of(const std::vector<TuneTarget>& targets) {
   return text;
 }
 
+std::string joined(const std::vector<std::string>& commands) {
+  std::string text;
+  for (const std::string& command : commands) text += (text.empty() ? "" : ", ") + command;
+  return text;
+}
+
 nlohmann::json log_header(const TuneOptions& options, const std::vector<TuneTarget>& targets, const ScheduleSpaces& spaces,
                           const Machine& machine, const CacheSizes& caches) {
   nlohmann::json identity = {
-      {"machine", options.runner.empty() ? machine.cpu + ", " + machine.caches : "behind --runner " + options.runner},
+      {"machine", options.runners.empty() ? machine.cpu + ", " + machine.caches : "behind --runner " + joined(options.runners)},
       {"version", std::string(LOOKUPFFN_TOOL_VERSION) + ", Halide " + LOOKUPFFN_HALIDE_VERSION},
       {"isa", options.isa},
       {"threads", options.threads},
@@ -138,22 +145,23 @@ std::vector<TuneTarget> tune_targets(const TuneOptions& options, const ScheduleS
 TuneResult tune(const TuneOptions& options, std::FILE* out) {
   const auto start = TuneClock::now();
   options.tools.check();
-  const Runner runner(options.runner);
+  Progress progress(out);
+  Boards boards(options.runners, [&progress](const std::string& message) { progress.say(message); });
   const ScheduleSpaces spaces(options.schedules_dirs);
   const std::vector<TuneTarget> targets = tune_targets(options, spaces);
   if (targets.empty()) throw std::runtime_error("there is nothing to tune: no kernel for these --tokens");
   check_writable(options.out);
+  boards.greet(architecture_row(isa_row(options.isa).architecture));
 
   const Machine machine = this_machine();
   CacheSizes caches;
-  if (runner.here()) {
+  if (boards.here()) {
     if (machine.l1d_bytes > 0) caches.l1d = machine.l1d_bytes;
     if (machine.l2_bytes > 0) caches.l2 = machine.l2_bytes;
     if (machine.l3_bytes > 0) caches.l3 = machine.l3_bytes;
   }
   TrialLog log(options.log, log_header(options, targets, spaces, machine, caches), options.resume);
 
-  Progress progress(out);
   progress.say(
       "tuning " + options.subject + " for " + options.isa + ": " + std::to_string(targets.size()) + " kernels, " +
       (options.budget_seconds > 0 ? "a budget of " + time_text(options.budget_seconds) : std::string("no time budget")) +
@@ -163,25 +171,30 @@ TuneResult tune(const TuneOptions& options, std::FILE* out) {
       (log.content().trials.empty() ? "" : ": goes on after " + std::to_string(log.content().trials.size()) + " trials") +
       " (continue an interrupted run with --resume)");
   const int threads = static_cast<int>(options.threads);
-  if (runner.here()) {
+  if (boards.here()) {
     const Preflight preflight = check_machine(machine, threads);
     for (const std::string& warning : preflight.warnings) progress.say("warning: " + warning);
     char noise[64];
     std::snprintf(noise, sizeof noise, "%.1f%%", 100 * preflight.noise);
     progress.say("machine: " + machine.cpu + ", " + machine.caches + "; a fixed loop varies by " + noise);
   } else {
-    progress.say("measuring behind --runner " + options.runner + ": see to it that nothing else runs there");
+    progress.say("measuring behind " + boards.text() + ": see to it that nothing else runs there");
+    if (boards.emulated()) {
+      progress.say(
+          "warning: an emulator's times are no machine's: this shows that kernels build, run and are right; there will be no "
+          "records");
+    }
   }
 
   CandidateBuild build(options.tools);
-  if (runner.here()) build.check_executable();
+  if (boards.here()) build.check_executable();
   // A trial that fails because its files are being removed must not reach the log.
   const OnInterrupt on_interrupt([&log] { log.close_for_good(); }, build.temporary(),
                                  "the log " + options.log + " has every trial: go on with --resume");
   check_code(options, targets, spaces, log, build, &progress);
   std::vector<std::string> record_dirs = options.schedules_dirs;
   record_dirs.push_back(options.out);
-  TuneRun run(options, log, build, runner, progress);
+  TuneRun run(options, log, build, boards, progress);
   run.caches = caches;
   run.known = recorded_schedules(record_dirs, spaces);
   run.trials = log.content().trials;

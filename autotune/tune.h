@@ -28,7 +28,7 @@ struct TuneOptions {
   int jobs = 1;               // compilers that run at a time
   uint64_t seed = 1;
   std::string strategy = "model";
-  std::string runner;  // see trial/runner.h
+  std::vector<std::string> runners;  // see trial/boards.h; empty: this machine
   std::string log;
   bool resume = false;
   std::string out = "schedules";  // where records go: OUT/tuned/ISA/

@@ -207,8 +207,8 @@ std::string measure(const MeasureOptions& options) {
   }
   return std::string("{\"status\":\"ok\",\"ended_early\":") + (pairs.ended_early ? "true" : "false") +
          ",\"noise\":" + std::to_string(pairs.noise) + ",\"cpu\":" + quoted(machine.cpu) +
-         ",\"caches\":" + quoted(machine.caches) + ",\"incumbent\":" + list(pairs.incumbent) +
-         ",\"candidate\":" + list(pairs.candidate) + "}";
+         ",\"caches\":" + quoted(machine.caches) + ",\"emulated\":" + (machine.emulated ? "true" : "false") +
+         ",\"incumbent\":" + list(pairs.incumbent) + ",\"candidate\":" + list(pairs.candidate) + "}";
 }
 
 }  // namespace

@@ -36,11 +36,10 @@ fs::path temporary_folder() {
 }  // namespace
 
 void TuneTools::check() const {
-  const auto need = [](const std::string& path, const char* what) {
+  const auto need = [this](const std::string& path, const char* what) {
     if (path.empty() || access(path.c_str(), R_OK) != 0) {
       throw std::runtime_error(std::string("cannot tune: ") + what + " is not there (" +
-                               (path.empty() ? "unknown place" : path) +
-                               "); build lookupffn where Halide is installed (apt install libhalide14-0-dev)");
+                               (path.empty() ? "unknown place" : path) + "); " + missing_archive);
     }
   };
   need(generator, "the generator program");
@@ -48,7 +47,8 @@ void TuneTools::check() const {
   need(runtime_archive, "the static runtime library");
   for (const std::string& program : {c_compiler, linker}) {
     if (find_program(program).empty()) {
-      throw std::runtime_error("cannot tune: there is no '" + program + "'; install a C++ compiler (apt install g++)");
+      throw std::runtime_error("cannot tune: there is no '" + program + "'; install a C++ compiler (apt install " +
+                               compiler_package + ")");
     }
   }
 }
@@ -117,7 +117,7 @@ BuiltPair CandidateBuild::link(const BuiltKernel& incumbent, const BuiltKernel& 
     pair.ok = pair.ok && step({tools_.c_compiler, "-I" + directory_, "-c", source, "-o", objects.back()});
   }
   if (pair.ok) {
-    std::vector<std::string> argv = {tools_.linker, "-static", "-o", pair.executable, tools_.measure_archive};
+    std::vector<std::string> argv = {tools_.linker, "-static", "-s", "-o", pair.executable, tools_.measure_archive};
     argv.insert(argv.end(), objects.begin(), objects.end());
     argv.push_back(incumbent.object);
     if (candidate.object != incumbent.object) argv.push_back(candidate.object);

@@ -18,6 +18,9 @@ struct TuneTools {
   std::string measure_archive;  // liblookupffn_measure.a
   std::string runtime_archive;  // liblookupffn.a
   std::string c_compiler = "cc", linker = "c++";
+  std::string compiler_package = "g++";  // of Debian, that both are in
+  // What to do where an archive is not there.
+  std::string missing_archive = "build lookupffn where Halide is installed (apt install libhalide14-0-dev)";
 
   // Throws std::runtime_error, one line, naming the first of them that is not there and how to get it.
   void check() const;

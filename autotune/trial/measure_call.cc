@@ -50,6 +50,7 @@ Measurement parse_measurement(const std::string& output) {
       measurement.ended_early = object.at("ended_early").get<bool>();
       measurement.cpu = object.value("cpu", "");
       measurement.caches = object.value("caches", "");
+      measurement.emulated = object.value("emulated", false);
       const auto plausible = [](double us) { return std::isfinite(us) && us > 0; };
       const bool sound = !measurement.candidate.empty() && measurement.candidate.size() == measurement.incumbent.size() &&
                          std::all_of(measurement.candidate.begin(), measurement.candidate.end(), plausible) &&

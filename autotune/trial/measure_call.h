@@ -41,6 +41,8 @@ struct Measurement {
   std::vector<double> incumbent, candidate;  // us a token, taken in turn, as many of each
   bool ended_early = false;
   std::string cpu, caches;  // of the machine that it ran on, as in Machine
+  bool emulated = false;    // it found itself under an emulator: cpu and caches are not the target's
+  std::string board;        // the --runner that it was measured by; "": this machine
   double seconds = 0;       // that it took, all in all
 };
 

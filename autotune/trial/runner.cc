@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstdlib>
 #include <filesystem>
+#include <sstream>
 #include <stdexcept>
+#include <utility>
 
+#include "architectures.h"
 #include "atomic_file.h"
 #include "subprocess.h"
 
@@ -12,6 +16,7 @@ namespace lookupffn {
 namespace {
 
 constexpr int kTries = 3;
+constexpr double kGreetingSeconds = 30;
 constexpr int kMayNotBeRun = 126;  // a shell's exit status for a program that it may not execute
 const std::string kRemote = "remote:";
 
@@ -21,6 +26,12 @@ std::string remote_script(size_t bytes, const std::vector<std::string>& argument
                        " >\"$f\" && chmod 700 \"$f\" && \"$f\"";
   for (const std::string& argument : arguments) script += " '" + argument + "'";  // they hold no quotes
   return script + "; s=$?; rm -f \"$f\"; exit $s";
+}
+
+// ssh asks for passwords, and whether a host is known, on the terminal. Here nobody is there to answer.
+std::vector<std::pair<std::string, std::string>> asks_nobody() {
+  if (std::getenv("SSH_ASKPASS_REQUIRE") != nullptr) return {};
+  return {{"SSH_ASKPASS_REQUIRE", "force"}, {"SSH_ASKPASS", "false"}};
 }
 
 std::string last_line(const std::string& text) {
@@ -79,12 +90,51 @@ Runner::Runner(const std::string& command) : command_(command) {
   }
 }
 
+bool Runner::emulator() const {
+  if (remote_) return false;  // its words may be names of machines
+  for (const std::string& word : words_) {
+    const std::string program = std::filesystem::path(word).filename().string();
+    for (const ArchitectureRow& row : kArchitectures) {
+      const std::string emulator = split_words(row.emulator)[0];
+      if (program == emulator || program == emulator + "-static") return true;
+    }
+  }
+  return false;
+}
+
+std::string Runner::trouble(const ArchitectureRow& architecture) const {
+  if (!remote_) return "";
+  std::vector<std::string> argv = words_;
+  argv.push_back("uname -m");
+  ProcessOptions options;
+  options.time_limit_seconds = kGreetingSeconds;
+  options.environment = asks_nobody();
+  const ProcessResult process = run_process(argv, options);
+  std::string said = last_line(process.err);
+  if (process.ok()) {
+    // Between what else a login says.
+    std::istringstream lines(process.out);
+    std::string machine;
+    for (std::string line; std::getline(lines, line);) {
+      machine = last_line(line).empty() ? machine : last_line(line);
+      for (const std::string& name : split_words(architecture.processors)) {
+        if (machine == name) return "";
+      }
+    }
+    if (machine.empty()) return "it answers nothing to `uname -m`" + (said.empty() ? "" : ", but says '" + said + "'");
+    return "it is no " + std::string(architecture.name) + " machine: `uname -m` says '" + machine + "' there";
+  }
+  if (said.empty()) said = last_line(process.out);
+  return process.what_happened() + (said.empty() ? "" : ": '" + said + "'");
+}
+
 Measurement Runner::run(const std::string& executable, const MeasureRequest& request) const {
   const std::vector<std::string> arguments = measure_arguments(request);
   std::vector<std::string> argv = words_;
   ProcessOptions options;
   if (remote_) {
     options.input = read_file(executable);
+    options.environment = asks_nobody();
     argv.push_back(remote_script(options.input.size(), arguments));
   } else {
     argv.push_back(executable);
@@ -99,18 +149,20 @@ Measurement Runner::run(const std::string& executable, const MeasureRequest& req
     seconds += process.seconds;
     measurement = parse_measurement(process.out);
     measurement.seconds = seconds;
+    measurement.board = command_;
     const bool silent =
         measurement.status == Measurement::Status::kNothing || measurement.status == Measurement::Status::kStarted;
     if (!silent) return measurement;
     std::string said = last_line(process.err);
     if (said.empty()) said = last_line(process.out);
     if (process.end == ProcessResult::End::kTimedOut) {
-      if (measurement.status == Measurement::Status::kStarted) {
+      if (measurement.status == Measurement::Status::kStarted && !remote_) {
         // It ran and hung so badly that its own alarm did not end it.
         measurement.status = Measurement::Status::kTimeout;
         measurement.reason = "did not end within its time limit";
         return measurement;
       }
+      // Behind a login it is likelier that the machine was switched off than that the alarm there did not end it.
       measurement.reason =
           "the runner did not end within " + std::to_string(static_cast<int>(options.time_limit_seconds)) + " s";
       if (attempt > 0) break;  // every try costs the whole time limit

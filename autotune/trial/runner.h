@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "architectures.h"
 #include "measure_call.h"
 
 namespace lookupffn {
@@ -13,7 +14,8 @@ namespace lookupffn {
 // quote that is not closed.
 std::vector<std::string> split_words(const std::string& command);
 
-// A way to run an executable. Immutable, but runs must not overlap: two at once would disturb each other.
+// A way to run an executable. A login never asks anything: where it would need a password, it fails and says so. Immutable, but
+// runs must not overlap: two at once would disturb each other.
 class Runner {
  public:
   // command "": the executable is run here. "WORDS...": runs `WORDS... EXECUTABLE ARGUMENTS...` here, for
@@ -25,6 +27,11 @@ class Runner {
 
   const std::string& command() const { return command_; }  // "" for here
   bool here() const { return words_.empty(); }
+  bool emulator() const;  // is a word of it one of registry/architectures.def's, whose times say nothing of any machine?
+
+  // Before anything is compiled: does the machine behind a login answer, and is it of this architecture? "" where it does (or
+  // where there is no login: the first trial tells), else what was seen, in one line with what the login said.
+  std::string trouble(const ArchitectureRow& architecture) const;
 
   // Runs `executable` (a path) as the request says. Where the candidate cannot be to blame (nothing or
   // garbage came back) it is tried again, three times in all. Status kNothing or kStarted in the answer then

@@ -46,6 +46,7 @@ nlohmann::json to_json(const Trial& trial) {
       {"measure_seconds", trial.measure_seconds},
   };
   if (!trial.object_hash.empty()) object["object_hash"] = trial.object_hash;
+  if (!trial.board.empty()) object["board"] = trial.board;
   if (trial.status == TrialStatus::kOk) {
     object["us_per_token"] = trial.us_per_token;
     object["incumbent_us_per_token"] = trial.incumbent_us_per_token;
@@ -86,6 +87,7 @@ Trial trial_from_json(const nlohmann::json& object) {
   trial.compile_seconds = seconds("compile_seconds");
   trial.measure_seconds = seconds("measure_seconds");
   trial.reason = text("reason");
+  trial.board = text("board");
   trial.object_hash = text("object_hash");
   if (trial.status == TrialStatus::kOk) {
     trial.us_per_token = real_field(object, "us_per_token", 0, kMostLoggedReal);

@@ -43,6 +43,7 @@ struct Trial {
 
   std::string proposed_by;  // "default", "model", "random", ...
   double compile_seconds = 0, measure_seconds = 0;
+  std::string board;        // the --runner that it was measured by; "": the tuner's machine
   std::string object_hash;  // of the code that was measured; "" where nothing was, or in logs of before
 };
 

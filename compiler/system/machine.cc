@@ -1,6 +1,7 @@
 #include "machine.h"
 
 #include <stdlib.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <cctype>
@@ -18,9 +19,18 @@ std::string first_line(const std::string& path) {
   return line;
 }
 
+bool has_line(const std::string& path, const std::string& start) {
+  std::ifstream file(path);
+  std::string line;
+  while (std::getline(file, line)) {
+    if (line.rfind(start, 0) == 0) return true;
+  }
+  return false;
+}
+
 std::string cpu_name() {
   std::ifstream file("/proc/cpuinfo");
-  std::string line, name, family, model;
+  std::string line, name, family, model, implementer, part;
   while (std::getline(file, line) && !(line.empty() && !name.empty())) {
     const size_t colon = line.find(':');
     if (colon == std::string::npos) continue;
@@ -30,9 +40,25 @@ std::string cpu_name() {
     if (key == "model name") name = value;
     if (key == "cpu family") family = value;
     if (key == "model") model = value;
+    if (key == "CPU implementer") implementer = value;
+    if (key == "CPU part") part = value;
+    if (key == "uarch") name = value;
   }
+  // 64-bit Arm has numbers where x86-64 has a name.
+  if (name.empty() && !implementer.empty()) return "Arm CPU (implementer " + implementer + ", part " + part + ")";
   if (name.empty()) return "";
   return family.empty() ? name : name + " (family " + family + ", model " + model + ")";
+}
+
+// What the kernel runs on is not what this program was told that it runs on. Kernels since 6.1 say it; of older ones, an x86's
+// /proc/cpuinfo shows through.
+bool runs_under_an_emulator() {
+  utsname told{};
+  if (uname(&told) != 0) return false;
+  const std::string kernel = first_line("/proc/sys/kernel/arch"), machine = told.machine;
+  if (!kernel.empty()) return kernel != machine;
+  const bool x86 = machine == "x86_64" || (machine.size() == 4 && machine[0] == 'i');
+  return !x86 && has_line("/proc/cpuinfo", "vendor_id");
 }
 
 // "2048K" and "105M" as sysfs writes them.
@@ -67,6 +93,7 @@ void read_caches(Machine* machine) {
 Machine this_machine() {
   Machine machine;
   machine.cpu = cpu_name();
+  machine.emulated = runs_under_an_emulator();
   read_caches(&machine);
   machine.cores = int(sysconf(_SC_NPROCESSORS_ONLN));
   machine.threads = int(default_thread_count());

@@ -8,10 +8,11 @@
 namespace lookupffn {
 
 struct Machine {
-  std::string cpu;     // "Intel(R) Xeon(R) Processor (family 6, model 143)"; virtual machines hide the name
-  std::string caches;  // "L1d 48 KiB, L2 2048 KiB, L3 107520 KiB", per instance, as far as known
-  int threads = 0;     // how many threads a program may use, as the runtime counts them
-  int cores = 0;       // logical CPUs that are online
+  std::string cpu;        // "Intel(R) Xeon(R) Processor (family 6, model 143)"; virtual machines hide the name
+  bool emulated = false;  // an emulator of programs (qemu-aarch64) runs this one: cpu and caches are its host's
+  std::string caches;     // "L1d 48 KiB, L2 2048 KiB, L3 107520 KiB", per instance, as far as known
+  int threads = 0;        // how many threads a program may use, as the runtime counts them
+  int cores = 0;          // logical CPUs that are online
   int64_t l1d_bytes = 0, l2_bytes = 0, l3_bytes = 0;  // 0 where not known
   std::string governor;                               // frequency governor of CPU 0, "" where the system does not say
   double load = 0;                                    // 1 minute load average

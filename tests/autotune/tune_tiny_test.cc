@@ -379,6 +379,53 @@ TEST_F(TuneTiny, BehindAnEmulator) {
   for (const Trial& trial : read_trial_log(log_).trials) {
     EXPECT_EQ(trial.status, TrialStatus::kOk) << trial.reason;
   }
+  EXPECT_TRUE(record_files(out_).empty()) << "an emulator's times became a record";
+}
+
+// Boards behind a login, which is stood in for: `HOST COMMAND`, run in a folder of this machine.
+TEST_F(TuneTiny, BoardsOneOfWhichDies) {
+  const std::string ssh = folder_.file("bin/ssh");
+  fs::create_directories(folder_.file("bin"));
+  write_file_atomically(ssh,
+                        "#!/bin/sh\nhost=$1\nshift\n"
+                        "[ $host = unknown ] && { echo 'ssh: Could not resolve hostname unknown' >&2; exit 255; }\n"
+                        "mkdir -p '" +
+                            folder_.file("boards") +
+                            "'/$host\n"
+                            "echo >>'" +
+                            folder_.file("calls.") +
+                            "'$host\n"
+                            "if [ $host = dies ] && [ $(wc -l <'" +
+                            folder_.file("calls.") +
+                            "'$host) -gt 3 ]; then\n"
+                            "  echo 'client_loop: send disconnect: Broken pipe' >&2; exit 255\nfi\n"
+                            "TMPDIR='" +
+                            folder_.file("boards") + "'/$host exec sh -c \"$*\"\n");
+  fs::permissions(ssh, fs::perms::owner_all);
+  const auto runner = [&ssh](const char* host) { return ssh + " " + host; };
+  const ProcessResult result = tune({"--tokens", "8", "--trials", "8", "--kernels", "gather", "--runner", runner("lives"),
+                                     "--runner", runner("dies"), "--runner", runner("unknown")});
+  ASSERT_TRUE(result.ok()) << result.out << result.err;
+  EXPECT_NE(result.out.find("Could not resolve hostname unknown"), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("left out: --runner \"" + runner("dies") + "\""), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("Broken pipe"), std::string::npos) << result.out;
+  expect_trials(1, 8);
+  std::set<std::string> used;
+  for (const Trial& trial : read_trial_log(log_).trials) {
+    EXPECT_EQ(trial.status, TrialStatus::kOk) << trial.reason;
+    used.insert(trial.board);
+  }
+  EXPECT_TRUE(used.count(runner("lives")));
+  for (const char* host : {"lives", "dies"}) {
+    EXPECT_TRUE(fs::is_empty(folder_.file("boards") + "/" + host)) << "a program was left behind on " << host;
+  }
+  for (const std::string& path : record_files(out_)) EXPECT_FALSE(load_record(path).provenance.cpu.empty());
+
+  fs::remove(log_);
+  const ProcessResult none = tune({"--tokens", "8", "--trials", "2", "--runner", runner("unknown")});
+  EXPECT_FALSE(none.ok());
+  EXPECT_NE(none.err.find("Could not resolve hostname unknown"), std::string::npos) << none.err;
+  EXPECT_FALSE(fs::exists(log_)) << "nothing was done, so nothing is logged";
 }
 
 TEST_F(TuneTiny, ClearErrors) {
@@ -389,6 +436,8 @@ TEST_F(TuneTiny, ClearErrors) {
       {{"--trials", "1", "--out", "/proc/nowhere"}, "--out /proc/nowhere"},
       {{"--trials", "1", "--log", "/proc/nowhere/x"}, "log /proc/nowhere/x"},
       {{"--trials", "1", "--runner", "no-such-emulator"}, "no-such-emulator"},
+      {{"--trials", "1", "--isa", "neon"}, "--runner"},
+      {{"--trials", "1", "--isa", "neon", "--runner", "/bin/sh"}, "scripts/target neon"},
       {{"--budget", "soon"}, "--budget soon"},
       {{"--trials", "1", "--isa", "z80"}, "z80"},
   };

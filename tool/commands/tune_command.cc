@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "installation.h"
+#include "isas.h"
 #include "machine.h"
 #include "model_shapes.h"
 #include "number_range.h"
@@ -26,7 +27,7 @@ namespace lookupffn {
 namespace {
 
 struct Arguments {
-  std::string model, workload, isa, budget, generator, replay;
+  std::string model, workload, isa, budget, generator, replay, target;
   std::vector<std::string> schedules;
   size_t runs = 20;
   TuneOptions tune;
@@ -86,7 +87,7 @@ void run_tune(Arguments& arguments) {
   options.shapes =
       arguments.model.empty() ? std::vector<LayerShape>{find_workload(arguments.workload)} : model_shapes(arguments.model);
   if (arguments.isa.empty()) {
-    if (!options.runner.empty()) throw std::runtime_error("with --runner, say with --isa what the target runs");
+    if (!options.runners.empty()) throw std::runtime_error("with --runner, say with --isa what the target runs");
     arguments.isa = "native";
   }
   const std::vector<std::string> isas = resolve_isas({arguments.isa});
@@ -97,7 +98,12 @@ void run_tune(Arguments& arguments) {
   if (options.jobs < 1) options.jobs = std::max(1, this_machine().threads);
   if (options.log.empty()) options.log = default_log(options.subject, options.isa);
   options.schedules_dirs = find_schedules(arguments.schedules);
-  options.tools = find_tune_tools(find_generator(arguments.generator));
+  const Architecture architecture = isa_row(options.isa).architecture;
+  if (architecture != kThisArchitecture && options.runners.empty()) {
+    throw std::runtime_error("--isa " + options.isa + " is one of " + architecture_row(architecture).name +
+                             ", which this machine does not run: say with --runner where it is measured (\"ssh HOST\")");
+  }
+  options.tools = find_tune_tools(find_generator(arguments.generator), options.isa, arguments.target);
   const TuneResult result = tune(options, stdout);
   for (const KernelOutcome& outcome : result.outcomes) {
     if (outcome.note.find("default schedule fails") != std::string::npos) throw CLI::RuntimeError(1);
@@ -167,10 +173,17 @@ void add_tune_command(CLI::App& app) {
       ->check(CLI::IsMember({"model", "random", "exhaustive"}))
       ->capture_default_str();
   command
-      ->add_option("--runner", options.runner,
+      ->add_option("--runner", options.runners,
                    "how to run a program on the target: \"qemu-x86_64\" or another wrapper, which gets the "
                    "program's path and arguments; \"ssh HOST\", or \"remote: COMMAND\" for what takes a shell "
-                   "command as ssh does: the program is sent through its standard input")
+                   "command as ssh does: the program is sent through its standard input. May be repeated: trials are spread "
+                   "over all of them")
+      ->allow_extra_args(false)
+      ->check(not_empty());
+  command
+      ->add_option(
+          "--target", arguments->target,
+          "where lookupffn was built or installed for another architecture (build/ISA, as `scripts/target ISA` makes it)")
       ->check(not_empty());
   CLI::Option* log = command->add_option("--log", options.log, "the log, JSON lines (tune-NAME-ISA.jsonl)");
   log->check(not_empty());
