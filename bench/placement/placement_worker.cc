@@ -1,5 +1,5 @@
-// One of the processes that bench/placement/placement compares: packs a layer and times it whenever it is asked to, so that many
-// such processes can be timed in turn. Where its pages lie is decided once, when it packs.
+// One of the processes that bench/placement/placement compares: packs a layer and times it whenever it is asked to, so that
+// many such processes can be timed in turn. Where its pages lie is decided once, when it packs.
 //
 //     placement_worker SHAPE TABLE_TYPE PROJECTION_TYPE
 //

@@ -39,7 +39,7 @@ void expect_usable(size_t all, size_t from, size_t bytes, bool chosen) {
 
 TEST(FastPages, MemoryStaysWhereItIsAndHoldsZeros) {
   constexpr size_t kKiB = 1024, kMiB = 1024 * kKiB;
-  expect_usable(512 * kKiB, 0, 512 * kKiB, true);            // small pages
+  expect_usable(512 * kKiB, 0, 512 * kKiB, true);                // small pages
   expect_usable(700 * kKiB, 100 * kKiB + 64, 300 * kKiB, true);  // not at the start of a page
   expect_usable(5 * kMiB, 4 * kMiB + 192, kMiB - 192, true);     // in the last huge page
   expect_usable(6 * kMiB, 3 * kMiB, 3 * kMiB, true);             // across huge pages

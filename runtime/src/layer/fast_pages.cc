@@ -17,7 +17,7 @@ namespace {
 constexpr size_t kFirstSets = 3, kMostSets = 8;
 constexpr int kRounds = 6;
 // Sets that differ by less are as good as each other, and so will be others.
-constexpr double kAlike = 1.02;
+constexpr double kAlike = 1.005;
 
 double now_ns() {
   timespec t{};
@@ -108,7 +108,8 @@ PageChoice choose_fast_pages(const HugeMemory& memory, void* start, size_t bytes
     choice.sets = count;
     if (count < wanted || choice.spread() < kAlike) break;
   }
-  const size_t best = size_t(std::min_element(sets, sets + count, [](const PageSet& a, const PageSet& b) { return a.ns < b.ns; }) - sets);
+  const size_t best =
+      size_t(std::min_element(sets, sets + count, [](const PageSet& a, const PageSet& b) { return a.ns < b.ns; }) - sets);
   for (size_t i = 1; i < count; ++i) {
     if (i == best) {
       if (mremap(sets[i].data, range, range, MREMAP_MAYMOVE | MREMAP_FIXED, sets[0].data) != MAP_FAILED) continue;
