@@ -14,6 +14,7 @@
 #include "tune_command.h"
 #include "types_command.h"
 #include "verify_command.h"
+#include "what_if_command.h"
 
 namespace {
 
@@ -36,6 +37,7 @@ int run(int argc, char** argv) {
   lookupffn::add_inspect_command(app);
   lookupffn::add_verify_command(app);
   lookupffn::add_run_command(app);
+  lookupffn::add_what_if_command(app);
 #ifdef LOOKUPFFN_TOOL_MAKES_KERNELS
   lookupffn::add_build_command(app);
   lookupffn::add_schedules_command(app);

@@ -41,6 +41,7 @@ class Contender {
   virtual std::string schedule() const = 0;           // one line: what ran
   virtual std::string variant() const { return ""; }  // ours: "specialised" or "generic"
   virtual std::string note() const { return ""; }     // ours: why it fell back to generic kernels, or ""
+  virtual std::string pages() const { return ""; }    // ours: what the pages of its weights were chosen from, or ""
 };
 
 struct ContenderKind {

@@ -242,6 +242,7 @@ void compare(const Options& options) {
     }
     std::cout << contender.schedule() << "\n";
     if (!contender.note().empty()) std::cout << "  fallback: " << contender.note() << "\n";
+    if (!contender.pages().empty()) std::cout << "  its weights lie on " << contender.pages() << "\n";
   }
   std::cout << "\n";
 

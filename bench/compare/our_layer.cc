@@ -1,8 +1,10 @@
 // Ours, through the public C API, for layers of any family.
 #include <algorithm>
+#include <cstdio>
 #include <stdexcept>
 
 #include "contender.h"
+#include "layer.h"
 
 namespace lookupffn::bench {
 namespace {
@@ -43,6 +45,14 @@ class OurLayer : public Contender {
   std::string schedule() const override { return info_.kernels; }
   std::string variant() const override { return info_.specialised ? "specialised" : "generic"; }
   std::string note() const override { return info_.fallback; }
+  std::string pages() const override {
+    const PageChoice choice = layer_->sizes().weight_pages;
+    if (choice.sets == 0) return "";
+    char text[96];
+    std::snprintf(text, sizeof text, "the fastest of %zu sets of pages; the slowest is read in %.2f times the time",
+                  choice.sets, choice.spread());
+    return text;
+  }
 
  private:
   struct Free {

@@ -161,7 +161,7 @@ std::unique_ptr<const KernelSet> LookupffnLayer::choose_kernels(lookupffn_kernel
 
 PackedSizes LookupffnLayer::sizes() const {
   return {packed.tables.bytes() + packed.scales.bytes(), packed.projection.bytes(), packed.memory.bytes(),
-          packed.memory.huge_page_bytes()};
+          packed.memory.huge_page_bytes(), packed.weight_pages};
 }
 
 void LookupffnLayer::forward(lookupffn_threads& threads, const InputRows& x, const OutputRows& y, size_t tokens) const {

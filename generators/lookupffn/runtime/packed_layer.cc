@@ -191,6 +191,8 @@ void lay_out(PackedLayer& packed) {
     part->start = at;
     at += round_up(part->size + kBehind, 64);
   }
+  // Every tile of tokens reads all weights of the projection. Rows of tables are read here and there, from further away.
+  packed.weight_pages = choose_fast_pages(packed.memory, packed.projection.start, packed.projection.size);
 }
 
 }  // namespace
@@ -208,6 +210,7 @@ PackedLayer pack_layer(const LayerWeights& weights, const std::string& isa, look
                      row_format(weight_type(table_type).name),
                      weights.shape.layer_norm_eps,
                      0,
+                     {},
                      {},
                      {},
                      {},

@@ -1,6 +1,7 @@
 #include "huge_memory.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <string>
@@ -42,6 +43,8 @@ HugeMemory::HugeMemory(size_t bytes) : bytes_(bytes) {
 #endif
   }
 }
+
+size_t HugeMemory::page_bytes() const { return huge_page_bytes_ > 0 ? kHugePage : size_t(sysconf(_SC_PAGESIZE)); }
 
 HugeMemory::HugeMemory(HugeMemory&& other) noexcept { *this = std::move(other); }
 

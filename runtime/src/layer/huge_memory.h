@@ -25,6 +25,8 @@ class HugeMemory {
   size_t bytes() const { return bytes_; }
   // How much of it the system was asked to hold in huge pages.
   size_t huge_page_bytes() const { return huge_page_bytes_; }
+  // Of a page, as far as was asked for: its pages are aligned to so much, and are wholly its own.
+  size_t page_bytes() const;
 
  private:
   void* mapping_ = nullptr;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "fast_pages.h"
 #include "lookupffn/lookupffn.h"
 #include "rows.h"
 #include "runtime_family.h"
@@ -38,6 +39,7 @@ struct IdBags {
 // What a layer takes of memory, in bytes.
 struct PackedSizes {
   size_t tables = 0, projection = 0, all = 0, huge_pages = 0;
+  PageChoice weight_pages = {};  // of the weights that every call reads
 };
 
 }  // namespace lookupffn
