@@ -10,7 +10,7 @@ import os
 import subprocess
 
 import torch
-from byte_lm import load, read_text
+from byte_lm import ByteLm, load, read_text
 from torch.nn import functional as F
 
 from lookupffn.safetensors_file import load_torch_file
@@ -53,6 +53,7 @@ def task():
         "forward": lambda model, batch: model(batch[0]),
         "loss": lambda logits, batch: F.cross_entropy(logits.flatten(0, 1), batch[1].flatten()),
         "evaluation": evaluation(),
+        "untrained": ByteLm,
         "tables": 128,
         "bits": 8,
     }

@@ -312,16 +312,16 @@ def load(model: torch.nn.Module, path: str | os.PathLike[str], strict: bool = Tr
 # ---- in place of other modules ----
 
 
-def _linear_sizes(module: torch.nn.Module) -> tuple[int, int] | None:
-    """(inputs of a module's first linear layer, outputs of its last); None where it has none."""
-    sizes = []
+def linear_shapes(module: torch.nn.Module) -> list[tuple[int, int]]:
+    """(inputs, outputs) of a module's linear layers, in their order."""
+    shapes = []
     for part in module.modules():
         weight = getattr(part, "weight", None)
         if isinstance(part, torch.nn.Linear):
-            sizes.append((part.in_features, part.out_features))
+            shapes.append((part.in_features, part.out_features))
         elif type(part).__name__ == "Conv1D" and isinstance(weight, Tensor) and weight.dim() == 2:  # transformers' GPT-2
-            sizes.append((weight.shape[0], weight.shape[1]))
-    return (sizes[0][0], sizes[-1][1]) if sizes else None
+            shapes.append((weight.shape[0], weight.shape[1]))
+    return shapes
 
 
 _TORCH_LAYERS = (torch.nn.TransformerEncoderLayer, torch.nn.TransformerDecoderLayer)
@@ -400,10 +400,10 @@ def replace(
         else:
             sizes = dict(options)
             if "d_in" not in sizes or "d_out" not in sizes:
-                found = _linear_sizes(torch.nn.ModuleList(feed_forward_ends(old)))
-                if found is None:
+                found = linear_shapes(torch.nn.ModuleList(feed_forward_ends(old)))
+                if not found:
                     raise ValueError(f"module {name!r} ({type(old).__name__}) has no linear layer: say d_in and d_out")
-                sizes = {"d_in": found[0], "d_out": found[1], **sizes}
+                sizes = {"d_in": found[0][0], "d_out": found[-1][1], **sizes}
             new[name] = LookupFFN(**sizes)
         new[name].train(old.training)
     for name, module in new.items():
