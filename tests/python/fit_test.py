@@ -1,5 +1,6 @@
 """fit(): what it makes of a dense model, kills and resumes, mistakes."""
 
+import copy
 import json
 import os
 import random
@@ -15,7 +16,6 @@ import testing
 torch = testing.need_torch()
 
 import lookupffn  # noqa: E402
-from lookupffn.fitting import is_feed_forward  # noqa: E402
 from lookupffn.fitting.activations import captured  # noqa: E402
 from lookupffn.fitting.journal import TIMES  # noqa: E402
 from lookupffn.fitting.start import revive, start_from, used_rows  # noqa: E402
@@ -61,9 +61,10 @@ def loss(logits, batch):
     return torch.nn.functional.cross_entropy(logits, batch[1])
 
 
-def dense_model(steps=400):
+def dense_model(steps=400, blocks=None):
     torch.manual_seed(4)
     model = Predictor()
+    model.blocks = blocks or model.blocks
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     for step in range(steps):
         batch = batches(step)
@@ -160,6 +161,28 @@ class FitTest(InFolder):
         left = [entry["left"] for entry in curve(self.folder) if entry["stage"] == "distil" and "left" in entry]
         self.assertLess(max(left[-5:]), 0.9)
         self.assertEqual(len(lookupffn.Model(os.path.join(self.folder, "model.safetensors")).layers), 2)
+
+    def test_two_linear_layers_of_a_block(self):
+        """A block whose feed-forward part is no module of its own, as in OPT and BERT."""
+
+        class Block(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.mixed, self.norm = torch.nn.Linear(D, D), torch.nn.LayerNorm(D)
+                self.fc1, self.fc2 = torch.nn.Linear(D, 96), torch.nn.Linear(96, D)
+
+            def forward(self, x):
+                x = x + self.mixed(x)
+                return self.fc2(torch.nn.functional.gelu(self.fc1(self.norm(x))))
+
+        blocks = torch.nn.ModuleList(Block() for _ in range(2))
+        model = dense_model(blocks=blocks)
+        result = lookupffn.fit(model, batches, None, self.folder, report=lambda line: None, **OPTIONS)
+        self.assertEqual(list(result.rows_used), ["blocks.0.fc1+blocks.0.fc2", "blocks.1.fc1+blocks.1.fc2"])
+        self.assertLess(result.loss - result.dense_loss, 0.3)
+        self.assertIsInstance(model.blocks[1].fc2, lookupffn.nn.LookupFFN)
+        copied = copy.deepcopy(model)
+        torch.testing.assert_close(copied(EVALUATION[0]), model(EVALUATION[0]))
 
     def test_a_signal_loses_nothing(self):
         process = subprocess.Popen(
@@ -290,7 +313,7 @@ class KilledSlow(InFolder):
 
 
 class PartsTest(unittest.TestCase):
-    def test_is_feed_forward(self):
+    def test_feed_forward_names(self):
         class Gated(torch.nn.Module):
             def __init__(self):
                 super().__init__()
@@ -298,14 +321,16 @@ class PartsTest(unittest.TestCase):
                 self.down_proj = torch.nn.Linear(24, 8)
 
         sequential = torch.nn.Sequential(torch.nn.Linear(8, 32), torch.nn.GELU(), torch.nn.Linear(32, 8))
-        block = torch.nn.ModuleDict({"attention": torch.nn.MultiheadAttention(8, 2), "mlp": sequential})
-        for module in (FeedForward(), Gated(), sequential, torch.nn.TransformerEncoderLayer(8, 2, 32)):
-            with self.subTest(type(module).__name__):
-                self.assertTrue(is_feed_forward("", module))
-        attention = torch.nn.Sequential(torch.nn.Linear(8, 24), torch.nn.Linear(8, 8))
-        for module in (block, block["attention"], attention, torch.nn.Linear(8, 8), torch.nn.LayerNorm(8), Predictor()):
-            with self.subTest(type(module).__name__):
-                self.assertFalse(is_feed_forward("", module))
+        attention = torch.nn.ModuleDict({"qkv": torch.nn.Linear(8, 24), "out": torch.nn.Linear(8, 8)})
+        own = torch.nn.ModuleDict({"attention": torch.nn.MultiheadAttention(8, 2), "mlp": sequential})
+        bare = torch.nn.ModuleDict({"attention": attention, "fc1": torch.nn.Linear(8, 32), "fc2": torch.nn.Linear(32, 8)})
+        of_torch = torch.nn.TransformerEncoderLayer(8, 2, 32)
+        blocks = torch.nn.ModuleList([own, bare, of_torch, Gated(), torch.nn.Linear(8, 24)])
+        head = torch.nn.Linear(24, 8)
+        model = torch.nn.ModuleDict({"tokens": torch.nn.Embedding(9, 8), "blocks": blocks, "head": head})
+        expected = ["blocks.0.mlp", "blocks.1.fc1+blocks.1.fc2", "blocks.2", "blocks.3"]
+        self.assertEqual(lookupffn.feed_forward_names(model), expected)
+        self.assertEqual(lookupffn.feed_forward_names(attention), [])
 
     def test_start(self):
         torch.manual_seed(0)
@@ -364,13 +389,13 @@ class PartsTest(unittest.TestCase):
         layer = torch.nn.TransformerEncoderLayer(16, 2, 32, batch_first=True).eval()
         layer.activation_relu_or_gelu = 0  # not by the fused path
         x = torch.randn(4, 5, 16)
-        h, y = captured({"": layer}, lambda number: layer(x), 20)[""]
+        h, y = captured(torch.nn.Sequential(layer), ["0"], lambda number: layer(x), 20)["0"]
         with torch.no_grad():
             torch.testing.assert_close(layer.norm2(h + y), layer(x).flatten(0, 1))
 
     def test_captured(self):
         model = dense_model(1)
-        found = captured({"blocks.1": model.blocks[1]}, lambda number: model(batches(number)), 600)
+        found = captured(model, ["blocks.1"], lambda number: model(batches(number)), 600)
         x, y = found["blocks.1"]
         self.assertEqual((x.shape, y.shape), ((768, D), (768, D)))
         with torch.no_grad():

@@ -15,10 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..nn import LookupFFN, parameter_groups, pass_by_fused_path, replace, save
+from ..nn import LookupFFN, parameter_groups, save
 from ..optim import RowAdam
+from ..replacement import feed_forward_names, pass_by_fused_path, replace
 from .activations import captured
-from .choice import is_feed_forward
 from .clock import Clock
 from .curves import write_curves
 from .journal import Journal
@@ -87,9 +87,7 @@ class _Fit:
 
     def capture(self, model: torch.nn.Module, first: int, tokens: int) -> dict[str, tuple[Tensor, Tensor]]:
         """name -> inputs and outputs of a model's feed-forward layers, dense or new, in the batches from number `first` on."""
-        modules = dict(model.named_modules())
-        chosen = {name: modules[name] for name in self.layers}
-        return captured(chosen, lambda number: self.forward(model, self.batches(first + number)), tokens)
+        return captured(model, self.layers, lambda number: self.forward(model, self.batches(first + number)), tokens)
 
     # ---- time ----
 
@@ -271,7 +269,7 @@ def _time(seconds: float) -> str:
 def fit(
     model: torch.nn.Module,
     batches: Callable[[int], Any],
-    which: Iterable[str] | Callable[[str, torch.nn.Module], bool],
+    which: Iterable[str] | Callable[[str, torch.nn.Module], bool] | None,
     folder: str | os.PathLike[str],
     *,
     loss: Callable[[Tensor, Any], Tensor],
@@ -308,7 +306,7 @@ def fit(
     3. The whole model, all of its weights, is fine-tuned by its own loss and the dense model's logits.
 
     model: it is changed. batches(n): batch number n, the same at each call; what `forward` and `loss` take. which: the modules to
-        replace, as for replace(); lookupffn.fitting.is_feed_forward finds those of most transformers.
+        replace, as for replace(); None: lookupffn.feed_forward_names(model).
     folder: gets checkpoint.pt, log.jsonl, curves.svg and model.safetensors.
     forward(model, batch) -> logits [..., classes]; model(batch) where it is not given. loss(logits, batch) -> the model's own loss.
     evaluation: batches to measure with, `evaluations` times on the way.
@@ -352,6 +350,10 @@ def fit(
         raise ValueError(
             f"capture_tokens is {capture_tokens}: too little data for {1 << bits} rows a table; give {4 << bits} or more"
         )
+    if which is None:
+        which = feed_forward_names(model)
+        if not which:
+            raise ValueError("found no feed-forward layers in the model: name them with `which`")
     journal = Journal(folder)
     state = journal.load() if resume else None
     if resume and state is None:
