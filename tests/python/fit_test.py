@@ -104,7 +104,7 @@ def curve(folder):
 
 def steps(folder):
     """The stages and numbers of the log's training steps."""
-    return [(entry["stage"], entry["step"]) for entry in curve(folder) if "loss" in entry or entry["stage"] == "distil" and "left" in entry]
+    return [(entry["stage"], entry["step"]) for entry in entries(folder) if "share" in entry]
 
 
 def fit_in(folder, model=None, **options):

@@ -15,7 +15,9 @@ def captured(
     model: torch.nn.Module, names: Iterable[str], run: Callable[[int], Any], tokens: int
 ) -> dict[str, tuple[Tensor, Tensor]]:
     """name -> (x [tokens, d_in], y [tokens, d_out]) of a model's feed-forward parts, named as replace() takes them,
-    while run(0), run(1), ... run the model, until `tokens` rows or more went through each. Raises ValueError for a module that is not called, or takes or gives no such rows."""
+    while run(0), run(1), ... run the model, until `tokens` rows or more went through each.
+
+    Raises ValueError for a module that is not called, or takes or gives no such rows."""
     taken: dict[str, list[Tensor]] = {name: [] for name in names}
     given: dict[str, list[Tensor]] = {name: [] for name in taken}
 

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..nn import LookupFFN, parameter_groups, save
+from ..nn import LookupFFN, load, parameter_groups, save
 from ..optim import RowAdam
 from ..replacement import feed_forward_names, pass_by_fused_path, replace
 from .activations import captured
@@ -57,6 +57,9 @@ class _Fit:
         self.stage, self.step = ("start" if teacher is not None else "tune"), 0
         self.stage_began = 0.0  # what the clock of the budget said
         self.evaluated = 0  # how many of the evaluations of this stage are done
+        self.sizes: dict[str, float] = {}  # root mean square of the layers' tables before any step
+        self.best = math.inf  # the lowest evaluation loss of the fine-tuning: model_path has the weights
+        self.model_path = os.path.join(journal.folder, "model.safetensors")
         self.clock = Clock()
         self.optimizer: RowAdam | None = None
         self.stopping = threading.Event()
@@ -117,10 +120,22 @@ class _Fit:
             self.log({"left": left}, line, layer=name)
 
     def groups(self) -> list[dict[str, Any]]:
-        """What the stage's optimiser trains."""
+        """What the stage's optimiser trains, with their learning rates."""
         if self.stage == "tune":
-            return parameter_groups(self.model, self.options["lr"])
-        return parameter_groups(torch.nn.ModuleList(self.layers.values()), self.options["distil_lr"])
+            trained, lr = self.model, self.options["lr"]
+        else:
+            trained, lr = torch.nn.ModuleList(self.layers.values()), self.options["distil_lr"]
+        groups = parameter_groups(trained, lr)
+        if self.teacher is None:
+            return groups  # tables that have learnt nothing yet have no size to go by
+        tables = {id(layer.tables) for layer in self.layers.values()}
+        for group in groups:
+            group["params"] = [parameter for parameter in group["params"] if id(parameter) not in tables]
+        if not self.sizes:
+            self.sizes = {name: float(layer.tables.detach().square().mean().sqrt()) for name, layer in self.layers.items()}
+        for name, layer in self.layers.items():
+            groups.append({"params": [layer.tables], "lr": self.options["tables_lr"] * self.sizes[name]})
+        return [group for group in groups if group["params"]]
 
     def steps(self, one: Callable[[int], dict[str, float]]) -> None:
         """The rest of a stage's steps, with the learning rate warmed up by some steps and let down to 0 as the stage goes by."""
@@ -208,8 +223,18 @@ class _Fit:
             entry = self.journal.replayed[0]
             if "evaluation" in entry and (entry["stage"], entry["step"]) == (self.stage, self.step):
                 self.log({"evaluation": entry["evaluation"]}, None)
+                if self.stage == "tune":
+                    self.best = min(self.best, entry["evaluation"])
             return
+        if self.optimizer is not None:
+            self.optimizer.flush()
         loss = evaluated(self.model, self.forward, self.loss, self.evaluation)
+        if not math.isfinite(loss):
+            self.need_finite("evaluation loss", torch.tensor(loss))
+        # The file first: a kill between the two leaves a log that lets it be written again.
+        if self.stage == "tune" and loss < self.best:
+            self.best = loss
+            save(self.model, self.model_path)
         self.log({"evaluation": loss}, f"{self.stage}, step {self.step}: evaluation loss {loss:.4f}")
         self.after_evaluation()
 
@@ -236,6 +261,8 @@ class _Fit:
                 "cpu_seconds": self.clock.cpu_seconds,
                 "stage_began": self.stage_began,
                 "evaluated": self.evaluated,
+                "best": self.best,
+                "sizes": self.sizes,
                 "model": self.model.state_dict(),
                 "optimizer": None if self.optimizer is None else self.optimizer.state_dict(),
             }
@@ -244,17 +271,17 @@ class _Fit:
 
     def load(self, state: dict[str, Any]) -> None:
         # Of these another value does no harm to what was done.
-        free = ("lr", "distil_lr", "minutes", "cpu_minutes", "checkpoint_seconds", "report_seconds", "evaluations")
+        free = ("lr", "distil_lr", "tables_lr", "minutes", "cpu_minutes", "checkpoint_seconds", "report_seconds", "evaluations")
         for name, value in self.options.items():
             was = state["options"].get(name)
             if name not in free and was != value:
                 raise ValueError(
                     f"the fit in {self.journal.folder} has {name} = {was!r}, not {value!r}: resume it with what it has"
                 )
-        if any(state["options"].get(name) != self.options[name] for name in ("lr", "distil_lr")):
+        if any(state["options"].get(name) != self.options[name] for name in ("lr", "distil_lr", "tables_lr")):
             self.journal.drop_replayed()
         self.stage, self.step, self.stage_began = state["stage"], state["step"], state["stage_began"]
-        self.evaluated = state["evaluated"]
+        self.evaluated, self.best, self.sizes = state["evaluated"], state["best"], state["sizes"]
         self.clock.set(state["seconds"], state["cpu_seconds"])
         self.model.load_state_dict(state["model"])
         if state["optimizer"] is not None:
@@ -283,6 +310,7 @@ def fit(
     steps: int | None = None,
     lr: float = 1e-3,
     distil_lr: float = 2e-3,
+    tables_lr: float = 0.06,
     weight_decay: float = 0.0,
     distil_part: float = 0.1,
     distil_share: float = 0.5,
@@ -309,11 +337,13 @@ def fit(
         replace, as for replace(); None: lookupffn.feed_forward_names(model).
     folder: gets checkpoint.pt, log.jsonl, curves.svg and model.safetensors.
     forward(model, batch) -> logits [..., classes]; model(batch) where it is not given. loss(logits, batch) -> the model's own loss.
-    evaluation: batches to measure with, `evaluations` times on the way.
+    evaluation: batches to measure with, `evaluations` times on the way; take them from what `batches` does not give. The weights
+        that do best there are the result: on little data the last ones may know the training data by heart.
     tables, bits, projection, layer_options: LookupFFN's.
     minutes, cpu_minutes, steps: one of them says when to end: after so many minutes, so many minutes of this process' CPU time (of
         all threads together: what is fair on a busy machine), or so many steps. None of them: minutes=60.
-    lr, distil_lr: of the fine-tuning and the distillation; both fall to 0 at the end, after `warm_up` steps.
+    lr, distil_lr: of the fine-tuning and the distillation; both fall to 0 at the end, after `warm_up` steps. tables_lr: that of
+        a layer's tables in both, as a part of the root mean square of the tables that it starts with.
     distil_part: of the time or steps that is distillation. distil_share: of the logits in the fine-tuning's loss.
     checkpoint_seconds: a checkpoint is written as often, and after SIGINT and SIGTERM. resume: goes on from the checkpoint in
         `folder`, with the dense model and the options that it was begun with. What was done after the checkpoint is done again, by
@@ -340,7 +370,7 @@ def fit(
         if not 0 <= part <= 1:
             raise ValueError(f"{name} is {part}; it is from 0 to 1")
     options = {
-        "tables": tables, "bits": bits, "projection": projection, **limits, "lr": lr, "distil_lr": distil_lr,
+        "tables": tables, "bits": bits, "projection": projection, **limits, "lr": lr, "distil_lr": distil_lr, "tables_lr": tables_lr,
         "weight_decay": weight_decay, "distil_part": distil_part, "distil_share": distil_share, "warm_up": max(1, warm_up),
         "capture_tokens": capture_tokens, "revive_every": revive_every, "evaluations": evaluations,
         "checkpoint_seconds": checkpoint_seconds, "report_seconds": report_seconds, "seed": seed, "scratch": scratch,
@@ -399,17 +429,19 @@ def fit(
         for number, handler in former.items():
             signal.signal(number, handler)
 
+    if evaluation:
+        load(model, running.model_path)
+    else:
+        save(model, running.model_path)
     model.eval()
     fitted_loss = evaluated(model, forward, loss, evaluation)
     rows_used = {name: used_rows(layers[name], x) for name, (x, _) in running.capture(model, 0, capture_tokens).items()}
-    path = os.path.join(journal.folder, "model.safetensors")
-    save(model, path)
     draw(rows_used)
     if fitted_loss is not None:
         dense = "" if dense_loss is None else f", dense loss {dense_loss:.4f}"
-        report(f"fitted loss {fitted_loss:.4f}{dense}; wrote {path}")
+        report(f"fitted loss {fitted_loss:.4f}{dense}; wrote {running.model_path}")
     shares = {name: float((used > 0).float().mean()) for name, used in rows_used.items()}
-    return FitResult(dense_loss, fitted_loss, shares, path)
+    return FitResult(dense_loss, fitted_loss, shares, running.model_path)
 
 
 @torch.no_grad()
