@@ -17,7 +17,7 @@ torch = testing.need_torch()
 
 import lookupffn  # noqa: E402
 from lookupffn.fitting.activations import captured  # noqa: E402
-from lookupffn.fitting.journal import TIMES  # noqa: E402
+from lookupffn.fitting.journal import TIMES, Journal  # noqa: E402
 from lookupffn.fitting.start import revive, start_from, used_rows  # noqa: E402
 
 SYMBOLS, D, CONTEXT = 24, 32, 3
@@ -238,12 +238,15 @@ class FitTest(InFolder):
         with self.assertRaisesRegex(ValueError, "'unused' is not called"):
             lookupffn.fit(unused, batches, ["unused"], self.folder, forward=lambda m, b: m["used"](b), **OPTIONS)
         for words, options in (
-            ("steps and minutes|minutes and steps", {"minutes": 1}),
+            ("minutes and steps", {"minutes": 1}),
+            ("nowhere has no log", {"compare": os.path.join(self.folder, "nowhere")}),
             ("steps is 0", {"steps": 0}),
             ("distil_part is 2", {"distil_part": 2}),
         ):
             with self.subTest(words), self.assertRaisesRegex(ValueError, words):
                 fit_in(self.folder, dense_model(1), **options)
+        with Journal(self.folder).locked(), self.assertRaisesRegex(ValueError, "another fit is at work"):
+            fit_in(self.folder, dense_model(1))
         fit_in(self.folder, dense_model(1), steps=2, distil_part=0.5)
         with self.assertRaisesRegex(ValueError, "tables = 24, not 12"):
             fit_in(self.folder, dense_model(1), steps=2, distil_part=0.5, tables=12, resume=True)

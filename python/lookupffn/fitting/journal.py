@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
-from typing import Any
+from typing import Any, Iterator
 
 import torch
 
@@ -16,13 +18,30 @@ class Journal:
     does these steps again passes them to log() again, which compares them and writes only what is new.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(self, folder: str | os.PathLike[str], create: bool = True) -> None:
+        """create: makes the folder. Else raises ValueError where there is no log."""
         self.folder = os.fspath(folder)
-        os.makedirs(self.folder, exist_ok=True)
         self.log_path = os.path.join(self.folder, "log.jsonl")
+        if create:
+            os.makedirs(self.folder, exist_ok=True)
+        elif not os.path.isfile(self.log_path):
+            raise ValueError(f"{self.folder} has no log of a fit")
         self.checkpoint_path = os.path.join(self.folder, "checkpoint.pt")
         self.replayed: list[dict[str, Any]] = []
         self._replayed_bytes: list[int] = []
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """In its block no other process or object has the folder. Raises ValueError where one has."""
+        folder = os.open(self.folder, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise ValueError(f"{self.folder}: another fit is at work there") from None
+            yield
+        finally:
+            os.close(folder)
 
     def begin(self) -> None:
         """An empty log and no checkpoint."""

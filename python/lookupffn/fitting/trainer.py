@@ -118,6 +118,8 @@ class _Fit:
             left = start_from(self.layers[name], x, y)
             line = f"start {name}, {number + 1} of {len(self.layers)} layers: {100 * left:.1f} % of the variance is left"
             self.log({"left": left}, line, layer=name)
+            if self.stopping.is_set():
+                raise KeyboardInterrupt  # there is no checkpoint yet, and little to do again
 
     def groups(self) -> list[dict[str, Any]]:
         """What the stage's optimiser trains, with their learning rates."""
@@ -369,12 +371,12 @@ def fit(
     for name, part in (("distil_part", distil_part), ("distil_share", distil_share)):
         if not 0 <= part <= 1:
             raise ValueError(f"{name} is {part}; it is from 0 to 1")
+    sizes = {"tables": tables, "bits": bits, "projection": projection, **layer_options}
     options = {
-        "tables": tables, "bits": bits, "projection": projection, **limits, "lr": lr, "distil_lr": distil_lr, "tables_lr": tables_lr,
-        "weight_decay": weight_decay, "distil_part": distil_part, "distil_share": distil_share, "warm_up": max(1, warm_up),
-        "capture_tokens": capture_tokens, "revive_every": revive_every, "evaluations": evaluations,
-        "checkpoint_seconds": checkpoint_seconds, "report_seconds": report_seconds, "seed": seed, "scratch": scratch,
-        **layer_options,
+        **sizes, **limits, "lr": lr, "distil_lr": distil_lr, "tables_lr": tables_lr, "weight_decay": weight_decay,
+        "distil_part": distil_part, "distil_share": distil_share, "warm_up": max(1, warm_up), "capture_tokens": capture_tokens,
+        "revive_every": revive_every, "evaluations": evaluations, "checkpoint_seconds": checkpoint_seconds,
+        "report_seconds": report_seconds, "seed": seed, "scratch": scratch,
     }  # fmt: skip
     if capture_tokens < 4 << bits:
         raise ValueError(
@@ -384,7 +386,17 @@ def fit(
         which = feed_forward_names(model)
         if not which:
             raise ValueError("found no feed-forward layers in the model: name them with `which`")
+    compared = {} if compare is None else {"from scratch": Journal(compare, create=False).entries()}
     journal = Journal(folder)
+    with journal.locked():
+        return _fit_in(journal, model, batches, which, loss, forward, evaluation, sizes, options, compared, resume, report)
+
+
+def _fit_in(
+    journal, model, batches, which, loss, forward, evaluation, sizes, options, compared, resume, report
+) -> FitResult:
+    """fit(), in a folder that is its own, with arguments that have been looked at."""
+    scratch = options["scratch"]
     state = journal.load() if resume else None
     if resume and state is None:
         report(f"{journal.folder} has no checkpoint: beginning anew")
@@ -394,8 +406,8 @@ def fit(
         teacher = copy.deepcopy(model).eval().requires_grad_(False)
         teacher.apply(pass_by_fused_path)  # its activations are captured
         dense_loss = evaluated(teacher, forward, loss, evaluation)
-    torch.manual_seed(seed)
-    new = replace(model, which, tables=tables, bits=bits, projection=projection, sparse=True, **layer_options)
+    torch.manual_seed(options["seed"])
+    new = replace(model, which, sparse=True, **sizes)
     layers = {name: layer for name, layer in new.items() if isinstance(layer, LookupFFN)}
     model.train().requires_grad_(True)
     running = _Fit(model, teacher, layers, batches, forward, loss, evaluation, options, journal, report)
@@ -411,10 +423,8 @@ def fit(
         report(f"resumed: {running.stage}, step {running.step}, after {_time(running.spent())}{more}")
 
     def draw(rows_used: dict[str, Tensor]) -> None:
-        runs = {"from scratch" if scratch else "fitted": journal.entries()}
-        if compare is not None:
-            runs["from scratch"] = Journal(compare).entries()
-        clock = "cpu_seconds" if cpu_minutes is not None else "seconds"
+        runs = {"from scratch" if scratch else "fitted": journal.entries(), **compared}
+        clock = "cpu_seconds" if options["cpu_minutes"] is not None else "seconds"
         shares = {name: (used > 0).float().mean(1).tolist() for name, used in rows_used.items()}
         write_curves(os.path.join(journal.folder, "curves.svg"), runs, clock, dense_loss, shares)
 
@@ -435,7 +445,7 @@ def fit(
         save(model, running.model_path)
     model.eval()
     fitted_loss = evaluated(model, forward, loss, evaluation)
-    rows_used = {name: used_rows(layers[name], x) for name, (x, _) in running.capture(model, 0, capture_tokens).items()}
+    rows_used = {name: used_rows(layers[name], x) for name, (x, _) in running.capture(model, 0, options["capture_tokens"]).items()}
     draw(rows_used)
     if fitted_loss is not None:
         dense = "" if dense_loss is None else f", dense loss {dense_loss:.4f}"
