@@ -33,7 +33,7 @@ from .system import (
 if TYPE_CHECKING:
     from . import nn, ops, optim
     from .fitting import FitError, FitResult, fit
-    from .nn import replace
+    from .replacement import feed_forward_names, replace
 
 __version__ = version()
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "WeightType",
     "active_isa",
     "default_thread_count",
+    "feed_forward_names",
     "fit",
     "force_isa",
     "isas",
@@ -66,7 +67,7 @@ def __getattr__(name: str) -> Any:
     """What needs torch is imported when it is asked for."""
     if name in ("nn", "ops", "optim"):
         return importlib.import_module("." + name, __name__)
-    for module, names in {"nn": ("replace",), "fitting": ("FitError", "FitResult", "fit")}.items():
+    for module, names in {"replacement": ("feed_forward_names", "replace"), "fitting": ("FitError", "FitResult", "fit")}.items():
         if name in names:
             return getattr(importlib.import_module("." + module, __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,7 +13,7 @@ from .library import NATIVE, Error
 FIT = """Puts LookupFFN layers in place of a trained model's feed-forward layers: lookupffn.fit().
 
 TASK is FILE.py:FUNCTION. FUNCTION() returns a dict of lookupffn.fit's arguments: model, batches, which, loss, and what else it
-likes (forward, evaluation, tables, ...)."""
+likes (forward, evaluation, tables, ...); and for --scratch `untrained`, a function that returns a new model."""
 
 
 def setting(text: str) -> tuple[str, object]:
@@ -32,6 +32,12 @@ def fit(arguments: list[str]) -> None:
     )
     parser.add_argument("task", metavar="TASK", help="FILE.py:FUNCTION")
     parser.add_argument("--folder", required=True, help="gets checkpoint.pt, log.jsonl, curves.svg and model.safetensors")
+    parser.add_argument("--minutes", type=float, help="end after so many minutes (default: 60)")
+    parser.add_argument("--cpu-minutes", type=float, help="end after so many minutes of CPU time, of all threads together")
+    parser.add_argument("--steps", type=int, help="end after so many steps")
+    parser.add_argument("--scratch", action="store_true", help="train the task's untrained model, to compare with")
+    parser.add_argument("--compare", metavar="FOLDER", help="of a training with --scratch, whose curve joins the picture")
+    parser.add_argument("--threads", type=int, help="of torch (default: one a core)")
     parser.add_argument("--resume", action="store_true", help="go on from the folder's checkpoint")
     parser.add_argument(
         "--set", metavar="NAME=VALUE", type=setting, action="append", default=[], help="an argument of fit: tables=128"
@@ -44,11 +50,31 @@ def fit(arguments: list[str]) -> None:
     names = runpy.run_path(path)
     if not callable(names.get(function)):
         parser.error(f"{path} has no function '{function}'")
+    import torch
+
     from .fitting import FitError
     from .fitting import fit as run
 
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
     try:
-        run(folder=options.folder, resume=options.resume, **{**names[function](), **dict(options.set)})
+        task = names[function]()
+        untrained = task.pop("untrained", None)
+        if options.scratch:
+            if untrained is None:
+                raise ValueError(f"{function}() has no 'untrained', a function that returns a new model, which --scratch needs")
+            task["model"] = untrained()
+        limits = ("minutes", "cpu_minutes", "steps")
+        given = {name: getattr(options, name) for name in limits if getattr(options, name) is not None}
+        if given:  # on the command line, in place of the task's
+            task = {name: value for name, value in task.items() if name not in limits}
+        run(
+            folder=options.folder,
+            resume=options.resume,
+            scratch=options.scratch,
+            compare=options.compare,
+            **{**task, **given, **dict(options.set)},
+        )
     except (Error, FitError, ValueError, TypeError) as error:
         sys.exit(f"lookupffn fit: {error}")
     except KeyboardInterrupt:

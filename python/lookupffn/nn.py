@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import os
-from typing import Any, Callable, Iterable, Mapping
+from typing import Any, Mapping
 
 import numpy as np
 import torch
@@ -307,109 +307,3 @@ def load(model: torch.nn.Module, path: str | os.PathLike[str], strict: bool = Tr
             raise ValueError(f"{os.fspath(path)}: its {constant} is {metadata.get(constant, default)}, the model's {value}")
     model.load_state_dict(tensors, strict=strict)
     return metadata
-
-
-# ---- in place of other modules ----
-
-
-def _linear_sizes(module: torch.nn.Module) -> tuple[int, int] | None:
-    """(inputs of a module's first linear layer, outputs of its last); None where it has none."""
-    sizes = []
-    for part in module.modules():
-        weight = getattr(part, "weight", None)
-        if isinstance(part, torch.nn.Linear):
-            sizes.append((part.in_features, part.out_features))
-        elif type(part).__name__ == "Conv1D" and isinstance(weight, Tensor) and weight.dim() == 2:  # transformers' GPT-2
-            sizes.append((weight.shape[0], weight.shape[1]))
-    return (sizes[0][0], sizes[-1][1]) if sizes else None
-
-
-_TORCH_LAYERS = (torch.nn.TransformerEncoderLayer, torch.nn.TransformerDecoderLayer)
-
-
-def feed_forward_ends(module: torch.nn.Module) -> tuple[torch.nn.Module, torch.nn.Module]:
-    """The modules that take a feed-forward part's input and give its output: the module itself twice, but for torch's transformer
-    layers, whose feed-forward part is no module of its own."""
-    return (module.linear1, module.linear2) if isinstance(module, _TORCH_LAYERS) else (module, module)
-
-
-def _put(parent: torch.nn.Module, last: str, old: torch.nn.Module, new: torch.nn.Module) -> None:
-    if not isinstance(old, _TORCH_LAYERS):
-        setattr(parent, last, new)
-        return
-    # Such a layer computes linear2(dropout(activation(linear1(x)))).
-    for name, part in (("linear1", new), ("activation", None), ("dropout", None), ("linear2", None)):
-        setattr(old, name, part or torch.nn.Identity())
-    pass_by_fused_path(old)
-
-
-def pass_by_fused_path(module: torch.nn.Module) -> None:
-    """Keeps torch's transformer layers, and encoders of them, from evaluating by fused operators, which read the weights of linear1
-    and linear2 and call neither."""
-    if isinstance(module, _TORCH_LAYERS):
-        setattr(module, "activation_relu_or_gelu", 0)
-    if isinstance(module, torch.nn.TransformerEncoder):
-        for name in ("enable_nested_tensor", "use_nested_tensor"):  # torch 1.13's and torch 2's
-            setattr(module, name, False)
-
-
-def replace(
-    model: torch.nn.Module,
-    which: Iterable[str] | Callable[[str, torch.nn.Module], bool],
-    *,
-    make: Callable[[str, torch.nn.Module], torch.nn.Module] | None = None,
-    **options: Any,
-) -> dict[str, torch.nn.Module]:
-    """Puts LookupFFN layers in place of feed-forward modules, within `model`.
-
-    which: the modules' names, as model.named_modules() has them; or which(name, module), true for those to replace. What is
-        inside a replaced module is not looked at. Of a torch.nn.TransformerEncoderLayer or TransformerDecoderLayer its feed-forward
-        part is replaced; the new layer is its linear1.
-    options: LookupFFN's arguments: tables=128, bits=8, ... d_in and d_out are the inputs of the module's first linear layer and
-        the outputs of its last, where they are not given.
-    make: make(name, module) -> the new module, in place of options.
-
-    A new layer has new weights, its own LayerNorm, and the old module's mode (train or eval).
-
-    Returns name -> new layer. Raises ValueError for a name that is not there, for no module at all, and for a module without
-    linear layers whose d_in and d_out are not given; `model` is then as it was.
-
-        lookupffn.replace(model, lambda name, module: name.endswith(".mlp"), tables=128, bits=8)
-    """
-    modules = dict(model.named_modules())
-    if callable(which):
-        chosen: list[str] = []
-        for name, module in modules.items():
-            inside = any(name.startswith(outer + ".") for outer in chosen)
-            if name and not inside and which(name, module):
-                chosen.append(name)
-    else:
-        chosen = [which] if isinstance(which, str) else list(which)
-        for name in chosen:
-            if not name or name not in modules:
-                close = ", ".join(repr(known) for known in modules if known)
-                raise ValueError(f"the model has no module {name!r}; it has {close[:500]}")
-    if not chosen:
-        raise ValueError(f"none of the model's {len(modules)} modules was chosen")
-
-    new: dict[str, torch.nn.Module] = {}
-    for name in chosen:
-        old = modules[name]
-        if make is not None:
-            new[name] = make(name, old)
-        else:
-            sizes = dict(options)
-            if "d_in" not in sizes or "d_out" not in sizes:
-                found = _linear_sizes(torch.nn.ModuleList(feed_forward_ends(old)))
-                if found is None:
-                    raise ValueError(f"module {name!r} ({type(old).__name__}) has no linear layer: say d_in and d_out")
-                sizes = {"d_in": found[0], "d_out": found[1], **sizes}
-            new[name] = LookupFFN(**sizes)
-        new[name].train(old.training)
-    for name, module in new.items():
-        parent, _, last = name.rpartition(".")
-        _put(modules[parent], last, modules[name], module)
-    for module in modules.values():
-        if isinstance(module, torch.nn.TransformerEncoder) and any(modules[name] in module.layers for name in new):
-            pass_by_fused_path(module)
-    return new

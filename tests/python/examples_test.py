@@ -78,13 +78,19 @@ class TorchExamplesTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             command = [sys.executable, "-m", "lookupffn", "fit", os.path.join(EXAMPLES, "fit_byte_lm.py") + ":task"]
             command += ["--folder", folder, "--set", "tables=8", "--set", "bits=4", "--set", "capture_tokens=2048"]
-            command += ["--set", "distil_steps=5", "--set", "steps=3"]
+            command += ["--steps", "6", "--set", "distil_part=0.5", "--set", "evaluations=1"]
             environment = {**os.environ, "TEXT": os.path.join(testing.SOURCE, "LICENSE")}
-            result = subprocess.run(command, capture_output=True, text=True, env=environment)
-            self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
-            self.assertIn("dense loss 1.141", result.stdout)
-            written = sorted(os.listdir(folder))
-            self.assertEqual(written, ["checkpoint.pt", "curves.svg", "log.jsonl", "model.safetensors"])
+
+            def fit(*more):
+                result = subprocess.run([*command, *more], capture_output=True, text=True, env=environment)
+                self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+                written = sorted(os.listdir(folder))
+                self.assertEqual(written, ["checkpoint.pt", "curves.svg", "log.jsonl", "model.safetensors"])
+                return result.stdout
+
+            self.assertIn("dense loss 1.141", fit())
+            self.assertIn("resumed: done", fit("--resume"))
+            self.assertNotIn("dense loss", fit("--scratch"))
             mistaken = [
                 (command[:4] + ["nowhere.py:task", "--folder", folder], "nowhere.py"),
                 (command + ["--set", "capture_tokens=3"], "too little data"),

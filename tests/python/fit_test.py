@@ -1,5 +1,6 @@
 """fit(): what it makes of a dense model, kills and resumes, mistakes."""
 
+import copy
 import json
 import os
 import random
@@ -16,6 +17,7 @@ torch = testing.need_torch()
 
 import lookupffn  # noqa: E402
 from lookupffn.fitting.activations import captured  # noqa: E402
+from lookupffn.fitting.journal import TIMES, Journal  # noqa: E402
 from lookupffn.fitting.start import revive, start_from, used_rows  # noqa: E402
 
 SYMBOLS, D, CONTEXT = 24, 32, 3
@@ -59,9 +61,10 @@ def loss(logits, batch):
     return torch.nn.functional.cross_entropy(logits, batch[1])
 
 
-def dense_model(steps=400):
+def dense_model(steps=400, blocks=None):
     torch.manual_seed(4)
     model = Predictor()
+    model.blocks = blocks or model.blocks
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     for step in range(steps):
         batch = batches(step)
@@ -72,19 +75,36 @@ def dense_model(steps=400):
 
 
 EVALUATION = [batches(1_000_000 + number) for number in range(4)]
+# 80 steps of distillation, 100 of fine-tuning
 OPTIONS = dict(
-    loss=loss, evaluation=EVALUATION, tables=24, bits=5, block=32, steps=100, distil_steps=80, capture_tokens=4096, lr=2e-3
-)
+    loss=loss, evaluation=EVALUATION, evaluations=3, tables=24, bits=5, steps=180, distil_part=80 / 180, capture_tokens=4096,
+    lr=2e-3, distil_lr=2e-3, warm_up=10,
+)  # fmt: skip
 
 
 def which(name, module):
     return isinstance(module, FeedForward)
 
 
+def entries(folder):
+    with open(os.path.join(folder, "log.jsonl")) as file:
+        return [json.loads(line) for line in file]
+
+
+def entries_whole(folder):
+    """Those of a killed process: the last line may be cut off."""
+    with open(os.path.join(folder, "log.jsonl")) as file:
+        return [json.loads(line) for line in file if line.endswith("\n")]
+
+
 def curve(folder):
     """The log without the times."""
-    with open(os.path.join(folder, "log.jsonl")) as file:
-        return [{name: value for name, value in json.loads(line).items() if name != "seconds"} for line in file]
+    return [{name: value for name, value in entry.items() if name not in TIMES} for entry in entries(folder)]
+
+
+def steps(folder):
+    """The stages and numbers of the log's training steps."""
+    return [(entry["stage"], entry["step"]) for entry in entries(folder) if "share" in entry]
 
 
 def fit_in(folder, model=None, **options):
@@ -110,13 +130,17 @@ class FitTest(InFolder):
         self.assertTrue(all(share > 0.8 for share in result.rows_used.values()), result.rows_used)
         self.assertIsInstance(model.blocks[0], lookupffn.nn.LookupFFN)
         self.assertEqual(len(lookupffn.Model(result.path).layers), 2)
-        stages = [entry["stage"] for entry in curve(self.folder)]
-        self.assertEqual(stages, ["start"] * 2 + ["distil"] * 80 + ["tune"] * 100)
+        expected = [("distil", step + 1) for step in range(80)] + [("tune", step + 1) for step in range(100)]
+        self.assertEqual(steps(self.folder), expected)
+        evaluations = [(entry["stage"], entry["step"]) for entry in curve(self.folder) if "evaluation" in entry]
+        self.assertEqual(evaluations, [("start", 0), ("distil", 80), ("tune", 34), ("tune", 67), ("tune", 100)])
         self.assertTrue(any("left" in line and "tune" in line for line in lines))
         with open(os.path.join(self.folder, "curves.svg")) as file:
-            self.assertIn("dense", file.read())
+            picture = file.read()
+        for words in ("dense", "fitted", "blocks.1: 100.0 % of rows used"):
+            self.assertIn(words, picture)
         # Distilling and fine-tuning each do their part.
-        left = [entry["left"] for entry in curve(self.folder) if entry["stage"] == "distil"]
+        left = [entry["left"] for entry in curve(self.folder) if entry["stage"] == "distil" and "left" in entry]
         self.assertLess(sum(left[-10:]), sum(left[:10]))
 
     def test_a_transformer_of_torch(self):
@@ -132,11 +156,33 @@ class FitTest(InFolder):
         torch.manual_seed(0)
         model = Encoder()
         chosen = lambda name, module: isinstance(module, torch.nn.TransformerEncoderLayer)  # noqa: E731
-        options = {**OPTIONS, "steps": 3, "distil_steps": 30}
+        options = {**OPTIONS, "steps": 33, "distil_part": 30 / 33}
         lookupffn.fit(model, batches, chosen, self.folder, report=lambda line: None, **options)
-        left = [entry["left"] for entry in curve(self.folder) if entry["stage"] == "distil"]
+        left = [entry["left"] for entry in curve(self.folder) if entry["stage"] == "distil" and "left" in entry]
         self.assertLess(max(left[-5:]), 0.9)
         self.assertEqual(len(lookupffn.Model(os.path.join(self.folder, "model.safetensors")).layers), 2)
+
+    def test_two_linear_layers_of_a_block(self):
+        """A block whose feed-forward part is no module of its own, as in OPT and BERT."""
+
+        class Block(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.mixed, self.norm = torch.nn.Linear(D, D), torch.nn.LayerNorm(D)
+                self.fc1, self.fc2 = torch.nn.Linear(D, 96), torch.nn.Linear(96, D)
+
+            def forward(self, x):
+                x = x + self.mixed(x)
+                return self.fc2(torch.nn.functional.gelu(self.fc1(self.norm(x))))
+
+        blocks = torch.nn.ModuleList(Block() for _ in range(2))
+        model = dense_model(blocks=blocks)
+        result = lookupffn.fit(model, batches, None, self.folder, report=lambda line: None, **OPTIONS)
+        self.assertEqual(list(result.rows_used), ["blocks.0.fc1+blocks.0.fc2", "blocks.1.fc1+blocks.1.fc2"])
+        self.assertLess(result.loss - result.dense_loss, 0.3)
+        self.assertIsInstance(model.blocks[1].fc2, lookupffn.nn.LookupFFN)
+        copied = copy.deepcopy(model)
+        torch.testing.assert_close(copied(EVALUATION[0]), model(EVALUATION[0]))
 
     def test_a_signal_loses_nothing(self):
         process = subprocess.Popen(
@@ -153,21 +199,37 @@ class FitTest(InFolder):
 
     def test_a_loss_that_is_not_finite(self):
         def failing(logits, batch):
-            failing.calls += 1
+            failing.calls += torch.is_grad_enabled()
             return loss(logits, batch) * (float("nan") if failing.calls > 40 else 1)
 
-        failing.calls = -len(EVALUATION)
+        failing.calls = 0
+        few = {"steps": 102, "distil_part": 2 / 102}
         with self.assertRaisesRegex(lookupffn.FitError, "tune, step 41: the loss is nan.*" + self.folder):
-            fit_in(self.folder, loss=failing, distil_steps=2, checkpoint_seconds=0.3)
-        result = fit_in(self.folder, resume=True, distil_steps=2, checkpoint_seconds=0.3)
-        self.assertEqual(len(curve(self.folder)), 2 + 2 + 100)
+            fit_in(self.folder, loss=failing, **few)
+        lines = []
+        result = fit_in(self.folder, resume=True, lr=1e-3, report=lines.append, **few)
+        self.assertIn("resumed: tune, step 40,", lines[0])
+        self.assertEqual(len(steps(self.folder)), 102)
         self.assertTrue(result.loss < 10)
+
+    def test_a_gradient_that_is_not_finite(self):
+        class Broken(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, value):
+                return value.clone()
+
+            @staticmethod
+            def backward(ctx, gradient):
+                return gradient * float("nan")
+
+        with self.assertRaisesRegex(lookupffn.FitError, "the gradient is nan"):
+            fit_in(self.folder, loss=lambda logits, batch: loss(Broken.apply(logits), batch), steps=10)
 
     def test_what_is_refused(self):
         model = dense_model(1)
         for words, options, chosen in (
             ("too little data", {"capture_tokens": 64}, which),
-            ("'symbols' is no feed-forward layer", {"d_in": 4, "d_out": 4, "block": 4}, ["symbols"]),
+            ("'symbols' is no feed-forward layer", {"d_in": 4, "d_out": 4}, ["symbols"]),
             ("has no module 'block'", {}, ["block"]),
         ):
             with self.subTest(words), self.assertRaisesRegex(ValueError, words):
@@ -175,12 +237,63 @@ class FitTest(InFolder):
         unused = torch.nn.ModuleDict({"used": model, "unused": FeedForward()})
         with self.assertRaisesRegex(ValueError, "'unused' is not called"):
             lookupffn.fit(unused, batches, ["unused"], self.folder, forward=lambda m, b: m["used"](b), **OPTIONS)
-        fit_in(self.folder, distil_steps=1, steps=1)
+        for words, options in (
+            ("minutes and steps", {"minutes": 1}),
+            ("nowhere has no log", {"compare": os.path.join(self.folder, "nowhere")}),
+            ("steps is 0", {"steps": 0}),
+            ("distil_part is 2", {"distil_part": 2}),
+        ):
+            with self.subTest(words), self.assertRaisesRegex(ValueError, words):
+                fit_in(self.folder, dense_model(1), **options)
+        with Journal(self.folder).locked(), self.assertRaisesRegex(ValueError, "another fit is at work"):
+            fit_in(self.folder, dense_model(1))
+        fit_in(self.folder, dense_model(1), steps=2, distil_part=0.5)
         with self.assertRaisesRegex(ValueError, "tables = 24, not 12"):
-            fit_in(self.folder, distil_steps=1, steps=1, tables=12, resume=True)
+            fit_in(self.folder, dense_model(1), steps=2, distil_part=0.5, tables=12, resume=True)
+
+    def test_a_budget_of_time(self):
+        before = time.process_time()
+        fit_in(self.folder, cpu_minutes=3 / 60, steps=None)
+        self.assertLess(time.process_time() - before, 15)
+        log = entries(self.folder)
+        self.assertEqual(log[-1]["stage"], "tune")
+        self.assertTrue(2.5 < log[-1]["cpu_seconds"] < 6, log[-1])
+        shares = [entry["share"] for entry in log if entry["stage"] == "tune" and "share" in entry]
+        self.assertEqual(shares, sorted(shares))
+
+    def test_from_scratch(self):
+        scratch = os.path.join(self.folder, "scratch")
+        torch.manual_seed(0)
+        result = fit_in(scratch, Predictor(), scratch=True)
+        self.assertIsNone(result.dense_loss)
+        self.assertEqual(steps(scratch), [("tune", step + 1) for step in range(180)])
+        fit_in(os.path.join(self.folder, "fit"), steps=4, distil_part=0.5, compare=scratch)
+        with open(os.path.join(self.folder, "fit", "curves.svg")) as file:
+            self.assertIn("from scratch", file.read())
 
 
 class KilledSlow(InFolder):
+    def test_killed_with_a_budget_of_time(self):
+        """What the log has stays, and is not paid for again."""
+        seed = random.randrange(1 << 30)
+        print(f"seed {seed}")
+        moments = random.Random(seed)
+        done, checkpoint = [], os.path.join(self.folder, "checkpoint.pt")
+        for kill in range(5):
+            command = [sys.executable, "-B", os.path.abspath(__file__), "--cpu-minutes", "--fit", self.folder]
+            process = subprocess.Popen(command, stdout=subprocess.PIPE)
+            process.stdout.readline()
+            time.sleep(moments.uniform(1, 2.5))
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            now = [entry for entry in entries_whole(self.folder)]
+            if os.path.exists(checkpoint):
+                self.assertEqual(now[: len(done)], done)
+                done = now
+        fit_in(self.folder, resume=True, steps=None, cpu_minutes=0.2)
+        self.assertEqual(entries(self.folder)[: len(done)], done)
+        self.assertTrue(11 < entries(self.folder)[-1]["cpu_seconds"] < 16)
+
     def test_killed_and_resumed(self):
         """Killed at random moments, a fit ends with the curve of one that was left alone."""
         whole = os.path.join(self.folder, "whole")
@@ -203,6 +316,25 @@ class KilledSlow(InFolder):
 
 
 class PartsTest(unittest.TestCase):
+    def test_feed_forward_names(self):
+        class Gated(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.gate_proj, self.up_proj = torch.nn.Linear(8, 24), torch.nn.Linear(8, 24)
+                self.down_proj = torch.nn.Linear(24, 8)
+
+        sequential = torch.nn.Sequential(torch.nn.Linear(8, 32), torch.nn.GELU(), torch.nn.Linear(32, 8))
+        attention = torch.nn.ModuleDict({"qkv": torch.nn.Linear(8, 24), "out": torch.nn.Linear(8, 8)})
+        own = torch.nn.ModuleDict({"attention": torch.nn.MultiheadAttention(8, 2), "mlp": sequential})
+        bare = torch.nn.ModuleDict({"attention": attention, "fc1": torch.nn.Linear(8, 32), "fc2": torch.nn.Linear(32, 8)})
+        of_torch = torch.nn.TransformerEncoderLayer(8, 2, 32)
+        blocks = torch.nn.ModuleList([own, bare, of_torch, Gated(), torch.nn.Linear(8, 24)])
+        head = torch.nn.Linear(24, 8)
+        model = torch.nn.ModuleDict({"tokens": torch.nn.Embedding(9, 8), "blocks": blocks, "head": head})
+        expected = ["blocks.0.mlp", "blocks.1.fc1+blocks.1.fc2", "blocks.2", "blocks.3"]
+        self.assertEqual(lookupffn.feed_forward_names(model), expected)
+        self.assertEqual(lookupffn.feed_forward_names(attention), [])
+
     def test_start(self):
         torch.manual_seed(0)
         x = torch.randn(3000, D)
@@ -260,13 +392,13 @@ class PartsTest(unittest.TestCase):
         layer = torch.nn.TransformerEncoderLayer(16, 2, 32, batch_first=True).eval()
         layer.activation_relu_or_gelu = 0  # not by the fused path
         x = torch.randn(4, 5, 16)
-        h, y = captured({"": layer}, lambda number: layer(x), 20)[""]
+        h, y = captured(torch.nn.Sequential(layer), ["0"], lambda number: layer(x), 20)["0"]
         with torch.no_grad():
             torch.testing.assert_close(layer.norm2(h + y), layer(x).flatten(0, 1))
 
     def test_captured(self):
         model = dense_model(1)
-        found = captured({"blocks.1": model.blocks[1]}, lambda number: model(batches(number)), 600)
+        found = captured(model, ["blocks.1"], lambda number: model(batches(number)), 600)
         x, y = found["blocks.1"]
         self.assertEqual((x.shape, y.shape), ((768, D), (768, D)))
         with torch.no_grad():
@@ -276,9 +408,7 @@ class PartsTest(unittest.TestCase):
 if __name__ == "__main__":
     if "--fit" in sys.argv:
         torch.set_num_threads(1)
-        lookupffn.fit(
-            dense_model(), batches, which, sys.argv[-1], resume=True, report=lambda line: print(line, flush=True),
-            **{**OPTIONS, "checkpoint_seconds": 0.3},
-        )  # fmt: skip
+        limit = {"steps": None, "cpu_minutes": 0.2} if "--cpu-minutes" in sys.argv else {}
+        fit_in(sys.argv[-1], resume=True, report=lambda line: print(line, flush=True), checkpoint_seconds=0.3, **limit)
     else:
         testing.main()

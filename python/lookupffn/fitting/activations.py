@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any, Callable, Iterable
 
 import torch
 from torch import Tensor
 
-from ..nn import feed_forward_ends
+from ..replacement import feed_forward_ends
 
 
 @torch.no_grad()
-def captured(modules: dict[str, torch.nn.Module], run: Callable[[int], Any], tokens: int) -> dict[str, tuple[Tensor, Tensor]]:
-    """name -> (x [tokens, d_in], y [tokens, d_out]) of feed-forward modules, while run(0), run(1), ... run the model, until `tokens`
-    rows or more went through each. Raises ValueError for a module that is not called, or takes or gives no such rows."""
-    taken: dict[str, list[Tensor]] = {name: [] for name in modules}
-    given: dict[str, list[Tensor]] = {name: [] for name in modules}
+def captured(
+    model: torch.nn.Module, names: Iterable[str], run: Callable[[int], Any], tokens: int
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """name -> (x [tokens, d_in], y [tokens, d_out]) of a model's feed-forward parts, named as replace() takes them,
+    while run(0), run(1), ... run the model, until `tokens` rows or more went through each.
+
+    Raises ValueError for a module that is not called, or takes or gives no such rows."""
+    taken: dict[str, list[Tensor]] = {name: [] for name in names}
+    given: dict[str, list[Tensor]] = {name: [] for name in taken}
 
     def rows(name: str, tensor: Any) -> Tensor:
         if not isinstance(tensor, Tensor) or not tensor.is_floating_point() or tensor.dim() < 2:
@@ -23,8 +27,8 @@ def captured(modules: dict[str, torch.nn.Module], run: Callable[[int], Any], tok
         return tensor.flatten(0, -2).float().clone()
 
     handles = []
-    for name, module in modules.items():
-        first, last = feed_forward_ends(module)
+    for name in taken:
+        first, last = feed_forward_ends(model, name)
 
         def before(module: torch.nn.Module, inputs: tuple, name: str = name) -> None:
             taken[name].append(rows(name, inputs[0] if inputs else None))
@@ -38,7 +42,7 @@ def captured(modules: dict[str, torch.nn.Module], run: Callable[[int], Any], tok
         while any(sum(map(len, tensors)) < tokens for tensors in given.values()):
             run(number)
             number += 1
-            for name in modules:
+            for name in taken:
                 shapes = [list(tensors[-1].shape) if tensors else [0] for tensors in (taken[name], given[name])]
                 if shapes[1] == [0]:
                     raise ValueError(f"module {name!r} is not called when the model runs")
@@ -49,4 +53,4 @@ def captured(modules: dict[str, torch.nn.Module], run: Callable[[int], Any], tok
     finally:
         for handle in handles:
             handle.remove()
-    return {name: (torch.cat(taken[name]), torch.cat(given[name])) for name in modules}
+    return {name: (torch.cat(taken[name]), torch.cat(given[name])) for name in taken}

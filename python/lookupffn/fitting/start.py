@@ -21,24 +21,29 @@ def _hashed(layer: LookupFFN, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def start_from(layer: LookupFFN, x: Tensor, y: Tensor, sweeps: int = 3) -> float:
     """Gives a new layer the weights to start with, of inputs x [tokens, d_in] and the outputs y [tokens, d_out] that it shall have.
 
-    The projection's directions stay as they are, random and orthogonal. Its bias puts the median of each z at 0, so that each bit
-    splits the tokens in halves. The tables are a least-squares fit of y, by Gauss-Seidel sweeps: a table at a time, each row gets
+    The projection's directions are random and orthogonal. Its bias puts the median of each z at 0, so that each bit splits the
+    tokens in halves. The tables are a least-squares fit of y, by Gauss-Seidel sweeps: a table at a time, each row gets
     what the tokens that pick it still miss. Returns the share of y's variance that is left, of tokens that were kept back.
     """
+    weight = layer.hash.projection.weight
+    if weight.dim() == 2:
+        outputs, d_in = weight.shape
+        parts = [torch.linalg.qr(torch.randn(d_in, d_in))[0] for _ in range(-(-outputs // d_in))]
+        weight.copy_(torch.cat(parts)[:outputs])
     z, _, _ = _hashed(layer, x)
     layer.hash.projection.bias.sub_(z.median(0).values)
     _, code, score = _hashed(layer, x)
-    # A row that few tokens pick is held back, or it would learn their noise: how much, tokens that are kept back say.
     kept_back = max(1, len(x) // 8)
     fit, test = slice(kept_back, None), slice(0, kept_back)
-    lefts = {}
-    for tokens in (1, 8, 64):
-        _fit_tables(layer, code[fit], score[fit], y[fit], tokens, sweeps)
+
+    def fitted(ridge_tokens: int, sweeps: int) -> float:
+        _fit_tables(layer, code[fit], score[fit], y[fit], ridge_tokens, sweeps)
         off = y[test] - formulas.gather(code[test], score[test], layer.tables, layer.bias)
-        lefts[tokens] = float(off.square().sum() / (y[test] - y[test].mean(0)).square().sum().clamp(min=1e-30))
-    best = min(lefts, key=lambda tokens: lefts[tokens])
-    _fit_tables(layer, code, score, y, best, sweeps)
-    return lefts[best]
+        return float(off.square().sum() / (y[test] - y[test].mean(0)).square().sum().clamp(min=1e-30))
+
+    # A row that few tokens pick is held back, or it would learn their noise: how much, tokens that are kept back say.
+    best = min((1, 8, 64), key=lambda ridge_tokens: fitted(ridge_tokens, 1))
+    return fitted(best, sweeps)
 
 
 def _fit_tables(layer: LookupFFN, code: Tensor, score: Tensor, y: Tensor, ridge_tokens: int, sweeps: int) -> None:

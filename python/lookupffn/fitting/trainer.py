@@ -15,9 +15,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..nn import LookupFFN, parameter_groups, pass_by_fused_path, replace, save
+from ..nn import LookupFFN, load, parameter_groups, save
 from ..optim import RowAdam
+from ..replacement import feed_forward_names, pass_by_fused_path, replace
 from .activations import captured
+from .clock import Clock
 from .curves import write_curves
 from .journal import Journal
 from .start import revive, start_from, used_rows
@@ -32,26 +34,37 @@ class FitResult:
     """What a fit came to."""
 
     dense_loss: float | None
-    """Mean loss of the model as it was, over the evaluation batches; None: there are none."""
+    """Mean loss of the model as it was, over the evaluation batches; None: there are none, or it was untrained."""
     loss: float | None
     """Of the fitted model, which runs on packed kernels for this."""
     rows_used: dict[str, float]
-    """name -> share of a layer's rows that the captured tokens pick."""
+    """name -> share of a layer's rows that `capture_tokens` tokens pick."""
     path: str
     """The model file."""
+
+
+BETAS = (0.9, 0.99)
+"""RowAdam's: a row is in few of the steps, so its second moment has to settle in a hundred."""
 
 
 class _Fit:
     """The state of a fit, which a checkpoint holds, and its steps."""
 
-    def __init__(self, model, teacher, layers, batches, forward, loss, options, journal, report) -> None:
+    def __init__(self, model, teacher, layers, batches, forward, loss, evaluation, options, journal, report) -> None:
         self.model, self.teacher, self.layers = model, teacher, layers
-        self.batches, self.forward, self.loss = batches, forward, loss
+        self.batches, self.forward, self.loss, self.evaluation = batches, forward, loss, evaluation
         self.options, self.journal, self.report = options, journal, report
-        self.stage, self.step, self.seconds = "start", 0, 0.0  # seconds: of this and of the runs that it resumes
+        self.stage, self.step = ("start" if teacher is not None else "tune"), 0
+        self.stage_began = 0.0  # what the clock of the budget said
+        self.evaluated = 0  # how many of the evaluations of this stage are done
+        self.sizes: dict[str, float] = {}  # root mean square of the layers' tables before any step
+        self.best = math.inf  # the lowest evaluation loss of the fine-tuning: model_path has the weights
+        self.model_path = os.path.join(journal.folder, "model.safetensors")
+        self.clock = Clock()
         self.optimizer: RowAdam | None = None
         self.stopping = threading.Event()
-        self.begin = self.saved = time.monotonic()
+        self.saved = time.monotonic()
+        self.after_evaluation: Callable[[], None] = lambda: None
         self._captured: dict[str, tuple[Tensor, Tensor]] | None = None
 
     stages = ("start", "distil", "tune", "done")
@@ -60,57 +73,98 @@ class _Fit:
         while self.stage != "done":
             if self.stage == "start":
                 self.start()
-            elif self.stage == "distil":
-                self.steps(self.options["distil_steps"], self.distil)
             else:
-                self.steps(self.options["steps"], self.tune)
+                self.steps(self.distil if self.stage == "distil" else self.tune)
+            self.evaluate()
             following = self.stages[self.stages.index(self.stage) + 1]
-            self.stage, self.step, self.optimizer = following, 0, None
+            self.stage, self.step, self.optimizer, self.evaluated = following, 0, None, 0
+            self.stage_began = self.spent()
+            if following == "tune":
+                self._captured = None
             self.save()
 
     def activations(self) -> dict[str, tuple[Tensor, Tensor]]:
         if self._captured is None:
-            self._captured = self.capture(0, self.options["capture_tokens"])
+            self._captured = self.capture(self.teacher, 0, self.options["capture_tokens"])
         return self._captured
 
-    def capture(self, first: int, tokens: int) -> dict[str, tuple[Tensor, Tensor]]:
-        """name -> inputs and outputs of the dense layers in the batches from number `first` on."""
-        modules = dict(self.teacher.named_modules())
-        dense = {name: modules[name] for name in self.layers}
-        return captured(dense, lambda number: self.forward(self.teacher, self.batches(first + number)), tokens)
+    def capture(self, model: torch.nn.Module, first: int, tokens: int) -> dict[str, tuple[Tensor, Tensor]]:
+        """name -> inputs and outputs of a model's feed-forward layers, dense or new, in the batches from number `first` on."""
+        return captured(model, self.layers, lambda number: self.forward(model, self.batches(first + number)), tokens)
 
-    def groups(self) -> list[dict[str, Any]]:
-        """What the stage's optimiser trains."""
-        trained = self.model if self.stage == "tune" else torch.nn.ModuleList(self.layers.values())
-        return parameter_groups(trained, self.options["lr"])
+    # ---- time ----
+
+    def spent(self) -> float:
+        """Seconds, of the kind that the budget is in."""
+        return self.clock.seconds if self.options["cpu_minutes"] is None else self.clock.cpu_seconds
+
+    def progress(self) -> float:
+        """How much of the stage is done, from 0 to 1."""
+        if self.journal.replayed:  # the step is done again as it was
+            entry = self.journal.replayed[0]
+            return entry["share"] if (entry["stage"], entry["step"]) == (self.stage, self.step + 1) else 1.0
+        part = self.options["distil_part"]
+        if self.options["steps"] is not None:
+            count = round(self.options["steps"] * (part if self.stage == "distil" else 1 - part if self.teacher else 1))
+            return self.step / count if count else 1.0
+        whole = 60 * (self.options["cpu_minutes"] or self.options["minutes"]) - self.stage_began
+        length = whole * (part if self.stage == "distil" else 1.0)
+        return (self.spent() - self.stage_began) / length if length > 0 else 1.0
+
+    # ---- stages ----
 
     def start(self) -> None:
-        for name, (x, y) in self.activations().items():
+        for number, (name, (x, y)) in enumerate(self.activations().items()):
             left = start_from(self.layers[name], x, y)
-            self.log({"left": left}, f"start {name}: {100 * left:.1f} % of the variance is left", layer=name)
+            line = f"start {name}, {number + 1} of {len(self.layers)} layers: {100 * left:.1f} % of the variance is left"
+            self.log({"left": left}, line, layer=name)
+            if self.stopping.is_set():
+                raise KeyboardInterrupt  # there is no checkpoint yet, and little to do again
 
-    def steps(self, count: int, one: Callable[[int], dict[str, float]]) -> None:
-        """Steps of a stage from where it stands, with the learning rate warmed up and let down to a twentieth."""
+    def groups(self) -> list[dict[str, Any]]:
+        """What the stage's optimiser trains, with their learning rates."""
+        if self.stage == "tune":
+            trained, lr = self.model, self.options["lr"]
+        else:
+            trained, lr = torch.nn.ModuleList(self.layers.values()), self.options["distil_lr"]
+        groups = parameter_groups(trained, lr)
+        if self.teacher is None:
+            return groups  # tables that have learnt nothing yet have no size to go by
+        tables = {id(layer.tables) for layer in self.layers.values()}
+        for group in groups:
+            group["params"] = [parameter for parameter in group["params"] if id(parameter) not in tables]
+        if not self.sizes:
+            self.sizes = {name: float(layer.tables.detach().square().mean().sqrt()) for name, layer in self.layers.items()}
+        for name, layer in self.layers.items():
+            groups.append({"params": [layer.tables], "lr": self.options["tables_lr"] * self.sizes[name]})
+        return [group for group in groups if group["params"]]
+
+    def steps(self, one: Callable[[int], dict[str, float]]) -> None:
+        """The rest of a stage's steps, with the learning rate warmed up by some steps and let down to 0 as the stage goes by."""
         groups = self.groups()
         rates = [group["lr"] for group in groups]
         if self.optimizer is None:
-            self.optimizer = RowAdam(groups, weight_decay=self.options["weight_decay"])
-        warm_up = max(1, min(100, count // 10))
-        first = time.monotonic()
-        first_step = self.step
-        while self.step < count:
-            share = max(0.05, 1 - self.step / count) * min(1, (self.step + 1) / warm_up)
+            self.optimizer = RowAdam(groups, betas=BETAS, weight_decay=self.options["weight_decay"])
+        reported = time.monotonic()
+        while (share := self.progress()) < 1:
+            factor = max(0.01, 1 - share) * min(1, (self.step + 1) / self.options["warm_up"])
             for group, rate in zip(self.optimizer.param_groups, rates):
-                group["lr"] = rate * share
+                group["lr"] = rate * factor
             self.optimizer.zero_grad()
             result = one(self.step)
             self.optimizer.step()
             self.step += 1
-            left = (time.monotonic() - first) / (self.step - first_step) * (count - self.step)
-            every = max(1, count // 20)
-            text = ", ".join(f"{name} {value:.4f}" for name, value in result.items())
-            line = f"{self.stage}, step {self.step} of {count}: {text}; {left:.0f} s of this stage left"
-            self.log(result, line if self.step % every == 0 or self.step == count else None)
+            now = self.progress()
+            line = None
+            if time.monotonic() - reported > self.options["report_seconds"] or now >= 1:
+                reported = time.monotonic()
+                left = (self.spent() - self.stage_began) * (1 - now) / max(now, 1e-9)
+                text = ", ".join(f"{name} {value:.4f}" for name, value in result.items())
+                line = f"{self.stage}, step {self.step}, {100 * min(now, 1):.0f} %: {text}; {_time(left)} of this stage left"
+            self.log({**result, "share": share}, line)
+            if self.stage == "tune" and now < 1 and int(now * self.options["evaluations"]) > self.evaluated:
+                self.evaluated = int(now * self.options["evaluations"])
+                self.evaluate()
             if self.stopping.is_set() or time.monotonic() - self.saved > self.options["checkpoint_seconds"]:
                 self.save()
             if self.stopping.is_set():
@@ -125,52 +179,92 @@ class _Fit:
             for name, (x, _) in self.activations().items():
                 revive(self.layers[name], x)
         offs = []
-        for name, (x, y) in self.capture(step, 1).items():
-            offs.append(F.mse_loss(self.layers[name](x), y) / y.var())
+        for name, (x, y) in self.capture(self.teacher, step, 1).items():
+            offs.append((self.layers[name](x) - y).square().mean() / y.var(0).mean())
         total = torch.stack(offs).sum()
-        self.need_finite(total, step)
+        self.need_finite("loss", total)
         total.backward()
-        return {"left": float(total) / len(offs)}
+        return {"left": float(total.detach()) / len(offs)}
 
     def tune(self, step: int) -> dict[str, float]:
         batch = self.batches(step)
         logits = self.forward(self.model, batch)
         own = self.loss(logits, batch)
-        with torch.no_grad():
-            wanted = self.forward(self.teacher, batch)
-        apart = F.kl_div(
-            logits.flatten(0, -2).log_softmax(-1), wanted.flatten(0, -2).log_softmax(-1), log_target=True, reduction="batchmean"
-        )
-        share = self.options["distil_share"]
-        total = (1 - share) * own + share * apart
-        self.need_finite(total, step)
+        result, total = {"loss": float(own.detach())}, own
+        if self.teacher is not None:
+            with torch.no_grad():
+                wanted = self.forward(self.teacher, batch).flatten(0, -2).log_softmax(-1)
+            apart = F.kl_div(logits.flatten(0, -2).log_softmax(-1), wanted, log_target=True, reduction="batchmean")
+            share = self.options["distil_share"]
+            total = (1 - share) * own + share * apart
+            result["apart"] = float(apart.detach())
+        self.need_finite("loss", total)
         total.backward()
         dense = [p for p in self.model.parameters() if p.grad is not None and not p.grad.is_sparse]
-        torch.nn.utils.clip_grad_norm_(dense, 1.0)
-        return {"loss": float(own), "apart": float(apart)}
+        self.need_finite("gradient", torch.nn.utils.clip_grad_norm_(dense, 1.0))
+        return result
 
-    def need_finite(self, loss: Tensor, step: int) -> None:
-        if not math.isfinite(float(loss.detach())):
-            raise FitError(
-                f"{self.stage}, step {step + 1}: the loss is {float(loss.detach())}; the last good state is in"
-                f" {self.journal.folder}: look at the batch, or resume from there with a smaller lr (it is {self.options['lr']:g})"
-            )
+    def need_finite(self, what: str, value: Tensor) -> None:
+        if math.isfinite(float(value.detach())):
+            return
+        where = "its start"
+        if self.step and all(bool(torch.isfinite(parameter).all()) for parameter in self.model.parameters()):
+            self.save()
+        if os.path.exists(self.journal.checkpoint_path):
+            where = self.journal.folder
+        raise FitError(
+            f"{self.stage}, step {self.step + 1}: the {what} is {float(value.detach())}; the last good state is in {where}: look at"
+            f" batch {self.step}, or resume from there with a smaller lr (it is {self.options['lr']:g})"
+        )
+
+    def evaluate(self) -> None:
+        """Logs the loss over the evaluation batches, on packed kernels."""
+        if not self.evaluation:
+            return
+        if self.journal.replayed:
+            entry = self.journal.replayed[0]
+            if "evaluation" in entry and (entry["stage"], entry["step"]) == (self.stage, self.step):
+                self.log({"evaluation": entry["evaluation"]}, None)
+                if self.stage == "tune":
+                    self.best = min(self.best, entry["evaluation"])
+            return
+        if self.optimizer is not None:
+            self.optimizer.flush()
+        loss = evaluated(self.model, self.forward, self.loss, self.evaluation)
+        if not math.isfinite(loss):
+            self.need_finite("evaluation loss", torch.tensor(loss))
+        # The file first: a kill between the two leaves a log that lets it be written again.
+        if self.stage == "tune" and loss < self.best:
+            self.best = loss
+            save(self.model, self.model_path)
+        self.log({"evaluation": loss}, f"{self.stage}, step {self.step}: evaluation loss {loss:.4f}")
+        self.after_evaluation()
 
     # ---- what is kept ----
 
     def log(self, entry: dict[str, Any], line: str | None, **more: Any) -> None:
-        seconds = self.seconds + time.monotonic() - self.begin
-        self.journal.log({"stage": self.stage, "step": self.step, "seconds": round(seconds, 3), **more, **entry})
+        replayed = self.journal.replayed[:1]
+        times = {"seconds": round(self.clock.seconds, 3), "cpu_seconds": round(self.clock.cpu_seconds, 3)}
+        self.journal.log({"stage": self.stage, "step": self.step, **times, **more, **entry})
+        for former in replayed:
+            self.clock.set(former["seconds"], former["cpu_seconds"])
         if line is not None:
             self.report(line)
 
     def save(self) -> None:
+        if self.journal.replayed:
+            return  # the checkpoint before them, and the log, are the whole state
         self.journal.save(
             {
                 "options": self.options,
                 "stage": self.stage,
                 "step": self.step,
-                "seconds": self.seconds + time.monotonic() - self.begin,
+                "seconds": self.clock.seconds,
+                "cpu_seconds": self.clock.cpu_seconds,
+                "stage_began": self.stage_began,
+                "evaluated": self.evaluated,
+                "best": self.best,
+                "sizes": self.sizes,
                 "model": self.model.state_dict(),
                 "optimizer": None if self.optimizer is None else self.optimizer.state_dict(),
             }
@@ -179,24 +273,32 @@ class _Fit:
 
     def load(self, state: dict[str, Any]) -> None:
         # Of these another value does no harm to what was done.
-        free = ("lr", "checkpoint_seconds")
+        free = ("lr", "distil_lr", "tables_lr", "minutes", "cpu_minutes", "checkpoint_seconds", "report_seconds", "evaluations")
         for name, value in self.options.items():
-            if name not in free and state["options"].get(name) != value:
-                was = state["options"].get(name)
+            was = state["options"].get(name)
+            if name not in free and was != value:
                 raise ValueError(
                     f"the fit in {self.journal.folder} has {name} = {was!r}, not {value!r}: resume it with what it has"
                 )
-        self.stage, self.step, self.seconds = state["stage"], state["step"], state["seconds"]
+        if any(state["options"].get(name) != self.options[name] for name in ("lr", "distil_lr", "tables_lr")):
+            self.journal.drop_replayed()
+        self.stage, self.step, self.stage_began = state["stage"], state["step"], state["stage_began"]
+        self.evaluated, self.best, self.sizes = state["evaluated"], state["best"], state["sizes"]
+        self.clock.set(state["seconds"], state["cpu_seconds"])
         self.model.load_state_dict(state["model"])
         if state["optimizer"] is not None:
-            self.optimizer = RowAdam(self.groups(), weight_decay=self.options["weight_decay"])
+            self.optimizer = RowAdam(self.groups(), betas=BETAS, weight_decay=self.options["weight_decay"])
             self.optimizer.load_state_dict(state["optimizer"])
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def fit(
     model: torch.nn.Module,
     batches: Callable[[int], Any],
-    which: Iterable[str] | Callable[[str, torch.nn.Module], bool],
+    which: Iterable[str] | Callable[[str, torch.nn.Module], bool] | None,
     folder: str | os.PathLike[str],
     *,
     loss: Callable[[Tensor, Any], Tensor],
@@ -204,69 +306,129 @@ def fit(
     evaluation: Sequence[Any] = (),
     tables: int = 128,
     bits: int = 8,
-    steps: int = 2000,
-    distil_steps: int = 300,
+    projection: str = "dense",
+    minutes: float | None = None,
+    cpu_minutes: float | None = None,
+    steps: int | None = None,
     lr: float = 1e-3,
+    distil_lr: float = 2e-3,
+    tables_lr: float = 0.06,
     weight_decay: float = 0.0,
+    distil_part: float = 0.1,
     distil_share: float = 0.5,
+    warm_up: int = 50,
     capture_tokens: int = 32768,
     revive_every: int = 100,
-    checkpoint_seconds: float = 30.0,
+    evaluations: int = 20,
+    checkpoint_seconds: float = 60.0,
+    report_seconds: float = 10.0,
     seed: int = 0,
+    scratch: bool = False,
+    compare: str | os.PathLike[str] | None = None,
     resume: bool = False,
     report: Callable[[str], Any] = print,
     **layer_options: Any,
 ) -> FitResult:
     """Puts LookupFFN layers in place of the feed-forward layers of a trained model, and trains them to do their work.
 
-    1. Each layer starts from what the dense one makes of captured activations (start.start_from), and all are distilled from the
-       dense ones by `distil_steps` steps, a batch each. Codes that nobody uses are revived.
-    2. The whole model is fine-tuned by `steps` steps of its own loss and of the dense model's logits.
+    1. Each layer starts from what the dense one makes of captured activations (start.start_from).
+    2. All are distilled from the dense ones, a batch a step. Codes that nobody uses are revived.
+    3. The whole model, all of its weights, is fine-tuned by its own loss and the dense model's logits.
 
     model: it is changed. batches(n): batch number n, the same at each call; what `forward` and `loss` take. which: the modules to
-    replace, as for replace(). folder: gets checkpoint.pt, log.jsonl, curves.svg and model.safetensors.
+        replace, as for replace(); None: lookupffn.feed_forward_names(model).
+    folder: gets checkpoint.pt, log.jsonl, curves.svg and model.safetensors.
     forward(model, batch) -> logits [..., classes]; model(batch) where it is not given. loss(logits, batch) -> the model's own loss.
-    evaluation: batches to measure the result with.
-    tables, bits, layer_options: LookupFFN's. distil_share: of the logits in the fine-tuning's loss.
+    evaluation: batches to measure with, `evaluations` times on the way; take them from what `batches` does not give. The weights
+        that do best there are the result: on little data the last ones may know the training data by heart.
+    tables, bits, projection, layer_options: LookupFFN's.
+    minutes, cpu_minutes, steps: one of them says when to end: after so many minutes, so many minutes of this process' CPU time (of
+        all threads together: what is fair on a busy machine), or so many steps. None of them: minutes=60.
+    lr, distil_lr: of the fine-tuning and the distillation; both fall to 0 at the end, after `warm_up` steps. tables_lr: that of
+        a layer's tables in both, as a part of the root mean square of the tables that it starts with.
+    distil_part: of the time or steps that is distillation. distil_share: of the logits in the fine-tuning's loss.
     checkpoint_seconds: a checkpoint is written as often, and after SIGINT and SIGTERM. resume: goes on from the checkpoint in
-    `folder`, with the dense model and the options that it was begun with; what was done after the checkpoint is done again alike.
+        `folder`, with the dense model and the options that it was begun with. What was done after the checkpoint is done again, by
+        the log, with the same results, and is not counted as time; so a kill loses the step in flight and no other. `minutes` and
+        `lr` may be others than before.
+    scratch: `model` is untrained: train it, with LookupFFN layers, by its own loss alone, to have something to compare with.
+    compare: the folder of such a training, whose curve joins the picture.
     report: gets lines about the progress.
 
     Raises ValueError for modules that are no feed-forward layers and for too little data, FitError for a loss that is not finite,
     KeyboardInterrupt after a signal.
     """
     forward = forward or (lambda module, batch: module(batch))
+    limits = {"minutes": minutes, "cpu_minutes": cpu_minutes, "steps": steps}
+    given = {name: value for name, value in limits.items() if value is not None}
+    if len(given) > 1:
+        raise ValueError(f"{' and '.join(given)} are given; one of them says when to end")
+    for name, value in given.items():
+        if not value > 0:
+            raise ValueError(f"{name} is {value}; it is more than 0")
+    if not given:
+        limits["minutes"] = 60.0
+    for name, part in (("distil_part", distil_part), ("distil_share", distil_share)):
+        if not 0 <= part <= 1:
+            raise ValueError(f"{name} is {part}; it is from 0 to 1")
+    sizes = {"tables": tables, "bits": bits, "projection": projection, **layer_options}
     options = {
-        "tables": tables, "bits": bits, "steps": steps, "distil_steps": distil_steps, "lr": lr, "weight_decay": weight_decay,
-        "distil_share": distil_share, "capture_tokens": capture_tokens, "revive_every": revive_every,
-        "checkpoint_seconds": checkpoint_seconds, "seed": seed, **layer_options,
+        **sizes, **limits, "lr": lr, "distil_lr": distil_lr, "tables_lr": tables_lr, "weight_decay": weight_decay,
+        "distil_part": distil_part, "distil_share": distil_share, "warm_up": max(1, warm_up), "capture_tokens": capture_tokens,
+        "revive_every": revive_every, "evaluations": evaluations, "checkpoint_seconds": checkpoint_seconds,
+        "report_seconds": report_seconds, "seed": seed, "scratch": scratch,
     }  # fmt: skip
     if capture_tokens < 4 << bits:
         raise ValueError(
             f"capture_tokens is {capture_tokens}: too little data for {1 << bits} rows a table; give {4 << bits} or more"
         )
+    if which is None:
+        which = feed_forward_names(model)
+        if not which:
+            raise ValueError("found no feed-forward layers in the model: name them with `which`")
+    compared = {} if compare is None else {"from scratch": Journal(compare, create=False).entries()}
     journal = Journal(folder)
+    with journal.locked():
+        return _fit_in(journal, model, batches, which, loss, forward, evaluation, sizes, options, compared, resume, report)
+
+
+def _fit_in(
+    journal, model, batches, which, loss, forward, evaluation, sizes, options, compared, resume, report
+) -> FitResult:
+    """fit(), in a folder that is its own, with arguments that have been looked at."""
+    scratch = options["scratch"]
     state = journal.load() if resume else None
     if resume and state is None:
         report(f"{journal.folder} has no checkpoint: beginning anew")
 
-    teacher = copy.deepcopy(model).eval().requires_grad_(False)
-    teacher.apply(pass_by_fused_path)  # its activations are captured
-    dense_loss = _evaluated(teacher, forward, loss, evaluation)
-    torch.manual_seed(seed)
-    new = replace(model, which, tables=tables, bits=bits, sparse=True, **layer_options)
+    teacher = dense_loss = None
+    if not scratch:
+        teacher = copy.deepcopy(model).eval().requires_grad_(False)
+        teacher.apply(pass_by_fused_path)  # its activations are captured
+        dense_loss = evaluated(teacher, forward, loss, evaluation)
+    torch.manual_seed(options["seed"])
+    new = replace(model, which, sparse=True, **sizes)
     layers = {name: layer for name, layer in new.items() if isinstance(layer, LookupFFN)}
-    model.train()
-    running = _Fit(model, teacher, layers, batches, forward, loss, options, journal, report)
+    model.train().requires_grad_(True)
+    running = _Fit(model, teacher, layers, batches, forward, loss, evaluation, options, journal, report)
     if state is None:
+        running.capture(teacher or model, 0, 1)  # before anything is done, so that modules that do not fit are told of
         journal.begin()
-        running.activations()  # before anything is done, so that modules that do not fit are told of
+        report(f"{len(layers)} layers: {', '.join(layers)}")
         if dense_loss is not None:
             report(f"dense loss {dense_loss:.4f}")
     else:
         running.load(state)
-        report(f"resumed: {running.stage}, step {running.step}, after {running.seconds:.0f} s")
+        more = f", and {len(journal.replayed)} lines of the log to do again" if journal.replayed else ""
+        report(f"resumed: {running.stage}, step {running.step}, after {_time(running.spent())}{more}")
 
+    def draw(rows_used: dict[str, Tensor]) -> None:
+        runs = {"from scratch" if scratch else "fitted": journal.entries(), **compared}
+        clock = "cpu_seconds" if options["cpu_minutes"] is not None else "seconds"
+        shares = {name: (used > 0).float().mean(1).tolist() for name, used in rows_used.items()}
+        write_curves(os.path.join(journal.folder, "curves.svg"), runs, clock, dense_loss, shares)
+
+    running.after_evaluation = lambda: draw({})
     former = {}
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -277,19 +439,29 @@ def fit(
         for number, handler in former.items():
             signal.signal(number, handler)
 
+    if evaluation:
+        load(model, running.model_path)
+    else:
+        save(model, running.model_path)
     model.eval()
-    fitted_loss = _evaluated(model, forward, loss, evaluation)
-    rows_used = {name: float((used_rows(layers[name], x) > 0).float().mean()) for name, (x, _) in running.activations().items()}
-    path = os.path.join(journal.folder, "model.safetensors")
-    save(model, path)
-    write_curves(os.path.join(journal.folder, "curves.svg"), journal.entries(), dense_loss, fitted_loss, rows_used)
+    fitted_loss = evaluated(model, forward, loss, evaluation)
+    rows_used = {name: used_rows(layers[name], x) for name, (x, _) in running.capture(model, 0, options["capture_tokens"]).items()}
+    draw(rows_used)
     if fitted_loss is not None:
-        report(f"fitted loss {fitted_loss:.4f}, dense loss {dense_loss:.4f}; wrote {path}")
-    return FitResult(dense_loss, fitted_loss, rows_used, path)
+        dense = "" if dense_loss is None else f", dense loss {dense_loss:.4f}"
+        report(f"fitted loss {fitted_loss:.4f}{dense}; wrote {running.model_path}")
+    shares = {name: float((used > 0).float().mean()) for name, used in rows_used.items()}
+    return FitResult(dense_loss, fitted_loss, shares, running.model_path)
 
 
 @torch.no_grad()
-def _evaluated(model, forward, loss, batches: Sequence[Any]) -> float | None:
+def evaluated(model, forward, loss, batches: Sequence[Any]) -> float | None:
+    """The mean loss of a model in eval(), over batches; None: there are none."""
     if not batches:
         return None
-    return sum(float(loss(forward(model, batch), batch)) for batch in batches) / len(batches)
+    training = model.training
+    model.eval()
+    try:
+        return sum(float(loss(forward(model, batch), batch)) for batch in batches) / len(batches)
+    finally:
+        model.train(training)

@@ -1,0 +1,203 @@
+"""LookupFFN layers in place of the feed-forward layers of any model."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Iterable
+
+import torch
+from torch import Tensor
+
+from .nn import LookupFFN
+
+
+def linear_shapes(module: torch.nn.Module) -> list[tuple[int, int]]:
+    """(inputs, outputs) of a module's linear layers, in their order."""
+    shapes = []
+    for part in module.modules():
+        weight = getattr(part, "weight", None)
+        if isinstance(part, torch.nn.Linear):
+            shapes.append((part.in_features, part.out_features))
+        elif type(part).__name__ == "Conv1D" and isinstance(weight, Tensor) and weight.dim() == 2:  # transformers' GPT-2
+            shapes.append((weight.shape[0], weight.shape[1]))
+    return shapes
+
+
+_TORCH_LAYERS = (torch.nn.TransformerEncoderLayer, torch.nn.TransformerDecoderLayer)
+
+
+def feed_forward_ends(model: torch.nn.Module, name: str) -> tuple[torch.nn.Module, torch.nn.Module]:
+    """The modules that take a feed-forward part's input and give its output, of a name as replace() takes it. The same module twice
+    where the part is a module of its own."""
+    modules = dict(model.named_modules())
+    first, _, last = name.partition("+")
+    for part in (first, last or first):
+        if not part or part not in modules:
+            close = ", ".join(repr(known) for known in modules if known)
+            raise ValueError(f"the model has no module {part!r}; it has {close[:500]}")
+    if not last and isinstance(modules[name], _TORCH_LAYERS):
+        return modules[name].linear1, modules[name].linear2
+    return modules[first], modules[last or first]
+
+
+class _Passed(torch.nn.Module):
+    """Stands where a part's first linear layer was. What lies between it and the last one gets nothing to do; the new layer, there,
+    gets the input from here."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.x: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.x = x
+        return x.new_empty(*x.shape[:-1], 0)
+
+
+class _Fetch:
+    """The new layer's forward_pre_hook. An object, so that a copy of the model has one that knows the copy."""
+
+    def __init__(self, passed: _Passed) -> None:
+        self.passed = passed
+
+    def __call__(self, module: torch.nn.Module, inputs: tuple) -> tuple:
+        x, self.passed.x = self.passed.x, None
+        return inputs if x is None else (x,)  # the layer may be called by itself
+
+
+def _set(model: torch.nn.Module, name: str, new: torch.nn.Module) -> None:
+    parent, _, last = name.rpartition(".")
+    setattr(model.get_submodule(parent), last, new)
+
+
+def _put(model: torch.nn.Module, name: str, new: torch.nn.Module) -> None:
+    first, _, last = name.partition("+")
+    if last:
+        passed = _Passed()
+        _set(model, first, passed)
+        _set(model, last, new)
+        new.register_forward_pre_hook(_Fetch(passed))
+        return
+    old = model.get_submodule(name)
+    if not isinstance(old, _TORCH_LAYERS):
+        _set(model, name, new)
+        return
+    # Such a layer computes linear2(dropout(activation(linear1(x)))).
+    for part, module in (("linear1", new), ("activation", None), ("dropout", None), ("linear2", None)):
+        setattr(old, part, module or torch.nn.Identity())
+    pass_by_fused_path(old)
+
+
+def pass_by_fused_path(module: torch.nn.Module) -> None:
+    """Keeps torch's transformer layers, and encoders of them, from evaluating by fused operators, which read the weights of linear1
+    and linear2 and call neither."""
+    if isinstance(module, _TORCH_LAYERS):
+        setattr(module, "activation_relu_or_gelu", 0)
+    if isinstance(module, torch.nn.TransformerEncoder):
+        for name in ("enable_nested_tensor", "use_nested_tensor"):  # torch 1.13's and torch 2's
+            setattr(module, name, False)
+
+
+def replace(
+    model: torch.nn.Module,
+    which: Iterable[str] | Callable[[str, torch.nn.Module], bool],
+    *,
+    make: Callable[[str, torch.nn.Module], torch.nn.Module] | None = None,
+    **options: Any,
+) -> dict[str, torch.nn.Module]:
+    """Puts LookupFFN layers in place of feed-forward modules, within `model`.
+
+    which: the modules' names, as model.named_modules() has them; or which(name, module), true for those to replace. What is
+        inside a replaced module is not looked at. Of a torch.nn.TransformerEncoderLayer or TransformerDecoderLayer its feed-forward
+        part is replaced; the new layer is its linear1. Where a block has no module for its feed-forward part but two linear layers,
+        "layer.0.fc1+layer.0.fc2" names it: the new layer is the second of them, gets what the first would get, and what lies
+        between them, which works element by element, has no effect. Such a model takes one forward at a time.
+    options: LookupFFN's arguments: tables=128, bits=8, ... d_in and d_out are the inputs of the module's first linear layer and
+        the outputs of its last, where they are not given.
+    make: make(name, module) -> the new module, in place of options.
+
+    A new layer has new weights, its own LayerNorm, and the old module's mode (train or eval).
+
+    Returns name -> new layer. Raises ValueError for a name that is not there, for no module at all, and for a module without
+    linear layers whose d_in and d_out are not given; `model` is then as it was.
+
+        lookupffn.replace(model, lambda name, module: name.endswith(".mlp"), tables=128, bits=8)
+    """
+    modules = dict(model.named_modules())
+    if callable(which):
+        chosen: list[str] = []
+        for name, module in modules.items():
+            inside = any(name.startswith(outer + ".") for outer in chosen)
+            if name and not inside and which(name, module):
+                chosen.append(name)
+    else:
+        chosen = [which] if isinstance(which, str) else list(which)
+    if not chosen:
+        raise ValueError(f"none of the model's {len(modules)} modules was chosen")
+
+    new: dict[str, torch.nn.Module] = {}
+    for name in chosen:
+        ends = feed_forward_ends(model, name)
+        old = modules.get(name, ends[1])
+        if make is not None:
+            new[name] = make(name, old)
+        else:
+            sizes = dict(options)
+            if "d_in" not in sizes or "d_out" not in sizes:
+                found = linear_shapes(torch.nn.ModuleList(ends))
+                if not found:
+                    raise ValueError(f"module {name!r} ({type(old).__name__}) has no linear layer: say d_in and d_out")
+                sizes = {"d_in": found[0][0], "d_out": found[-1][1], **sizes}
+            new[name] = LookupFFN(**sizes)
+        new[name].train(old.training)
+    for name, module in new.items():
+        _put(model, name, module)
+    for module in modules.values():
+        if isinstance(module, torch.nn.TransformerEncoder) and any(modules.get(name) in module.layers for name in new):
+            pass_by_fused_path(module)
+    return new
+
+
+def feed_forward_names(model: torch.nn.Module) -> list[str]:
+    """The feed-forward parts of a transformer, as names for replace(): modules whose linear layers lead from d to more than d and
+    back to d (a gate beside the first is allowed) and that have no other matrices; torch's transformer layers; and in other modules
+    two linear layers, one after the other, of such shapes."""
+    modules = dict(model.named_modules())
+    found: list[str] = []
+    before: tuple[str, tuple[int, int]] | None = None  # the last linear layer that is not inside one that was found
+    for name, module in modules.items():
+        if any(name.startswith(outer + ".") for outer in found):
+            continue
+        if name and _is_feed_forward(module):
+            found.append(name)
+            before = None
+        elif shapes := _own_linear_shape(module):
+            d_in, d_out = shapes
+            # Only of the same block: layers.3.fc1 and layers.3.fc2, but not the last of a block and the first of the next.
+            if before is not None and before[1] == (d_out, d_in) and d_in > d_out and _same_block(before[0], name):
+                found.append(f"{before[0]}+{name}")
+                before = None
+            else:
+                before = (name, shapes)
+    return found
+
+
+def _own_linear_shape(module: torch.nn.Module) -> tuple[int, int] | None:
+    shapes = [] if any(True for _ in module.children()) else linear_shapes(module)
+    return shapes[0] if shapes else None
+
+
+def _same_block(one: str, other: str) -> bool:
+    numbers: list[list[str]] = [[part for part in name.split(".") if part.isdigit()] for name in (one, other)]
+    return numbers[0] == numbers[1]
+
+
+def _is_feed_forward(module: torch.nn.Module) -> bool:
+    if isinstance(module, _TORCH_LAYERS):
+        return True
+    linear = linear_shapes(module)
+    if not 2 <= len(linear) <= 3:
+        return False
+    *first, (hidden, d_out) = linear
+    if any(shape != (d_out, hidden) for shape in first) or hidden <= d_out:
+        return False
+    weights = sum(inputs * outputs for inputs, outputs in linear)
+    return weights == sum(parameter.numel() for parameter in module.parameters() if parameter.dim() > 1)
