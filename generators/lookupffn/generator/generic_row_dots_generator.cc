@@ -4,6 +4,7 @@
 #include "kernel_cpu.h"
 #include "multiply_add.h"
 #include "partial_sums.h"
+#include "row_prefetch.h"
 
 namespace lookupffn {
 namespace {
@@ -15,16 +16,17 @@ class GenericRowDots : public KernelGenerator<GenericRowDots> {
   Input<Buffer<float>> table{"table", 2};    // [rows, d_out]: d, row
   Input<Buffer<float>> d_y{"d_y", 2};        // [tokens, d_out]: d, n
   Input<Buffer<int32_t>> row{"row", 1};      // [pairs]
-  Input<Buffer<int32_t>> token{"token", 1};  // [pairs]
+  Input<Buffer<int32_t>> token{"token", 1};  // [pairs or more]: those behind the last pair are fetched
   Output<Buffer<float>> dot{"dot", 1};       // [pairs]: j
 
   void generate() {
     const Expr d_out = table.dim(0).extent();
     whole = RDom(0, d_out / kPartialSums, "whole");
     rest = RDom(0, d_out % kPartialSums, "rest");
+    const Expr pair = min(j, token.dim(0).extent() - 1);  // j; the prefetch below needs the list's end
     const auto term = [&](const Expr& d, const Expr& sum) {
       return multiply_add(table(d, unsafe_promise_clamped(row(j), 0, table.dim(1).extent() - 1)),
-                          d_y(d, unsafe_promise_clamped(token(j), 0, d_y.dim(1).extent() - 1)), sum);
+                          d_y(d, unsafe_promise_clamped(token(pair), 0, d_y.dim(1).extent() - 1)), sum);
     };
     // dot[j] = sum_d table[row[j], d] d_y[token[j], d], in the order of partial_sums.h
     partial(lane, j) = 0.0f;
@@ -49,9 +51,14 @@ class GenericRowDots : public KernelGenerator<GenericRowDots> {
     folded.bound(lane, 0, kFoldedSums).compute_at(dot, j).vectorize(lane, lanes).unroll(lane);
     functions()->insert(kernel_cpu(get_target()));
     functions()->insert(multiply_add_functions(get_target()));
+    // Tokens come in no order that a CPU could foresee.
+    functions()->insert(prefetch_function(get_target()));
+    get_pipeline().add_custom_lowering_pass(new RowPrefetch({"d_y"}, j.name(), kPairsAhead, "token"));
   }
 
  private:
+  static constexpr int kPairsAhead = 4;
+
   Var j{"j"}, lane{"lane"};
   RDom whole, rest;
   Func partial{"partial"}, folded{"folded"};

@@ -12,27 +12,20 @@ using namespace Halide;
 
 class GenericScoreGradient : public KernelGenerator<GenericScoreGradient> {
  public:
-  Input<Buffer<float>> v{"v", 2};              // [tokens, outputs], the projection without bias and skip: k, n
-  Input<Buffer<float>> h{"h", 2};              // [tokens, width]: i, n
-  Input<Buffer<float>> offset{"offset", 1};    // [outputs]: the projection's bias
+  Input<Buffer<float>> z{"z", 2};              // [tokens, outputs]: k, n
   Input<Buffer<float>> d_score{"d_score", 2};  // [tokens, tables]: t, n
-  Input<float> skip{"skip"};                   // BH4: 1 - decay; dense: 0
   Input<int> bits{"bits"};
   Output<Buffer<float>> d_z{"d_z", 3};         // [tokens, tables, bits]: j, t, n; tables rounded up to 16
 
   void generate() {
     bit = RDom(0, bits, "bit");
-    // z = v + (1 - decay) * h, repeated, + b: as generic_code_and_score has it
-    const auto z = [&](const Expr& j) {
-      Expr k = t * bits + j;
-      return strict_float(v(k, n) + skip * h(k % h.dim(0).extent(), n) + offset(k));
-    };
+    const auto z_of = [&](const Expr& j) { return z(t * bits + j, n); };
     const auto small = [](const Expr& of) { return exp_of_negative(-2.0f * abs(of)); };
     // S = sum_j |z[j]|, P = prod_j (1 + exp(-2 |z[j]|)), score = S / P
     sums(t, n) = Tuple(0.0f, 1.0f);
-    sums(t, n) = Tuple(strict_float(sums(t, n)[0] + abs(z(bit))), strict_float(sums(t, n)[1] * (1.0f + small(z(bit)))));
+    sums(t, n) = Tuple(strict_float(sums(t, n)[0] + abs(z_of(bit))), strict_float(sums(t, n)[1] * (1.0f + small(z_of(bit)))));
     // d score / d z[j] = sign(z[j]) (1 + 2 S e / (1 + e)) / P,  e = exp(-2 |z[j]|)
-    Expr of = z(j), e = strict_float(small(of));
+    Expr of = z_of(j), e = strict_float(small(of));
     Expr size = strict_float(d_score(t, n) * ((1.0f + 2.0f * sums(t, n)[0] * (e / (1.0f + e))) / sums(t, n)[1]));
     d_z(j, t, n) = select(of > 0.0f, size, of < 0.0f, -size, strict_float(size * of));  // the last: 0, or NaN
   }
@@ -41,10 +34,10 @@ class GenericScoreGradient : public KernelGenerator<GenericScoreGradient> {
     const int lanes = std::min(16, vector_lanes(get_target()));
     for (int dim = 0; dim < 3; ++dim) d_z.dim(dim).set_min(0);
     d_z.dim(1).set_extent(d_z.dim(1).extent() / 16 * 16).set_stride(d_z.dim(0).extent());
-    for (Input<Buffer<float>>* rows : {&v, &h, &d_score}) {
-      for (int dim = 0; dim < 2; ++dim) rows->dim(dim).set_min(0);
+    for (int dim = 0; dim < 2; ++dim) {
+      z.dim(dim).set_min(0);
+      d_score.dim(dim).set_min(0);
     }
-    offset.dim(0).set_min(0);
     Var tv("tv");
     d_z.split(t, t, tv, lanes).reorder(tv, j, t, n).vectorize(tv);
     sums.compute_at(d_z, t).vectorize(t, lanes);

@@ -112,12 +112,15 @@ class LookupffnTraining : public lookupffn_training {
       for (size_t n = share.first; n < share.first + share.count; n += kTile) {
         const size_t count = std::min(kTile, tokens - n), whole = round_up(count, kernels_.product_tokens());
         const InputRows from = input_rows(x, n, count, own + copy);
-        const FloatRows h = {saved.h.row(n), saved.h.stride}, v = {saved.v.row(n), saved.v.stride};
+        const FloatRows h = {saved.h.row(n), saved.h.stride}, v = {saved.z.row(n), saved.z.stride};
         kernels_.layer_norm(from.data, from.stride, input, at + gamma, at + beta, packed_.d_in, shape.layer_norm_eps, count, h,
                             packed_.width);
         projection_.forward(kernels_, at + columns, h, whole, v, saved.kept + n * packed_.width, saved.kept_step, own + work);
         kernels_.code_and_score(v, h, packed_.width, saved.offset, packed_.bits, skip_, count,
                                 saved.codes.code + n * codes_, saved.codes.score + n * codes_, codes_);
+        // v is z from here on. A dense projection skips nothing, so any row is as good as h.
+        kernels_.add_skip_and_bias(packed_.bh4 ? h : v, packed_.bh4 ? packed_.width : packed_.outputs,
+                                   packed_.bh4 ? packed_.repeats : 1, saved.offset, skip_, count, v);
       }
     });
   }
@@ -243,7 +246,7 @@ class LookupffnTraining : public lookupffn_training {
     size_t floats;
     float* rows;    // the packed projection
     float* offset;  // the projection's bias, padded to z
-    FloatRows h, v;
+    FloatRows h, z;
     float* kept;  // the inputs of products: TrainingProjection::kept() times kept_step
     size_t kept_step;
     CodeRows codes;
@@ -254,7 +257,7 @@ class LookupffnTraining : public lookupffn_training {
       Parts parts;
       kept_step = all * width;
       const size_t rows_at = parts.take(of.projection_.packed_floats()), offset_at = parts.take(of.z_);
-      const size_t h_at = parts.take(all * width), v_at = parts.take(all * of.z_);
+      const size_t h_at = parts.take(all * width), z_at = parts.take(all * of.z_);
       const size_t kept_at = parts.take(of.projection_.kept() * kept_step);
       const size_t score_at = parts.take(all * of.codes_), code_at = parts.take(all * of.codes_ / 2);
       parts.take(kTile);  // kernels prefetch rows by codes a few past the last
@@ -263,7 +266,7 @@ class LookupffnTraining : public lookupffn_training {
       rows = at + rows_at;
       offset = at + offset_at;
       h = {at + h_at, width};
-      v = {at + v_at, of.z_};
+      z = {at + z_at, of.z_};
       kept = at + kept_at;
       codes = {reinterpret_cast<uint16_t*>(at + code_at), at + score_at, of.codes_};
     }
@@ -307,10 +310,9 @@ class LookupffnTraining : public lookupffn_training {
                      float* work) const {
     const size_t outputs = packed_.tables * packed_.bits, input = packed_.input(), d_in = packed_.d_in;
     const size_t whole = round_up(count, kernels_.product_tokens());
-    const FloatRows h = {saved.h.row(n), saved.h.stride}, v = {saved.v.row(n), saved.v.stride};
+    const FloatRows h = {saved.h.row(n), saved.h.stride}, z = {saved.z.row(n), saved.z.stride};
     const FloatRows d_z = {work + tile.d_z, z_}, d_h = {work + tile.d_h, input}, normal = {work + tile.normal, input};
-    kernels_.score_gradient(v, h, packed_.width, saved.offset, codes_, packed_.bits, skip_, {d_score.row(n), d_score.stride},
-                            count, d_z);
+    kernels_.score_gradient(z, codes_, packed_.bits, {d_score.row(n), d_score.stride}, count, d_z);
     for (size_t k = 0; k < count; ++k) std::fill(d_z.row(k) + outputs, d_z.row(k) + z_, 0.0f);
     kernels_.column_sums(d_z.data, z_, outputs, count, to + sums.offset);
     kernels_.column_sums(d_y.row(n), size_t(d_y.stride), packed_.d_out, count, to + sums.bias);

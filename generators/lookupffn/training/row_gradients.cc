@@ -12,6 +12,8 @@ namespace {
 
 // Pairs of a run: their rows of d_y, which are read twice, stay in the second-level cache.
 constexpr size_t kPairs = 64;
+// Rows that wait for the optimiser: enough that starting it costs little beside them.
+constexpr size_t kRows = 64;
 // Floats of a run's rows, which a kernel's offsets count.
 constexpr size_t kSpan = size_t(1) << 30;
 
@@ -50,9 +52,16 @@ class Run {
       picked += places;
       row = end;
     }
+    update();
   }
 
  private:
+  // Gives the optimiser the rows that wait for it.
+  void update() {
+    if (!numbers_.empty()) adam_->update(numbers_.data(), gradient_.data(), numbers_.size());
+    numbers_.clear();
+  }
+
   // Rows first..end-1 of table t.
   void rows(size_t t, size_t first, size_t end, size_t places, size_t picked) {
     const uint32_t* const begin = order_.begin + t * (order_.rows + 1);
@@ -60,31 +69,33 @@ class Run {
     const int32_t* const token = order_.token + t * order_.tokens + from;
     row_.clear();
     place_.clear();
-    numbers_.clear();
+    int32_t place = 0;
     score_.resize(pairs);
     dot_.resize(pairs);
     for (size_t row = first; row < end; ++row) {
       const size_t count = begin[row + 1] - begin[row];
       if (count == 0 && !to_.tables) continue;
-      place_.insert(place_.end(), count, int32_t(numbers_.size()));
+      place_.insert(place_.end(), count, place++);
       row_.insert(row_.end(), count, int32_t(row - first));
-      numbers_.push_back(int64_t(t * order_.rows + row));
+      if (adam_) numbers_.push_back(int64_t(t * order_.rows + row));
     }
     const float* const table = tables_ + (t * order_.rows + first) * d_out_;
     const size_t stride = size_t(d_y_.stride);
     if (pairs > 0) {
-      kernels_.row_dots(table, end - first, d_out_, d_y_.data, stride, order_.tokens, row_.data(), token, pairs, dot_.data());
+      kernels_.row_dots(table, end - first, d_out_, d_y_.data, stride, order_.tokens, row_.data(), token,
+                        order_.tokens - from, pairs, dot_.data());
       for (size_t j = 0; j < pairs; ++j) d_score_.row(size_t(token[j]))[t] = dot_[j];
     }
     if (!to_.tables && !to_.rows && !adam_) return;
     for (size_t j = 0; j < pairs; ++j) score_[j] = codes_.score[size_t(token[j]) * codes_.stride + t];
     float* gradient = to_.tables ? to_.tables + (t * order_.rows + first) * d_out_ : to_.rows ? to_.rows + picked * d_out_ : nullptr;
     if (adam_) {
-      gradient_.resize(std::max(gradient_.size(), places * d_out_));
-      gradient = gradient_.data();
+      const size_t waiting = numbers_.size() - places;
+      gradient_.resize(std::max(gradient_.size(), (waiting + places) * d_out_));
+      gradient = gradient_.data() + waiting * d_out_;
     }
     kernels_.row_sums(d_y_.data, stride, d_out_, order_.tokens, token, place_.data(), score_.data(), pairs, gradient, places);
-    if (adam_) adam_->update(numbers_.data(), gradient, places);
+    if (numbers_.size() >= kRows) update();
   }
 
   const TrainingKernels& kernels_;
@@ -97,7 +108,7 @@ class Run {
   const RowAdam* const adam_;
   const FloatRows& d_score_;
   std::vector<int32_t> row_, place_;  // of a pair: its row, from the run's first; which of the run's rows it is
-  std::vector<int64_t> numbers_;      // of the run's rows, of all tables
+  std::vector<int64_t> numbers_;      // of all tables' rows, those whose gradients wait for the optimiser
   std::vector<float> score_, dot_, gradient_;
 };
 

@@ -18,6 +18,7 @@ ptrdiff_t stride(size_t floats) { return ptrdiff_t(floats); }
 
 TrainingKernels::TrainingKernels(const PackedShape& shape, const char* isa)
     : choice_(choose_kernels(shape, isa, LOOKUPFFN_F32, LOOKUPFFN_F32, LOOKUPFFN_GENERIC_KERNELS)),
+      z_(only("generic_z", isa)),
       score_gradient_(only("generic_score_gradient", isa)),
       weight_gradient_(only("generic_weight_gradient", isa)),
       branch_sums_(only("generic_branch_sums", isa)),
@@ -65,16 +66,22 @@ void TrainingKernels::code_and_score(const FloatRows& v, const FloatRows& h, siz
   call_kernel(*choice_.generic_hash.code_and_score, arguments);
 }
 
-void TrainingKernels::score_gradient(const FloatRows& v, const FloatRows& h, size_t width, const float* offset, size_t tables,
-                                     size_t bits, float skip, const FloatRows& d_score, size_t tokens,
-                                     const FloatRows& d_z) const {
-  BufferArgument of_v(v.data, {{v.stride, 1}, {tokens, stride(v.stride)}});
+void TrainingKernels::add_skip_and_bias(const FloatRows& h, size_t width, size_t repeats, const float* offset, float skip,
+                                        size_t tokens, const FloatRows& z) const {
   BufferArgument of_h(h.data, {{width, 1}, {tokens, stride(h.stride)}});
-  BufferArgument of_offset(offset, {{v.stride, 1}});
+  BufferArgument of_offset(offset, {{width, 1}, {repeats, stride(width)}});
+  BufferArgument to_z(z.data, {{width, 1}, {repeats, stride(width)}, {tokens, stride(z.stride)}});
+  void* arguments[] = {of_h.pointer(), of_offset.pointer(), &skip, to_z.pointer()};
+  call_kernel(z_, arguments);
+}
+
+void TrainingKernels::score_gradient(const FloatRows& z, size_t tables, size_t bits, const FloatRows& d_score, size_t tokens,
+                                     const FloatRows& d_z) const {
+  BufferArgument of_z(z.data, {{z.stride, 1}, {tokens, stride(z.stride)}});
   BufferArgument of_score(d_score.data, {{tables, 1}, {tokens, stride(d_score.stride)}});
   int32_t of_bits = int32_t(bits);
   BufferArgument to_z(d_z.data, {{bits, 1}, {tables, stride(bits)}, {tokens, stride(d_z.stride)}});
-  void* arguments[] = {of_v.pointer(), of_h.pointer(), of_offset.pointer(), of_score.pointer(), &skip, &of_bits, to_z.pointer()};
+  void* arguments[] = {of_z.pointer(), of_score.pointer(), &of_bits, to_z.pointer()};
   call_kernel(score_gradient_, arguments);
 }
 
@@ -132,10 +139,11 @@ void TrainingKernels::column_sums(const float* a, size_t a_stride, size_t column
 }
 
 void TrainingKernels::row_dots(const float* table, size_t rows, size_t d_out, const float* d_y, size_t d_y_stride, size_t tokens,
-                               const int32_t* row, const int32_t* token, size_t pairs, float* dot) const {
+                               const int32_t* row, const int32_t* token, size_t tokens_ahead, size_t pairs,
+                               float* dot) const {
   BufferArgument of_table(table, {{d_out, 1}, {rows, stride(d_out)}});
   BufferArgument of_y(d_y, {{d_out, 1}, {tokens, stride(d_y_stride)}});
-  BufferArgument of_row(row, {{pairs, 1}}), of_token(token, {{pairs, 1}}), to_dot(dot, {{pairs, 1}});
+  BufferArgument of_row(row, {{pairs, 1}}), of_token(token, {{tokens_ahead, 1}}), to_dot(dot, {{pairs, 1}});
   void* arguments[] = {of_table.pointer(), of_y.pointer(), of_row.pointer(), of_token.pointer(), to_dot.pointer()};
   call_kernel(row_dots_, arguments);
 }
