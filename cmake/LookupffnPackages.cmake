@@ -94,6 +94,7 @@ endif()
 
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_NAME ${package_runtime})
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SECTION libs)
+set(CPACK_DEBIAN_RUNTIME_PACKAGE_MULTIARCH same) # beside that of another architecture, for cross builds
 set(CPACK_COMPONENT_RUNTIME_DESCRIPTION "run LookupFFN layers on a CPU: shared library
 LookupFFN replaces a transformer's feed-forward network by hashing and table
 lookups. This library opens models, packs their layers for the instruction set
@@ -112,6 +113,7 @@ set(CPACK_DEBIAN_RUNTIME_PACKAGE_CONTROL_EXTRA
 
 set(CPACK_DEBIAN_DEVEL_PACKAGE_NAME ${package_devel})
 set(CPACK_DEBIAN_DEVEL_PACKAGE_SECTION libdevel)
+set(CPACK_DEBIAN_DEVEL_PACKAGE_MULTIARCH same)
 set(CPACK_COMPONENT_DEVEL_DESCRIPTION "run LookupFFN layers on a CPU: development files
 What programs that run LookupFFN layers are built with: headers for C and C++,
 a CMake package and a file for pkg-config.")
@@ -122,6 +124,7 @@ set(CPACK_DEBIAN_DEVEL_PACKAGE_SUGGESTS "${package_tool}")
 
 set(CPACK_DEBIAN_TOOL_PACKAGE_NAME ${package_tool})
 set(CPACK_DEBIAN_TOOL_PACKAGE_SECTION science)
+set(CPACK_DEBIAN_TOOL_PACKAGE_MULTIARCH foreign)
 set(CPACK_COMPONENT_TOOL_DESCRIPTION "check, run and tune LookupFFN layers on a CPU
 The program lookupffn looks at models, checks and runs their layers, makes
 kernels that are specialised for a model, and tunes them on the machine that
