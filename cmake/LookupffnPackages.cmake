@@ -82,6 +82,7 @@ add_custom_target(lookupffn_package_documents ALL DEPENDS ${compressed_documents
 # ---- Debian
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_COMPRESSION_TYPE xz)
 set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
 set(debian_version ${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE})
 execute_process(COMMAND dpkg-architecture -t ${triple} -q DEB_HOST_ARCH
@@ -124,7 +125,6 @@ set(CPACK_DEBIAN_DEVEL_PACKAGE_SUGGESTS "${package_tool}")
 
 set(CPACK_DEBIAN_TOOL_PACKAGE_NAME ${package_tool})
 set(CPACK_DEBIAN_TOOL_PACKAGE_SECTION science)
-set(CPACK_DEBIAN_TOOL_PACKAGE_MULTIARCH foreign)
 set(CPACK_COMPONENT_TOOL_DESCRIPTION "check, run and tune LookupFFN layers on a CPU
 The program lookupffn looks at models, checks and runs their layers, makes
 kernels that are specialised for a model, and tunes them on the machine that
@@ -141,4 +141,5 @@ endif()
 
 # What the tool depends on is found when packages are made.
 set(CPACK_PROJECT_CONFIG_FILE ${CMAKE_CURRENT_LIST_DIR}/packages/debian_dependencies.cmake)
+set(CPACK_POST_BUILD_SCRIPTS ${CMAKE_CURRENT_LIST_DIR}/packages/debian_multiarch.cmake)
 include(CPack)
