@@ -82,6 +82,7 @@ add_custom_target(lookupffn_package_documents ALL DEPENDS ${compressed_documents
 # ---- Debian
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_COMPRESSION_TYPE xz)
 set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
 set(debian_version ${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE})
 execute_process(COMMAND dpkg-architecture -t ${triple} -q DEB_HOST_ARCH
@@ -94,6 +95,7 @@ endif()
 
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_NAME ${package_runtime})
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SECTION libs)
+set(CPACK_DEBIAN_RUNTIME_PACKAGE_MULTIARCH same) # beside that of another architecture, for cross builds
 set(CPACK_COMPONENT_RUNTIME_DESCRIPTION "run LookupFFN layers on a CPU: shared library
 LookupFFN replaces a transformer's feed-forward network by hashing and table
 lookups. This library opens models, packs their layers for the instruction set
@@ -112,6 +114,7 @@ set(CPACK_DEBIAN_RUNTIME_PACKAGE_CONTROL_EXTRA
 
 set(CPACK_DEBIAN_DEVEL_PACKAGE_NAME ${package_devel})
 set(CPACK_DEBIAN_DEVEL_PACKAGE_SECTION libdevel)
+set(CPACK_DEBIAN_DEVEL_PACKAGE_MULTIARCH same)
 set(CPACK_COMPONENT_DEVEL_DESCRIPTION "run LookupFFN layers on a CPU: development files
 What programs that run LookupFFN layers are built with: headers for C and C++,
 a CMake package and a file for pkg-config.")
@@ -138,4 +141,5 @@ endif()
 
 # What the tool depends on is found when packages are made.
 set(CPACK_PROJECT_CONFIG_FILE ${CMAKE_CURRENT_LIST_DIR}/packages/debian_dependencies.cmake)
+set(CPACK_POST_BUILD_SCRIPTS ${CMAKE_CURRENT_LIST_DIR}/packages/debian_multiarch.cmake)
 include(CPack)

@@ -71,6 +71,10 @@ std::vector<ContenderKind> dense_contenders();
 // For lists of contenders: one whose library was not found, and the package that it is in.
 ContenderKind left_out(const std::string& name, const std::string& about, const std::string& package);
 
+// For lists of contenders: the whole layer in plain C++, compiled for this machine's CPU, with OpenMP. `make` is NULL where
+// this was built without OpenMP.
+ContenderKind plain_contender(decltype(ContenderKind::make) make);
+
 // One function a file; dense_contenders.cc lists them.
 ContenderKind onednn_f32_contender();
 ContenderKind onednn_bf16_contender();

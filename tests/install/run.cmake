@@ -17,6 +17,12 @@ function(run what) # run(WHAT COMMAND ...): the output is shown only where it fa
 endfunction()
 
 run("install" ${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/first)
+# A rule without a component would be in the tarball and in no Debian package.
+run("install what has no component" ${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/unspecified --component Unspecified)
+file(GLOB_RECURSE stray ${WORK}/unspecified/*)
+if(stray)
+  message(FATAL_ERROR "install() without a COMPONENT: ${stray}")
+endif()
 file(RENAME ${WORK}/first "${WORK}/moved here")
 set(prefix "${WORK}/moved here")
 

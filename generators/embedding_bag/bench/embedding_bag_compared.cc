@@ -39,7 +39,7 @@ std::vector<ContenderKind> contenders() {
 #ifdef LOOKUPFFN_BENCH_OPENMP
       plain_bag_contender(),
 #else
-      left_out("plain_loop", "whole layer, plain C++", "OpenMP for this compiler (libomp-dev)"),
+      plain_contender(nullptr),
 #endif
 #ifdef LOOKUPFFN_BENCH_LIBTORCH
       libtorch_embedding_bag_contender(),

@@ -1,7 +1,6 @@
 // The embedding bag as anybody would write it, bags in parallel by OpenMP.
 #include "bag_work.h"
 #include "embedding_bag_compared.h"
-#include "native_build.h"
 #include "plain_bag.h"
 
 namespace lookupffn::bench {
@@ -40,15 +39,9 @@ class PlainBag : public Contender {
 }  // namespace
 
 ContenderKind plain_bag_contender() {
-  return {"plain_loop",
-          "whole layer, plain C++",
-          ContenderKind::Computes::kLayer,
-          {Part::kAll},
-          "f32",
-          native_build_missing(),
-          [](const ComparedLayer& layer, const Setting& setting, Types) -> std::unique_ptr<Contender> {
-            return std::make_unique<PlainBag>(bags_of(layer), setting);
-          }};
+  return plain_contender([](const ComparedLayer& layer, const Setting& setting, Types) -> std::unique_ptr<Contender> {
+    return std::make_unique<PlainBag>(bags_of(layer), setting);
+  });
 }
 
 }  // namespace lookupffn::bench

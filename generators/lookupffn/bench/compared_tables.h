@@ -26,7 +26,7 @@ class ComparedTables : public ComparedLayer {
   HugeBuffer table_;
 };
 
-// Others that compute such a layer or a part of it; their ComparedLayer is a ComparedTables.
+// Others that compute such a layer, a part of it, or the dense network in its place; their ComparedLayer is a ComparedTables.
 std::vector<ContenderKind> table_contenders();
 
 // One function a file; compared_tables.cc lists them.

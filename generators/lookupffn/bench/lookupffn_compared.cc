@@ -20,15 +20,9 @@ std::unique_ptr<ComparedLayer> make_layer(const std::string& name, const LayerSh
   return layer;
 }
 
-std::vector<ContenderKind> contenders() {
-  std::vector<ContenderKind> kinds = dense_contenders();
-  for (ContenderKind& kind : table_contenders()) kinds.push_back(std::move(kind));
-  return kinds;
-}
-
 }  // namespace
 
 extern const ComparedFamily lookupffn_compared_family;
-const ComparedFamily lookupffn_compared_family = {"lookupffn", make_layer, contenders};
+const ComparedFamily lookupffn_compared_family = {"lookupffn", make_layer, table_contenders};
 
 }  // namespace lookupffn::bench

@@ -1,6 +1,5 @@
 // The whole layer in straightforward C++, -O3 -march=native (plain_loop_native.cc), tokens in parallel by OpenMP.
 #include "compared_tables.h"
-#include "native_build.h"
 #include "plain_loop.h"
 
 namespace lookupffn::bench {
@@ -60,15 +59,9 @@ class PlainLoop : public Contender {
 }  // namespace
 
 ContenderKind plain_loop_contender() {
-  return {"plain_loop",
-          "whole layer, plain C++",
-          ContenderKind::Computes::kLayer,
-          {Part::kAll},
-          "f32",
-          native_build_missing(),
-          [](const ComparedLayer& layer, const Setting& setting, Types) -> std::unique_ptr<Contender> {
-            return std::make_unique<PlainLoop>(tables_of(layer), setting);
-          }};
+  return plain_contender([](const ComparedLayer& layer, const Setting& setting, Types) -> std::unique_ptr<Contender> {
+    return std::make_unique<PlainLoop>(tables_of(layer), setting);
+  });
 }
 
 }  // namespace lookupffn::bench

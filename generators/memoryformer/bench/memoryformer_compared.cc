@@ -18,15 +18,9 @@ std::unique_ptr<ComparedLayer> make_layer(const std::string& name, const LayerSh
   return layer;
 }
 
-std::vector<ContenderKind> contenders() {
-  std::vector<ContenderKind> kinds = dense_contenders();
-  for (ContenderKind& kind : table_contenders()) kinds.push_back(std::move(kind));
-  return kinds;
-}
-
 }  // namespace
 
 extern const ComparedFamily memoryformer_compared_family;
-const ComparedFamily memoryformer_compared_family = {"memoryformer", make_layer, contenders};
+const ComparedFamily memoryformer_compared_family = {"memoryformer", make_layer, table_contenders};
 
 }  // namespace lookupffn::bench
