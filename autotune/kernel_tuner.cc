@@ -260,7 +260,8 @@ void KernelTuner::search(std::optional<TuneClock::time_point> deadline) {
       best = trial.schedule;
     }
   }
-  const bool sweep = run_.options.strategy == "exhaustive";  // every cost against the default itself
+  // A log that searches are compared on (--replay): every cost is against the default itself.
+  const bool sweep = run_.options.strategy != "model";
   if (sweep) incumbent_cost_ = 1;
   if (best != default_schedule_ && !sweep) {
     incumbent_ = run_.build.generate(target_.spec, best, compile_limit_);
