@@ -430,6 +430,21 @@ std::vector<Schedule> ScheduleSpace::sample(const KernelSpec& spec, size_t count
   return kept;
 }
 
+std::vector<Schedule> ScheduleSpace::near(const KernelSpec& spec, const Schedule& schedule, size_t changes) const {
+  std::vector<const std::string*> here;
+  for (const Parameter& parameter : parameters_) here.push_back(&schedule.at(parameter.name));
+  const uint64_t too_far = changes + 1;
+  std::vector<Schedule> found;
+  search(
+      spec, [&](size_t parameter, size_t value) { return parameters_[parameter].values[value] == *here[parameter] ? 0 : 1; },
+      &too_far,
+      [&](const Schedule& other, uint64_t away) {
+        if (away > 0) found.push_back(other);
+        return true;
+      });
+  return found;
+}
+
 size_t ScheduleSpace::legal_count(const KernelSpec& spec, size_t limit) const {
   size_t count = 0;
   if (limit == 0) return 0;
