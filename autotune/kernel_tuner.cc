@@ -17,7 +17,8 @@
 namespace lookupffn {
 namespace {
 
-constexpr size_t kMostPoints = 20000;  // of a space that are chosen from, drawn where it has more: each takes 4 KB
+constexpr size_t kMostPoints = 4000;  // of a space that are chosen from, drawn where it has more; neighbours of the best join them
+constexpr size_t kMoves = 2;  // parameters that a neighbour differs in
 constexpr size_t kMostTransferred = 3;
 constexpr size_t kMostFinalists = 3;
 constexpr size_t kLargestBatch = 16;
@@ -65,12 +66,17 @@ KernelTuner::KernelTuner(TuneRun& run, const TuneTarget& target, const ScheduleS
   }
 }
 
-double KernelTuner::best_cost() const {
-  double best = 1;
+const Trial* KernelTuner::best_trial() const {
+  const Trial* best = nullptr;
   for (const Trial& trial : trials_) {
-    if (trial.status == TrialStatus::kOk) best = std::min(best, trial.cost);
+    if (trial.status == TrialStatus::kOk && (best == nullptr || trial.cost < best->cost)) best = &trial;
   }
   return best;
+}
+
+double KernelTuner::best_cost() const {
+  const Trial* best = best_trial();
+  return best == nullptr ? 1 : std::min(1.0, best->cost);
 }
 
 bool KernelTuner::enough_trials() const { return run_.options.trials > 0 && trials_.size() >= run_.options.trials; }
@@ -80,6 +86,7 @@ MeasureRequest KernelTuner::request(uint64_t seed_offset) const {
   request.spec = target_.spec;
   request.tokens = target_.tokens;
   request.threads = run_.options.threads;
+  request.objective = run_.options.objective;
   request.seed = run_.options.seed + seed_offset;
   request.seconds = run_.options.sample_seconds;
   request.time_limit = measure_limit_;
@@ -250,26 +257,28 @@ void KernelTuner::build_batch(std::vector<Candidate>* batch, const BuiltKernel& 
 
 void KernelTuner::search(std::optional<TuneClock::time_point> deadline) {
   std::vector<Schedule> points = space_.sample(target_.spec, kMostPoints, run_.options.seed);
-  if (run_.options.threads == 1) {
-    // What cannot be told apart by measuring stays as it is.
-    for (const ScheduleSpace::Parameter& parameter : space_.parameters()) {
-      if (!parameter.needs_threads) continue;
-      const std::string& value = default_schedule_.at(parameter.name);
-      points.erase(std::remove_if(points.begin(), points.end(),
-                                  [&](const Schedule& point) { return point.at(parameter.name) != value; }),
-                   points.end());
-    }
-  }
+  // What cannot be told apart by measuring stays as it is.
+  const auto idle = [&](const Schedule& point) {
+    return run_.options.threads == 1 &&
+           std::any_of(space_.parameters().begin(), space_.parameters().end(), [&](const ScheduleSpace::Parameter& parameter) {
+             return parameter.needs_threads && point.at(parameter.name) != default_schedule_.at(parameter.name);
+           });
+  };
+  points.erase(std::remove_if(points.begin(), points.end(), idle), points.end());
   if (std::find(points.begin(), points.end(), default_schedule_) == points.end()) points.push_back(default_schedule_);
-  const LegalSchedules space(std::move(points));
+  LegalSchedules space(std::move(points));
   SearchHints hints;
   hints.starts.push_back(*space.find(default_schedule_));
   for (const size_t point : transferred_points(space, target_.spec, run_.known, kMostTransferred)) {
     if (point != hints.starts[0]) hints.starts.push_back(point);
   }
-  for (size_t i = 0; i < space.size(); ++i) {
-    hints.estimated_cost.push_back(estimated_cost(target_.spec, space.point(i), target_.tokens, run_.caches));
-  }
+  std::vector<LearnedFrom> logs = run_.recorded;
+  logs.push_back({run_.trials, run_.caches});
+  const LearnedCosts learned(logs, target_.spec, target_.tokens);
+  hints.estimated_cost = [&](const Schedule& point) {
+    return learned.empty() ? estimated_cost(target_.spec, point, target_.tokens, run_.caches)
+                           : learned.cost(target_.spec, point, target_.tokens, run_.caches);
+  };
   const auto strategy = make_search_strategy(run_.options.strategy, space, hints, run_.options.seed);
 
   // What the log holds already, in its order; the best of it is the incumbent.
@@ -283,7 +292,8 @@ void KernelTuner::search(std::optional<TuneClock::time_point> deadline) {
       best = trial.schedule;
     }
   }
-  const bool sweep = run_.options.strategy == "exhaustive";  // every cost against the default itself
+  // A log that searches are compared on (--replay): every cost is against the default itself.
+  const bool sweep = run_.options.strategy != "model";
   if (sweep) incumbent_cost_ = 1;
   if (best != default_schedule_ && !sweep) {
     incumbent_ = run_.build.generate(target_.spec, best, compile_limit_);
@@ -296,7 +306,17 @@ void KernelTuner::search(std::optional<TuneClock::time_point> deadline) {
   const double jobs = std::max(1, run_.options.jobs);
   // Two rounds of the compilers, or of the boards.
   const size_t full_batch = std::max(std::min(kLargestBatch, static_cast<size_t>(2 * jobs)), 2 * run_.boards.count());
+  const bool all_listed = space.size() < kMostPoints;
+  std::optional<Schedule> grown_around;
   while (!enough_trials()) {
+    // Moves to the best's neighbours: of a large space few of them were drawn.
+    const Trial* ahead = best_trial();
+    if (!sweep && !all_listed && ahead != nullptr && grown_around != ahead->schedule) {
+      grown_around = ahead->schedule;
+      for (const Schedule& point : space_.near(target_.spec, ahead->schedule, kMoves)) {
+        if (!idle(point)) space.add(point);
+      }
+    }
     const double left = seconds_until(deadline);
     if (left <= 0) break;
     size_t count = full_batch;
@@ -432,6 +452,7 @@ void KernelTuner::confirm(std::optional<TuneClock::time_point> deadline, KernelO
   ScheduleRecord record;
   record.spec = target_.spec;
   record.threads = static_cast<int>(run_.options.threads);
+  record.objective = run_.options.objective;
   record.schedule = winner.kernel.schedule;
   record.default_us_per_token = measured.incumbent;
   record.tuned_us_per_token = measured.candidate;
@@ -467,10 +488,7 @@ KernelOutcome KernelTuner::tune(std::optional<TuneClock::time_point> deadline) {
     confirm(deadline, &outcome);
   }
   outcome.trials = trials_.size();
-  const Trial* best = nullptr;
-  for (const Trial& trial : trials_) {
-    if (trial.status == TrialStatus::kOk && (best == nullptr || trial.cost < best->cost)) best = &trial;
-  }
+  const Trial* best = best_trial();
   if (best != nullptr) run_.known.push_back({target_.spec, best->schedule});
   run_.log.append(to_json(outcome));
   if (incumbent_.object != default_kernel_.object) run_.build.discard(incumbent_);

@@ -13,6 +13,7 @@
 #include "progress.h"
 #include "schedule_record.h"
 #include "schedule_spaces.h"
+#include "search/learned_costs.h"
 #include "search/transfer.h"
 #include "trial/boards.h"
 #include "trial/candidate_build.h"
@@ -36,6 +37,7 @@ struct TuneRun {
   ProgressState state;
   CacheSizes caches;
   std::vector<KnownSchedule> known;          // records, and what this run found so far
+  std::vector<LearnedFrom> recorded;         // sweeps, to learn from
   ScheduleRecord::Provenance provenance;     // of records, but for what each has of its own
   std::vector<Trial> trials;                 // of the log and of this run
   std::optional<TuneClock::time_point> end;  // of the whole run's budget
@@ -64,6 +66,7 @@ class KernelTuner {
   bool is_built(const Candidate& candidate) const { return candidate.kernel.ok && candidate.pair.ok; }
   Trial trial_of(const Candidate& candidate, const std::string& proposed_by) const;  // not built, or not yet measured
   void add(const Measurement& measured, double incumbent_cost, Trial* trial) const;  // what was measured
+  const Trial* best_trial() const;  // NULL where none was measured
   double best_cost() const;
   void keep(const Trial& trial);
   MeasureRequest request(uint64_t seed_offset) const;

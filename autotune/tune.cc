@@ -71,6 +71,7 @@ nlohmann::json log_header(const TuneOptions& options, const std::vector<TuneTarg
       {"version", std::string(LOOKUPFFN_TOOL_VERSION) + ", Halide " + LOOKUPFFN_HALIDE_VERSION},
       {"isa", options.isa},
       {"threads", options.threads},
+      {"objective", options.objective},
       {"shape", text_of(targets)},
   };
   for (const TuneTarget& target : targets) {
@@ -197,6 +198,7 @@ TuneResult tune(const TuneOptions& options, std::FILE* out) {
   TuneRun run(options, log, build, boards, progress);
   run.caches = caches;
   run.known = recorded_schedules(record_dirs, spaces);
+  run.recorded = recorded_trials(record_dirs);
   run.trials = log.content().trials;
   run.provenance.cpu = machine.cpu;
   run.provenance.caches = machine.caches;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "compiler_family.h"
+#include "objectives.h"
 #include "report.h"
 #include "trial/candidate_build.h"
 
@@ -23,6 +24,7 @@ struct TuneOptions {
   std::string projection_type = "f32";
   std::vector<std::string> kernels;  // empty: all that the layers have
   size_t threads = 1;
+  std::string objective = default_objective();  // that schedules are to be fast at: a name of objectives.h
   double budget_seconds = 0;  // of the whole call; 0: none
   size_t trials = 0;          // a kernel, those of a resumed log included; 0: no limit
   int jobs = 1;               // compilers that run at a time

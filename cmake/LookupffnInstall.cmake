@@ -32,7 +32,8 @@ install(PROGRAMS ${PROJECT_SOURCE_DIR}/scripts/convert_checkpoint.py DESTINATION
 install(FILES ${PROJECT_SOURCE_DIR}/python/lookupffn/safetensors_file.py DESTINATION share/lookupffn COMPONENT tool) # which it loads
 file(GLOB family_spaces CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/generators/*/*.space.json)
 install(FILES ${family_spaces} DESTINATION ${install_schedules} COMPONENT tool)
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/schedules/ DESTINATION ${install_schedules} COMPONENT tool FILES_MATCHING PATTERN "*.json")
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/schedules/ DESTINATION ${install_schedules} COMPONENT tool FILES_MATCHING
+    PATTERN "*.json" PATTERN "*.jsonl.gz")
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT license) # packages name it copyright
 
 # find_package(lookupffn). The tool may be installed or not.

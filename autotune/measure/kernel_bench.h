@@ -11,7 +11,9 @@
 #include "layer.h"
 #include "lookupffn/kernels.h"
 #include "lookupffn/lookupffn.h"
+#include "objectives.h"
 #include "reference/stage.h"
+#include "surroundings.h"
 
 namespace lookupffn {
 
@@ -22,6 +24,7 @@ struct MeasureOptions {
   lookupffn_type table_type = LOOKUPFFN_F32, projection_type = LOOKUPFFN_F32;
   size_t tokens = 1;  // a call
   size_t threads = 1;
+  Objective objective = Objective::kHot;
   uint64_t seed = 1;
   int most_samples = 15;
   double seconds = 0.5;    // for timing
@@ -47,8 +50,8 @@ class KernelBench {
   reference::Results run(Contender contender, const reference::Input& input, size_t first, size_t tokens);
 
   // ns (CPU time where options.threads is 1) of `calls` calls of options.tokens tokens, each on the ring's
-  // next.
-  double time(Contender contender, const reference::Input& input, size_t calls);
+  // next, amid the surroundings.
+  double time(Contender contender, const reference::Input& input, size_t calls, Surroundings& surroundings);
 
  private:
   struct FreeLayer {

@@ -21,6 +21,7 @@
 #include "result_line.h"
 #include "sampling.h"
 #include "shape_fields.h"
+#include "surroundings.h"
 #include "weight_types.h"
 
 extern "C" {
@@ -89,6 +90,9 @@ MeasureOptions parse_options(int argc, char** argv) {
   options.projection_type = weight_type_of(take("projection_type")).type;
   options.tokens = std::max<size_t>(1, number("tokens"));
   options.threads = std::max<size_t>(1, number("threads"));
+  const ObjectiveRow* objective = find_objective(take("objective"));
+  if (objective == nullptr) throw std::runtime_error("objective=... is none that is known");
+  options.objective = objective->objective;
   options.seed = number("seed");
   options.most_samples = static_cast<int>(number("samples"));
   options.seconds = std::strtod(take("seconds").c_str(), nullptr);
@@ -110,6 +114,7 @@ size_t other_count(size_t tokens) {
 // Tokens of the ring: enough that their codes cover the tables.
 constexpr size_t kRing = 4096;
 constexpr size_t kJudged = 6;  // of a call's tokens: twins are slow
+constexpr size_t kMostCalls = 20000, kColdCalls = 4;  // of a sample
 
 template <class T>
 bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
@@ -178,14 +183,18 @@ std::string measure(const MeasureOptions& options) {
     throw Incorrect(error.what());
   }
 
+  const Machine machine = this_machine();
+  Surroundings surroundings(options.objective, machine, options.threads);
   // A sample takes about a millisecond, and one call at least.
   const auto call_ns = [&](Contender contender) {
     std::vector<double> ns;  // three, as the clock may jump in one
-    for (int i = 0; i < 3; ++i) ns.push_back(bench.time(contender, input, 1));
+    for (int i = 0; i < 3; ++i) ns.push_back(bench.time(contender, input, 1, surroundings));
     return median(ns);
   };
   const double one_call = std::max({100.0, call_ns(kIncumbent), call_ns(kCandidate) / 4});  // the hopeless cost little time
-  const size_t calls = std::clamp<size_t>(static_cast<size_t>(1.2e6 / one_call), 1, 20000);
+  // Emptying the caches takes longer than many a call.
+  const size_t most_calls = surroundings.evicts() ? kColdCalls : kMostCalls;
+  const size_t calls = std::clamp<size_t>(static_cast<size_t>(1.2e6 / one_call), 1, most_calls);
   SamplingOptions sampling;
   sampling.most_samples = options.most_samples;
   sampling.seconds = options.seconds;
@@ -195,12 +204,12 @@ std::string measure(const MeasureOptions& options) {
   SamplePairs pairs = sample_in_turn(
       [&](int which) {
         const Contender contender = which == 0 ? kIncumbent : kCandidate;
-        bench.time(contender, input, 1);  // the other one's code and leftovers leave the caches
-        return bench.time(contender, input, calls);
+        // The other one's code and leftovers leave the caches.
+        if (!surroundings.evicts()) bench.time(contender, input, 1, surroundings);
+        return bench.time(contender, input, calls, surroundings);
       },
       sampling, [&] { return now_seconds() - start; });
-  if (pairs.candidate.size() < 3) throw std::runtime_error("the clock of this machine gives no plausible times");
-  const Machine machine = this_machine();
+  if (pairs.candidate.size() < 3 && !pairs.ended_early) throw std::runtime_error("the clock of this machine gives no plausible times");
   const double scale = 1e-3 / static_cast<double>(calls * options.tokens);
   for (auto* samples : {&pairs.incumbent, &pairs.candidate}) {
     for (double& ns : *samples) ns *= scale;

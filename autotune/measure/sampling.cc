@@ -7,6 +7,8 @@ namespace lookupffn {
 namespace {
 
 constexpr int kFirstLook = 3, kSecondLook = 7;
+// Where a pair takes long, it is an average over so much work that one is enough to see what is hopeless.
+constexpr double kHopeless = 1.5, kLongPairSeconds = 0.02;
 // A candidate whose best is this much above the incumbent's median is not looked at again.
 constexpr double kClearlySlower = 1.15, kSlower = 1.04;
 constexpr double kLongestNs = 1e12;  // a quarter of an hour: the clock was set
@@ -54,6 +56,12 @@ SamplePairs sample_in_turn(const std::function<double(int which)>& sample, const
     pairs.noise += drop_jumps(&pairs);
     const int taken = static_cast<int>(pairs.candidate.size());
     if (pairs.noise >= 50) break;
+    const bool long_pair = taken == 1 && round_seconds.back() > kLongPairSeconds;
+    const double ratio = taken == 1 ? pairs.candidate[0] / pairs.incumbent[0] : 0;
+    if (options.may_end_early && long_pair && ratio > kHopeless && ratio < kFarAbove) {
+      pairs.ended_early = true;
+      break;
+    }
     if (options.may_end_early && (taken == kFirstLook || taken == kSecondLook)) {
       const double incumbent = median(pairs.incumbent);
       const double best = *std::min_element(pairs.candidate.begin(), pairs.candidate.end());

@@ -21,7 +21,7 @@ struct SamplePairs {
 };
 
 // sample(1) times the candidate, sample(0) the incumbent; each returns ns. Never fewer than three pairs of
-// plausible samples, unless the clock gives none in 50 tries.
+// plausible samples, unless the clock gives none in 50 tries, or the first pair took long and shows a hopeless candidate.
 SamplePairs sample_in_turn(const std::function<double(int which)>& sample, const SamplingOptions& options,
                            const std::function<double()>& seconds_since_start);
 

@@ -13,21 +13,46 @@ double matern52(double squared) {
 
 }  // namespace
 
-GaussianProcess::GaussianProcess(const LegalSchedules& space, std::vector<double> prior, std::mt19937_64* random)
-    : space_(space), prior_(std::move(prior)), random_(random) {
+GaussianProcess::GaussianProcess(const LegalSchedules& space, const std::vector<double>& prior, std::mt19937_64* random)
+    : space_(space), prior_(prior), random_(random) {
   fit_.unknowns.relevance.assign(space.parameter_count(), 1.0);
 }
 
-double GaussianProcess::covariance(const Unknowns& unknowns, size_t a, size_t b) const {
-  double squared = 0, sum = 0, total = 1e-9;
+GaussianProcess::Pairs GaussianProcess::pairs_of(const Unknowns& unknowns) const {
+  Pairs pairs;
+  pairs.additive = unknowns.additive;
+  double total = 1e-9;
+  for (const double relevance : unknowns.relevance) total += relevance;
   for (size_t p = 0; p < unknowns.relevance.size(); ++p) {
-    const double d = space_.distance(p, a, b);
-    const double step = unknowns.relevance[p] * d * d;
-    squared += step;
-    sum += unknowns.relevance[p] * matern52(step);
-    total += unknowns.relevance[p];
+    std::vector<float> step, term;
+    for (const double d : space_.distances(p)) {
+      step.push_back(static_cast<float>(unknowns.relevance[p] * d * d));
+      term.push_back(static_cast<float>(unknowns.relevance[p] / total * matern52(step.back())));
+    }
+    pairs.step.push_back(std::move(step));
+    pairs.term.push_back(std::move(term));
   }
-  return (1 - unknowns.additive) * matern52(squared) + unknowns.additive * sum / total;
+  return pairs;
+}
+
+double GaussianProcess::covariance(const Pairs& pairs, size_t a, size_t b) const {
+  float squared = 0, sum = 0;
+  for (size_t p = 0; p < pairs.step.size(); ++p) {
+    const size_t values = space_.value_count(p), at = space_.coordinate(a, p) * values + space_.coordinate(b, p);
+    squared += pairs.step[p][at];
+    sum += pairs.term[p][at];
+  }
+  return (1 - pairs.additive) * matern52(squared) + pairs.additive * sum;
+}
+
+Eigen::MatrixXd GaussianProcess::covariances(const std::vector<size_t>& points) const {
+  // Points may have brought new values since the fit.
+  const Pairs pairs = pairs_of(fit_.unknowns);
+  Eigen::MatrixXd k(points_.size(), points.size());
+  for (size_t j = 0; j < points.size(); ++j) {
+    for (size_t i = 0; i < points_.size(); ++i) k(i, j) = covariance(pairs, points[j], points_[i]);
+  }
+  return k;
 }
 
 bool GaussianProcess::try_fit(const Unknowns& unknowns, const std::vector<double>& targets, Fit* fit) const {
@@ -37,6 +62,7 @@ bool GaussianProcess::try_fit(const Unknowns& unknowns, const std::vector<double
     residual[i] = targets[i] - (prior_.empty() ? 0 : unknowns.belief * prior_[points_[i]]);
   }
   fit->unknowns = unknowns;
+  const Pairs pairs = pairs_of(unknowns);
   fit->offset = residual.mean();
   residual.array() -= fit->offset;
   // Two tiny observations of equal cost must not make the process certain of everything.
@@ -44,7 +70,7 @@ bool GaussianProcess::try_fit(const Unknowns& unknowns, const std::vector<double
   residual /= fit->scale;
   Eigen::MatrixXd k(n, n);
   for (size_t i = 0; i < n; ++i) {
-    for (size_t j = 0; j <= i; ++j) k(i, j) = k(j, i) = covariance(unknowns, points_[i], points_[j]);
+    for (size_t j = 0; j <= i; ++j) k(i, j) = k(j, i) = covariance(pairs, points_[i], points_[j]);
     k(i, i) += unknowns.noise + 1e-8;
   }
   fit->factor.compute(k);
@@ -92,15 +118,25 @@ void GaussianProcess::fit(const std::vector<size_t>& points, const std::vector<d
   fit_ = std::move(best);
 }
 
-GaussianProcess::Prediction GaussianProcess::predict(size_t point) const {
-  const size_t n = points_.size();
-  Eigen::VectorXd k(n);
-  for (size_t i = 0; i < n; ++i) k[i] = covariance(fit_.unknowns, point, points_[i]);
-  const double mean = k.dot(fit_.weights);
-  const Eigen::VectorXd solved = fit_.factor.matrixL().solve(k);
-  const double variance = std::max(1e-9, covariance(fit_.unknowns, point, point) - solved.squaredNorm());
-  const double prior = prior_.empty() ? 0 : fit_.unknowns.belief * prior_[point];
-  return {mean * fit_.scale + fit_.offset + prior, std::sqrt(variance) * fit_.scale};
+std::vector<double> GaussianProcess::means(const std::vector<size_t>& points) const {
+  const Eigen::VectorXd mean = covariances(points).transpose() * fit_.weights;
+  std::vector<double> means;
+  for (size_t j = 0; j < points.size(); ++j) {
+    const double prior = prior_.empty() ? 0 : fit_.unknowns.belief * prior_[points[j]];
+    means.push_back(mean[j] * fit_.scale + fit_.offset + prior);
+  }
+  return means;
+}
+
+std::vector<GaussianProcess::Prediction> GaussianProcess::predict(const std::vector<size_t>& points) const {
+  const std::vector<double> mean = means(points);
+  const Eigen::MatrixXd solved = fit_.factor.matrixL().solve(covariances(points));
+  std::vector<Prediction> predictions;
+  for (size_t j = 0; j < points.size(); ++j) {
+    const double variance = std::max(1e-9, 1 - solved.col(j).squaredNorm());  // a point's covariance with itself is 1
+    predictions.push_back({mean[j], std::sqrt(variance) * fit_.scale});
+  }
+  return predictions;
 }
 
 }  // namespace lookupffn

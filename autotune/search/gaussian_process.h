@@ -16,8 +16,9 @@ namespace lookupffn {
 // is chosen by the likelihood of the observations. Not thread-safe.
 class GaussianProcess {
  public:
-  // prior: an estimate of the logarithm of the cost of every point, or empty. `space` must outlive this.
-  GaussianProcess(const LegalSchedules& space, std::vector<double> prior, std::mt19937_64* random);
+  // prior: an estimate of the logarithm of the cost of every point that is asked about, or empty. Both `space` and `prior` must
+  // outlive this; points may be added to them.
+  GaussianProcess(const LegalSchedules& space, const std::vector<double>& prior, std::mt19937_64* random);
 
   // Fits to targets[i] at points[i]. With `search`, the unknowns are improved first.
   void fit(const std::vector<size_t>& points, const std::vector<double>& targets, bool search);
@@ -25,7 +26,9 @@ class GaussianProcess {
   struct Prediction {
     double mean, deviation;
   };
-  Prediction predict(size_t point) const;
+  std::vector<Prediction> predict(const std::vector<size_t>& points) const;
+  // The means alone, which cost a fraction.
+  std::vector<double> means(const std::vector<size_t>& points) const;
 
  private:
   struct Unknowns {
@@ -33,6 +36,11 @@ class GaussianProcess {
     double additive = 0.3;          // share of the variance that is a sum over single parameters
     double belief = 1;              // factor of the prior
     double noise = 1e-3;            // variance of an observation, as a share of the variance of all
+  };
+  // Of each parameter and each two of its values: what they add to the distance, and to the sum over single parameters.
+  struct Pairs {
+    std::vector<std::vector<float>> step, term;
+    double additive;
   };
   struct Fit {
     Unknowns unknowns;
@@ -42,11 +50,13 @@ class GaussianProcess {
     double likelihood = 0;
   };
 
-  double covariance(const Unknowns& unknowns, size_t a, size_t b) const;
+  Pairs pairs_of(const Unknowns& unknowns) const;
+  double covariance(const Pairs& pairs, size_t a, size_t b) const;
+  Eigen::MatrixXd covariances(const std::vector<size_t>& points) const;  // [observations, points]
   bool try_fit(const Unknowns& unknowns, const std::vector<double>& targets, Fit* fit) const;
 
   const LegalSchedules& space_;
-  std::vector<double> prior_;
+  const std::vector<double>& prior_;
   std::mt19937_64* random_;
   std::vector<size_t> points_;
   Fit fit_;

@@ -43,37 +43,43 @@ std::vector<double> value_distances(const std::vector<std::string>& values) {
 
 }  // namespace
 
-LegalSchedules::LegalSchedules(std::vector<Schedule> points) : points_(std::move(points)) {
-  if (points_.empty()) throw std::invalid_argument("the schedule space has no legal point");
-  for (const auto& [name, value] : points_.front()) parameters_.push_back({name, {}, {}});
-  for (const Schedule& point : points_) {
-    bool same = point.size() == parameters_.size();
-    size_t p = 0;
-    for (auto it = point.begin(); same && it != point.end(); ++it, ++p) {
-      same = it->first == parameters_[p].name;
-      if (same) parameters_[p].values.push_back(it->second);
-    }
-    if (!same) throw std::invalid_argument("the points of a schedule space do not have the same parameters");
+LegalSchedules::LegalSchedules(std::vector<Schedule> points) {
+  if (points.empty()) throw std::invalid_argument("the schedule space has no legal point");
+  for (const auto& [name, value] : points.front()) parameters_.push_back({name, {}, {}, {}});
+  points_.reserve(points.size());
+  for (const Schedule& point : points) append(point);
+  for (Parameter& parameter : parameters_) parameter.distance = value_distances(parameter.values);
+}
+
+void LegalSchedules::add(const Schedule& point) {
+  if (index_.count(point) > 0) return;
+  std::vector<size_t> values;
+  for (const Parameter& parameter : parameters_) values.push_back(parameter.values.size());
+  append(point);
+  for (size_t p = 0; p < parameters_.size(); ++p) {
+    if (parameters_[p].values.size() > values[p]) parameters_[p].distance = value_distances(parameters_[p].values);
   }
-  for (Parameter& parameter : parameters_) {
-    std::sort(parameter.values.begin(), parameter.values.end());
-    parameter.values.erase(std::unique(parameter.values.begin(), parameter.values.end()), parameter.values.end());
-    if (parameter.values.size() > kMostValues) {
-      throw std::invalid_argument("parameter '" + parameter.name + "' has more than " + std::to_string(kMostValues) +
+}
+
+// All but the distances between values.
+void LegalSchedules::append(const Schedule& point) {
+  const auto same_name = [](const auto& pair, const Parameter& parameter) { return pair.first == parameter.name; };
+  if (!std::equal(point.begin(), point.end(), parameters_.begin(), parameters_.end(), same_name)) {
+    throw std::invalid_argument("the points of a schedule space do not have the same parameters");
+  }
+  auto parameter = parameters_.begin();
+  for (const auto& pair : point) {
+    const auto [at, fresh] = parameter->index.emplace(pair.second, static_cast<uint16_t>(parameter->values.size()));
+    if (fresh) parameter->values.push_back(pair.second);
+    if (parameter->values.size() > kMostValues) {
+      throw std::invalid_argument("parameter '" + parameter->name + "' has more than " + std::to_string(kMostValues) +
                                   " values");
     }
-    parameter.distance = value_distances(parameter.values);
+    coordinates_.push_back(at->second);
+    ++parameter;
   }
-  coordinates_.reserve(points_.size() * parameters_.size());
-  for (size_t i = 0; i < points_.size(); ++i) {
-    size_t p = 0;
-    for (const auto& [name, value] : points_[i]) {
-      const auto& values = parameters_[p++].values;
-      const auto at = std::lower_bound(values.begin(), values.end(), value);
-      coordinates_.push_back(static_cast<uint16_t>(at - values.begin()));
-    }
-    index_.emplace(points_[i], i);
-  }
+  index_.emplace(point, points_.size());
+  points_.push_back(point);
 }
 
 std::optional<size_t> LegalSchedules::find(const Schedule& schedule) const {

@@ -1,4 +1,4 @@
-// The points that a search chooses from: every legal schedule of one kernel, listed.
+// The points that a search chooses from: legal schedules of one kernel, all of them or some, to which more are added.
 #ifndef LOOKUPFFN_LEGAL_SCHEDULES_H
 #define LOOKUPFFN_LEGAL_SCHEDULES_H
 
@@ -13,12 +13,15 @@
 
 namespace lookupffn {
 
-// Immutable; may be shared between threads.
+// Not thread-safe while points are added.
 class LegalSchedules {
  public:
   // Parameters and their values are those that occur in the points; every point has the same parameters.
   // Throws std::invalid_argument where one lacks a parameter, or where there is no point at all.
   explicit LegalSchedules(std::vector<Schedule> points);
+
+  // Gives a point that is not there yet the next index. Throws as the constructor does.
+  void add(const Schedule& point);
 
   size_t size() const { return points_.size(); }
   size_t parameter_count() const { return parameters_.size(); }
@@ -32,6 +35,11 @@ class LegalSchedules {
     return p.distance[coordinate(a, parameter) * p.values.size() + coordinate(b, parameter)];
   }
 
+  // The index of a point's value among a parameter's, and all distances between these: [values, values].
+  size_t coordinate(size_t point, size_t parameter) const { return coordinates_[point * parameters_.size() + parameter]; }
+  size_t value_count(size_t parameter) const { return parameters_[parameter].values.size(); }
+  const std::vector<double>& distances(size_t parameter) const { return parameters_[parameter].distance; }
+
   // How many parameters two points differ in.
   size_t differences(size_t a, size_t b) const;
 
@@ -40,9 +48,10 @@ class LegalSchedules {
     std::string name;
     std::vector<std::string> values;
     std::vector<double> distance;  // [values, values]
+    std::map<std::string, uint16_t> index;
   };
 
-  size_t coordinate(size_t point, size_t parameter) const { return coordinates_[point * parameters_.size() + parameter]; }
+  void append(const Schedule& point);
 
   std::vector<Schedule> points_;
   std::vector<Parameter> parameters_;

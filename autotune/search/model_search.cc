@@ -10,8 +10,8 @@ namespace {
 
 // Points chosen before the regression has a say, the starts included.
 constexpr size_t kFirstPoints = 7;
-// Above this many open points, the improvement is looked for in a sample and near the best trials.
-constexpr size_t kLargestPool = 3000;
+// Of the open points, those whose variance is looked at: the best by their means, and some at random.
+constexpr size_t kMostPromising = 400, kRandomOnes = 100;
 // Costs beyond this multiple of the best are all "bad": their differences would only blur the fit.
 const double kWorstLog = std::log(4.0);
 // The covariance is cubic in its observations.
@@ -19,25 +19,25 @@ constexpr size_t kLargestFit = 240;
 // Trials without an improvement after which one proposal looks far from everything tried.
 constexpr size_t kPatience = 12;
 
-std::vector<double> log_estimates(const std::vector<double>& costs) {
-  std::vector<double> logs;
-  for (double cost : costs) logs.push_back(std::log(cost));
-  return logs;
-}
-
 double normal_density(double z) { return 0.3989422804014327 * std::exp(-0.5 * z * z); }
 double normal_below(double z) { return 0.5 * std::erfc(-z * 0.7071067811865476); }
 
 }  // namespace
 
 ModelSearch::ModelSearch(const LegalSchedules& space, const SearchHints& hints, uint64_t seed)
-    : space_(space),
-      hints_(hints),
-      random_(seed),
-      process_(space, log_estimates(hints.estimated_cost), &random_),
-      used_(space.size(), false) {}
+    : space_(space), hints_(hints), random_(seed), process_(space, prior_, &random_) {
+  take_in_new_points();
+}
+
+void ModelSearch::take_in_new_points() {
+  used_.resize(space_.size(), false);
+  while (hints_.estimated_cost && prior_.size() < space_.size()) {
+    prior_.push_back(std::log(hints_.estimated_cost(space_.point(prior_.size()))));
+  }
+}
 
 void ModelSearch::observe(size_t point, std::optional<double> cost) {
+  take_in_new_points();
   const bool ok = cost && *cost > 0 && std::isfinite(*cost);
   const bool better = ok && (observed_.empty() || !cost_[best_observed()] || std::log(*cost) < *cost_[best_observed()] - 1e-3);
   since_improvement_ = better ? 0 : since_improvement_ + 1;
@@ -64,28 +64,27 @@ std::vector<double> ModelSearch::targets() const {
   return targets;
 }
 
-std::vector<size_t> ModelSearch::unused_pool() {
+std::vector<size_t> ModelSearch::open_points() const {
   std::vector<size_t> open;
   for (size_t i = 0; i < space_.size(); ++i) {
     if (!used_[i]) open.push_back(i);
   }
-  if (open.size() <= kLargestPool) return open;
-  std::shuffle(open.begin(), open.end(), random_);
-  std::vector<size_t> order(observed_.size());
+  return open;
+}
+
+std::vector<size_t> ModelSearch::promising(const std::vector<size_t>& open) {
+  if (open.size() <= kMostPromising + kRandomOnes) return open;
+  const std::vector<double> means = process_.means(open);
+  std::vector<size_t> order(open.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    return cost_[a].value_or(std::numeric_limits<double>::max()) < cost_[b].value_or(std::numeric_limits<double>::max());
-  });
-  order.resize(std::min<size_t>(order.size(), 5));
-  std::vector<size_t> pool(open.begin(), open.begin() + kLargestPool);
-  for (size_t i = kLargestPool; i < open.size(); ++i) {  // neighbourhood moves
-    for (size_t o : order) {
-      if (space_.differences(open[i], observed_[o]) <= 2) {
-        pool.push_back(open[i]);
-        break;
-      }
-    }
+  const auto rest = order.begin() + kMostPromising;
+  std::nth_element(order.begin(), rest, order.end(), [&](size_t a, size_t b) { return means[a] < means[b]; });
+  for (size_t i = 0; i < kRandomOnes; ++i) {
+    std::uniform_int_distribution<size_t> which(kMostPromising + i, order.size() - 1);
+    std::swap(order[kMostPromising + i], order[which(random_)]);
   }
+  std::vector<size_t> pool;
+  for (size_t i = 0; i < kMostPromising + kRandomOnes; ++i) pool.push_back(open[order[i]]);
   return pool;
 }
 
@@ -97,9 +96,9 @@ std::optional<size_t> ModelSearch::first_points() {
   }
   if (observed_.size() + proposed_.size() >= std::max(kFirstPoints, hints_.starts.size() + 3)) return std::nullopt;
   ++first_count_;
-  if (first_count_ % 3 != 0 && !hints_.estimated_cost.empty()) {
+  if (first_count_ % 3 != 0 && !prior_.empty()) {
     // The best estimate, among points that differ from those tried: equal estimates come in swarms.
-    const std::vector<size_t> pool = unused_pool();
+    const std::vector<size_t> pool = open_points();
     std::optional<size_t> best;
     double best_score = 0;
     for (size_t point : pool) {
@@ -110,7 +109,7 @@ std::optional<size_t> ModelSearch::first_points() {
       for (size_t other : observed_) compare(other);
       for (size_t other : proposed_) compare(other);
       const double score =
-          std::log(hints_.estimated_cost[point]) - 0.5 * nearest + 0.02 * std::uniform_real_distribution<double>()(random_);
+          prior_[point] - 0.5 * nearest + 0.02 * std::uniform_real_distribution<double>()(random_);
       if (!best || score < best_score) {
         best = point;
         best_score = score;
@@ -123,7 +122,7 @@ std::optional<size_t> ModelSearch::first_points() {
 
 // Of a few random open points, the one that differs most from all that were tried.
 std::optional<size_t> ModelSearch::farthest() {
-  std::vector<size_t> pool = unused_pool();
+  std::vector<size_t> pool = open_points();
   if (pool.empty()) return std::nullopt;
   std::shuffle(pool.begin(), pool.end(), random_);
   pool.resize(std::min<size_t>(pool.size(), 20));
@@ -150,8 +149,9 @@ std::optional<size_t> ModelSearch::farthest() {
   return best;
 }
 
-std::optional<size_t> ModelSearch::expected_improvement(const std::vector<size_t>& pool) {
-  if (pool.empty()) return std::nullopt;
+// Fits the process to the trials, those under way included: they are taken to cost what is expected of them, so that a batch
+// spreads out.
+void ModelSearch::fit() {
   std::vector<size_t> points = observed_;
   std::vector<double> values = targets();
   if (points.size() > kLargestFit) {  // the best half and the latest half
@@ -169,32 +169,35 @@ std::optional<size_t> ModelSearch::expected_improvement(const std::vector<size_t
     points = kept_points;
     values = kept_values;
   }
-  const double best = *std::min_element(values.begin(), values.end());
   process_.fit(points, values, proposed_.empty());
-  if (!proposed_.empty()) {
-    // Trials under way are taken to cost what is expected of them, so that a batch spreads out.
-    std::vector<double> expected;
-    for (size_t point : proposed_) expected.push_back(process_.predict(point).mean);
-    points.insert(points.end(), proposed_.begin(), proposed_.end());
-    values.insert(values.end(), expected.begin(), expected.end());
-    process_.fit(points, values, false);
-  }
+  if (proposed_.empty()) return;
+  const std::vector<double> expected = process_.means(proposed_);
+  points.insert(points.end(), proposed_.begin(), proposed_.end());
+  values.insert(values.end(), expected.begin(), expected.end());
+  process_.fit(points, values, false);
+}
+
+std::optional<size_t> ModelSearch::expected_improvement(const std::vector<size_t>& pool) {
+  if (pool.empty()) return std::nullopt;
+  const double best = cost_[best_observed()].value_or(0);
+  const auto predictions = process_.predict(pool);
   size_t chosen = pool[0];
   double most = -1;
-  for (size_t point : pool) {
-    const auto p = process_.predict(point);
+  for (size_t i = 0; i < pool.size(); ++i) {
+    const auto& p = predictions[i];
     const double z = (best - p.mean) / p.deviation;
     const double improvement = p.deviation * (z * normal_below(z) + normal_density(z));
     if (improvement > most) {
       most = improvement;
-      chosen = point;
+      chosen = pool[i];
     }
   }
   return chosen;
 }
 
 std::vector<size_t> ModelSearch::propose(size_t count) {
-  std::vector<size_t> chosen;
+  take_in_new_points();
+  std::vector<size_t> chosen, pool;
   while (chosen.size() < count) {
     std::optional<size_t> point = first_points();
     if (!point) {
@@ -203,7 +206,10 @@ std::vector<size_t> ModelSearch::propose(size_t count) {
       } else if (since_improvement_ >= kPatience && ++proposals_ % kPatience == 0) {
         point = farthest();  // a restart elsewhere
       } else {
-        point = expected_improvement(unused_pool());
+        fit();
+        if (pool.empty()) pool = promising(open_points());
+        pool.erase(std::remove_if(pool.begin(), pool.end(), [&](size_t p) { return used_[p]; }), pool.end());
+        point = expected_improvement(pool.empty() ? open_points() : pool);
       }
     }
     if (!point) break;

@@ -1,5 +1,5 @@
-// The strategy that earns its keep: starts from what is known, then tries where a cost model blended with
-// regression over the trials so far expects the largest improvement.
+// The strategy that earns its keep: starts from what is known, then tries where an estimate of the costs, corrected by
+// regression over the trials so far, expects the largest improvement.
 #ifndef LOOKUPFFN_MODEL_SEARCH_H
 #define LOOKUPFFN_MODEL_SEARCH_H
 
@@ -19,9 +19,12 @@ class ModelSearch : public SearchStrategy {
   void observe(size_t point, std::optional<double> cost) override;
 
  private:
-  std::vector<size_t> unused_pool();
+  void take_in_new_points();
+  std::vector<size_t> open_points() const;
+  std::vector<size_t> promising(const std::vector<size_t>& open);
   std::optional<size_t> first_points();
   std::optional<size_t> farthest();
+  void fit();
   std::optional<size_t> expected_improvement(const std::vector<size_t>& pool);
   size_t best_observed() const;
   std::vector<double> targets() const;
@@ -29,6 +32,7 @@ class ModelSearch : public SearchStrategy {
   const LegalSchedules& space_;
   SearchHints hints_;
   std::mt19937_64 random_;
+  std::vector<double> prior_;  // logarithms of the estimated costs of all points; empty where there is no estimate
   GaussianProcess process_;
   std::vector<bool> used_;
   std::vector<size_t> observed_;             // points, in the order of the trials

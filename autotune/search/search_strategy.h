@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,11 +17,12 @@ namespace lookupffn {
 
 // What is known before the first trial.
 struct SearchHints {
-  std::vector<size_t> starts;          // the default first, then points transferred from records; no repeats
-  std::vector<double> estimated_cost;  // of every point, in any unit, positive (cost_model.h); or empty
+  std::vector<size_t> starts;  // the default first, then points transferred from records; no repeats
+  // Of any schedule, in any unit, positive (cost_model.h, learned_costs.h); or empty. Asked once a point.
+  std::function<double(const Schedule&)> estimated_cost;
 };
 
-// Proposes each point once at most. Same seed and same observations, same proposals. Not thread-safe.
+// Proposes each point once at most. Points may be added to the space between calls. Same seed and same observations, same proposals. Not thread-safe.
 class SearchStrategy {
  public:
   virtual ~SearchStrategy() = default;

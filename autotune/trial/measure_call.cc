@@ -26,6 +26,7 @@ std::vector<std::string> measure_arguments(const MeasureRequest& request) {
                                         "projection_type=" + layer.projection_type,
                                         "tokens=" + std::to_string(request.tokens),
                                         "threads=" + std::to_string(request.threads),
+                                        "objective=" + request.objective,
                                         "seed=" + std::to_string(request.seed),
                                         "samples=" + std::to_string(request.samples),
                                         "seconds=" + decimal(request.seconds),

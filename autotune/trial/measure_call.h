@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernel_spec.h"
+#include "objectives.h"
 
 namespace lookupffn {
 
@@ -15,6 +16,7 @@ struct MeasureRequest {
   KernelSpec spec;
   size_t tokens = 1;  // a call; of the spec's batch class
   size_t threads = 1;
+  std::string objective = default_objective();
   uint64_t seed = 1;
   int samples = 15;        // of each kernel, at most
   double seconds = 0.5;    // of timing, about

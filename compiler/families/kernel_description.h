@@ -41,6 +41,23 @@ struct TypedShape {
   std::string table_type = "f32", projection_type = "f32";
 };
 
+// What a kernel does for one token with one schedule, counted: what the tuner's model learns from, of all kernels alike. What a
+// family does not count is 0.
+struct LoopNest {
+  double multiply_adds = 0;    // vector instructions
+  double loads = 0;            // vectors loaded for them
+  double live_registers = 0;   // vectors that the innermost loop keeps
+  double sums_in_flight = 0;   // of those, sums that do not wait for each other
+  double starts = 0;           // innermost loops that begin
+  double bytes = 0;            // of weights or rows
+  double kept_bytes = 0;       // of results in between, written and read again
+  double fetches = 0;          // lines asked for ahead
+  double fetched_bytes = 0;    // that are under way because of it
+  double inner_footprint = 0;  // bytes that the loop around the innermost comes back to
+  double turn_footprint = 0;   // bytes that a turn of the outer loops comes back to
+  double footprint = 0;        // of all that is read
+};
+
 struct KernelDescription {
   const char* name;  // of the generator
   LayerPart part;    // of the layer's work, that it does
@@ -57,6 +74,8 @@ struct KernelDescription {
   std::vector<KernelSpec> (*companions)(const ScheduleSpaces& spaces, const KernelSpec& spec);
   // Where families share a kernel: whether this family's layers call it with the problem. NULL: the kernel is not shared.
   bool (*calls)(const KernelSpec& spec) = nullptr;
+  // NULL: nothing is counted but the formula's work (kernel_work()).
+  LoopNest (*loop_nest)(const KernelSpec& spec, const Schedule& schedule, double tokens) = nullptr;
 };
 
 // NULL where no family describes such a kernel: then it is one of the generic kernels alone.

@@ -288,7 +288,7 @@ KernelLibraryResult build_kernel_library(const KernelLibraryRequest& request) {
   std::vector<Kernel> kernels;
   std::set<std::string> noted, functions;
   for (const KernelSpec& spec : request.specs) {
-    ChosenSchedule chosen = choose_schedule(request.schedules_dirs, spec, machine);
+    ChosenSchedule chosen = choose_schedule(request.schedules_dirs, spec, machine, request.objective);
     for (const std::string& note : chosen.notes) {
       if (noted.insert(note).second) result.notes.push_back(note);
     }

@@ -8,10 +8,40 @@
 
 namespace lookupffn {
 
-// op: "number", "text", "name", a function's name, or the operator; "?:" has three operands.
+namespace {
+
+enum class Op {
+  kConstant,
+  kName,
+  kChoice,  // a ? b : c
+  kAnd,
+  kOr,
+  kNot,
+  kNegate,
+  kEqual,
+  kUnequal,
+  kLess,
+  kLessOrEqual,
+  kMore,
+  kMoreOrEqual,
+  kAdd,
+  kSubtract,
+  kMultiply,
+  kDivide,
+  kRemainder,
+  kMin,
+  kMax,
+  kCeilDiv,
+  kRoundUp,
+  kCeilPow2,
+};
+
+}  // namespace
+
 struct Condition::Node {
-  std::string op;
-  Value value;  // number, text; value.text is a variable's name
+  Op op;
+  Value value;                  // of a constant; value.text is a variable's name
+  const Value* bound = nullptr;  // the variable, where it is known already
   std::vector<std::shared_ptr<const Node>> operands;
 };
 
@@ -38,11 +68,19 @@ namespace {
 using Node = Condition::Node;
 using NodePointer = std::shared_ptr<const Node>;
 
-const std::map<std::string, size_t> kFunctions = {{"min", 2}, {"max", 2}, {"ceil_div", 2}, {"round_up", 2}, {"ceil_pow2", 1}};
+struct Function {
+  Op op;
+  size_t operands;
+};
+const std::map<std::string, Function> kFunctions = {{"min", {Op::kMin, 2}},
+                                                    {"max", {Op::kMax, 2}},
+                                                    {"ceil_div", {Op::kCeilDiv, 2}},
+                                                    {"round_up", {Op::kRoundUp, 2}},
+                                                    {"ceil_pow2", {Op::kCeilPow2, 1}}};
 
-NodePointer make(std::string op, std::vector<NodePointer> operands) {
+NodePointer make(Op op, std::vector<NodePointer> operands) {
   auto node = std::make_shared<Node>();
-  node->op = std::move(op);
+  node->op = op;
   node->operands = std::move(operands);
   return node;
 }
@@ -81,7 +119,7 @@ class Parser {
     if (take("?")) {
       NodePointer yes = choice();
       if (!take(":")) fail("':' expected");
-      node = make("?:", {node, yes, choice()});
+      node = make(Op::kChoice, {node, yes, choice()});
     }
     --depth_;
     return node;
@@ -89,21 +127,26 @@ class Parser {
 
   NodePointer binary(size_t level) {
     // Longer operators before their prefixes.
-    static const std::vector<std::vector<std::string>> levels = {
-        {"||"}, {"&&"}, {"==", "!="}, {"<=", ">=", "<", ">"}, {"+", "-"}, {"*", "/", "%"}};
+    static const std::vector<std::vector<std::pair<std::string, Op>>> levels = {
+        {{"||", Op::kOr}},
+        {{"&&", Op::kAnd}},
+        {{"==", Op::kEqual}, {"!=", Op::kUnequal}},
+        {{"<=", Op::kLessOrEqual}, {">=", Op::kMoreOrEqual}, {"<", Op::kLess}, {">", Op::kMore}},
+        {{"+", Op::kAdd}, {"-", Op::kSubtract}},
+        {{"*", Op::kMultiply}, {"/", Op::kDivide}, {"%", Op::kRemainder}}};
     if (level == levels.size()) return unary();
     NodePointer node = binary(level + 1);
     for (;;) {
       const auto found =
-          std::find_if(levels[level].begin(), levels[level].end(), [this](const std::string& op) { return take(op); });
+          std::find_if(levels[level].begin(), levels[level].end(), [this](const auto& op) { return take(op.first); });
       if (found == levels[level].end()) return node;
-      node = make(*found, {node, binary(level + 1)});
+      node = make(found->second, {node, binary(level + 1)});
     }
   }
 
   NodePointer unary() {
     if (++depth_ > 200) fail("too deeply nested");
-    NodePointer node = take("!") ? make("!", {unary()}) : take("-") ? make("negate", {unary()}) : primary();
+    NodePointer node = take("!") ? make(Op::kNot, {unary()}) : take("-") ? make(Op::kNegate, {unary()}) : primary();
     --depth_;
     return node;
   }
@@ -121,7 +164,7 @@ class Parser {
     if (first == '\'') {
       const size_t end = text_.find('\'', at_ + 1);
       if (end == std::string::npos) fail("a closing ' is missing for the text that starts");
-      node->op = "text";
+      node->op = Op::kConstant;
       node->value.is_number = false;
       node->value.text = text_.substr(at_ + 1, end - at_ - 1);
       at_ = end + 1;
@@ -131,7 +174,7 @@ class Parser {
       const size_t start = at_;
       while (at_ < text_.size() && std::isdigit(static_cast<unsigned char>(text_[at_]))) ++at_;
       if (at_ - start > 18) fail("a number that is too large ends");
-      node->op = "number";
+      node->op = Op::kConstant;
       node->value = Value::from_text(text_.substr(start, at_ - start));
       return node;
     }
@@ -146,12 +189,12 @@ class Parser {
       do operands.push_back(choice());
       while (take(","));
       if (!take(")")) fail("')' expected");
-      if (operands.size() != function->second) {
-        fail("'" + name + "' takes " + std::to_string(function->second) + " values");
+      if (operands.size() != function->second.operands) {
+        fail("'" + name + "' takes " + std::to_string(function->second.operands) + " values");
       }
-      return make(name, operands);
+      return make(function->second.op, operands);
     }
-    node->op = "name";
+    node->op = Op::kName;
     node->value.is_number = false;
     node->value.text = name;
     names_->insert(name);
@@ -196,49 +239,124 @@ bool equal(const Value& a, const Value& b) {
   return a.is_number == b.is_number && (a.is_number ? a.number == b.number : a.text == b.text);
 }
 
+int64_t compared(Op op, int64_t a, int64_t b) {
+  switch (op) {
+    case Op::kLess:
+      return a < b;
+    case Op::kLessOrEqual:
+      return a <= b;
+    case Op::kMore:
+      return a > b;
+    default:
+      return a >= b;
+  }
+}
+
 Value run(const Node& node, const Variables& variables) {
   const auto operand = [&](size_t index) { return run(*node.operands[index], variables); };
-  const std::string& op = node.op;
-  if (op == "number" || op == "text") return node.value;
-  if (op == "name") {
-    const auto found = variables.find(node.value.text);
-    if (found == variables.end()) throw std::runtime_error("there is no variable '" + node.value.text + "'");
-    return found->second;
+  switch (node.op) {
+    case Op::kConstant:
+      return node.value;
+    case Op::kName: {
+      if (node.bound != nullptr) return *node.bound;
+      const auto found = variables.find(node.value.text);
+      if (found == variables.end()) throw std::runtime_error("there is no variable '" + node.value.text + "'");
+      return found->second;
+    }
+    case Op::kChoice:
+      return number(operand(0)) ? operand(1) : operand(2);
+    case Op::kAnd:
+      return Value::from_number(number(operand(0)) && number(operand(1)));
+    case Op::kOr:
+      return Value::from_number(number(operand(0)) || number(operand(1)));
+    default:
+      break;
   }
-  if (op == "?:") return number(operand(0)) ? operand(1) : operand(2);
-  if (op == "&&") return Value::from_number(number(operand(0)) && number(operand(1)));
-  if (op == "||") return Value::from_number(number(operand(0)) || number(operand(1)));
   const Value a = operand(0);
-  if (op == "!") return Value::from_number(!number(a));
-  if (op == "negate") return Value::from_number(multiply(number(a), -1));
-  if (op == "ceil_pow2") {
-    int64_t power = 1;
-    while (power < number(a)) power = multiply(power, 2);
-    return Value::from_number(power);
+  switch (node.op) {
+    case Op::kNot:
+      return Value::from_number(!number(a));
+    case Op::kNegate:
+      return Value::from_number(multiply(number(a), -1));
+    case Op::kCeilPow2: {
+      int64_t power = 1;
+      while (power < number(a)) power = multiply(power, 2);
+      return Value::from_number(power);
+    }
+    default:
+      break;
   }
   const Value b = operand(1);
-  if (op == "==") return Value::from_number(equal(a, b));
-  if (op == "!=") return Value::from_number(!equal(a, b));
-  if (op == "<") return Value::from_number(number(a) < number(b));
-  if (op == "<=") return Value::from_number(number(a) <= number(b));
-  if (op == ">") return Value::from_number(number(a) > number(b));
-  if (op == ">=") return Value::from_number(number(a) >= number(b));
-  if (op == "+") return Value::from_number(add(number(a), number(b)));
-  if (op == "-") return Value::from_number(add(number(a), multiply(number(b), -1)));
-  if (op == "*") return Value::from_number(multiply(number(a), number(b)));
-  if (op == "min") return Value::from_number(std::min(number(a), number(b)));
-  if (op == "max") return Value::from_number(std::max(number(a), number(b)));
+  switch (node.op) {
+    case Op::kEqual:
+      return Value::from_number(equal(a, b));
+    case Op::kUnequal:
+      return Value::from_number(!equal(a, b));
+    case Op::kLess:
+    case Op::kLessOrEqual:
+    case Op::kMore:
+    case Op::kMoreOrEqual:
+      return Value::from_number(compared(node.op, number(a), number(b)));
+    case Op::kAdd:
+      return Value::from_number(add(number(a), number(b)));
+    case Op::kSubtract:
+      return Value::from_number(add(number(a), multiply(number(b), -1)));
+    case Op::kMultiply:
+      return Value::from_number(multiply(number(a), number(b)));
+    case Op::kMin:
+      return Value::from_number(std::min(number(a), number(b)));
+    case Op::kMax:
+      return Value::from_number(std::max(number(a), number(b)));
+    default:
+      break;
+  }
   const int64_t by = divisor(b);
-  if (op == "%") return Value::from_number(by == -1 ? 0 : number(a) % by);
-  if (op == "/") return Value::from_number(by == -1 ? multiply(number(a), -1) : number(a) / by);
+  if (node.op == Op::kRemainder) return Value::from_number(by == -1 ? 0 : number(a) % by);
+  if (node.op == Op::kDivide) return Value::from_number(by == -1 ? multiply(number(a), -1) : number(a) / by);
   const int64_t steps = number(a) / by + (number(a) % by > 0);
-  return Value::from_number(op == "ceil_div" ? steps : multiply(steps, by));  // else round_up
+  return Value::from_number(node.op == Op::kCeilDiv ? steps : multiply(steps, by));  // else round_up
+}
+
+// The expression with its names looked up, and what will not change evaluated.
+NodePointer bind(const Node& node, const Variables& variables, const std::set<std::string>& changing) {
+  auto copy = std::make_shared<Node>(node);
+  bool fixed = node.op != Op::kName || changing.count(node.value.text) == 0;
+  if (node.op == Op::kName) {
+    const auto found = variables.find(node.value.text);
+    if (found == variables.end()) throw std::runtime_error("there is no variable '" + node.value.text + "'");
+    copy->bound = &found->second;
+  }
+  for (NodePointer& operand : copy->operands) {
+    operand = bind(*operand, variables, changing);
+    fixed = fixed && operand->op == Op::kConstant;
+  }
+  const bool decides = (node.op == Op::kAnd || node.op == Op::kOr || node.op == Op::kChoice) &&
+                       copy->operands[0]->op == Op::kConstant && copy->operands[0]->value.is_number;
+  if (decides && node.op == Op::kChoice) return copy->operands[copy->operands[0]->value.number ? 1 : 2];
+  fixed = fixed || (decides && (copy->operands[0]->value.number != 0) == (node.op == Op::kOr));
+  if (fixed) {
+    try {
+      const Value value = run(*copy, variables);
+      copy->op = Op::kConstant;
+      copy->value = value;
+      copy->operands.clear();
+    } catch (const std::runtime_error&) {
+      // An error where nobody looks is none: it is found when the value is asked for.
+    }
+  }
+  return copy;
 }
 
 }  // namespace
 
 Condition::Condition(const std::string& expression) : expression_(expression) {
   root_ = Parser(expression_, &variables_).parse();
+}
+
+Condition Condition::bound(const Variables& variables, const std::set<std::string>& changing) const {
+  Condition condition = *this;
+  condition.root_ = bind(*root_, variables, changing);
+  return condition;
 }
 
 Value Condition::evaluate(const Variables& variables) const {

@@ -52,9 +52,9 @@ std::string short_cpu(const std::string& cpu) { return cpu.empty() ? "an unknown
 
 }  // namespace
 
-std::string record_file_name(const KernelSpec& spec, const std::string& cpu) {
+std::string record_file_name(const KernelSpec& spec, const std::string& cpu, const std::string& objective) {
   const std::string key = cpu_key(cpu);
-  return base_name(spec) + (key.empty() ? "" : "-" + key) + ".json";
+  return base_name(spec) + (key.empty() ? "" : "-" + key) + (objective == default_objective() ? "" : "-" + objective) + ".json";
 }
 
 std::string save_record(const std::string& schedules_dir, const ScheduleRecord& record) {
@@ -66,6 +66,7 @@ std::string save_record(const std::string& schedules_dir, const ScheduleRecord& 
       {"problem", pairs_to_json(record.spec.problem)},
       {"batch_class", record.spec.batch_class},
       {"threads", record.threads},
+      {"objective", record.objective},
       {"tokens", record.tokens},
       {"schedule", pairs_to_json(record.schedule)},
       {"samples_us_per_token", {{"default", record.default_us_per_token}, {"tuned", record.tuned_us_per_token}}},
@@ -82,7 +83,7 @@ std::string save_record(const std::string& schedules_dir, const ScheduleRecord& 
   std::error_code error;
   fs::create_directories(directory, error);
   if (error) throw std::runtime_error("cannot make directory '" + directory + "': " + error.message());
-  const std::string path = directory + "/" + record_file_name(record.spec, provenance.cpu);
+  const std::string path = directory + "/" + record_file_name(record.spec, provenance.cpu, record.objective);
   write_file_atomically(path, json_text(json) + "\n");
   return path;
 }
@@ -102,6 +103,8 @@ ScheduleRecord parse_record(const std::string& text, const std::string& path) {
     record.spec.problem = pairs_field(json, "problem");
     record.threads = static_cast<int>(count_field(json, "threads", 0, kMostCount));
     record.tokens = static_cast<int64_t>(count_field(json, "tokens", 0, kMostCount));
+    if (json.contains("objective")) record.objective = text_field(json, "objective");
+    if (find_objective(record.objective) == nullptr) throw std::runtime_error("'" + record.objective + "' is no objective");
     record.schedule = pairs_field(json, "schedule");
     const Json& samples = json_field(json, "samples_us_per_token");
     record.default_us_per_token = reals_field(samples, "default", 0, kMostReal);
@@ -205,14 +208,14 @@ std::string spec_difference(const ScheduleRecord& record, const KernelSpec& spec
 }
 
 static ChosenSchedule choose_of_isa(const std::vector<std::string>& schedules_dirs, const KernelSpec& spec,
-                                    const Machine& machine) {
+                                    const Machine& machine, const std::string& objective) {
   const ScheduleSpaces spaces(schedules_dirs);
   const ScheduleSpace* const space = &spaces.of(spec.kernel);
 
   struct Candidate {
     ScheduleRecord record;
     std::string path, name;
-    bool same_cpu, same_threads;
+    bool same_objective, same_cpu, same_threads;
     size_t directory;
   };
   ChosenSchedule chosen;
@@ -240,7 +243,7 @@ static ChosenSchedule choose_of_isa(const std::vector<std::string>& schedules_di
         continue;
       }
       const bool same_cpu = record.provenance.cpu == machine.cpu && !machine.cpu.empty();
-      candidates.push_back({record, path, name, same_cpu, record.threads == machine.threads, i});
+      candidates.push_back({record, path, name, record.objective == objective, same_cpu, record.threads == machine.threads, i});
     }
   }
   if (candidates.empty()) {
@@ -251,9 +254,11 @@ static ChosenSchedule choose_of_isa(const std::vector<std::string>& schedules_di
   }
   const auto better = [](const Candidate& a, const Candidate& b) {
     // Dates are ISO 8601 in UTC, so texts compare as times do.
-    return std::make_tuple(!a.same_cpu, !a.same_threads, a.directory) <
-               std::make_tuple(!b.same_cpu, !b.same_threads, b.directory) ||
-           (std::tie(a.same_cpu, a.same_threads, a.directory) == std::tie(b.same_cpu, b.same_threads, b.directory) &&
+    const auto rank = [](const Candidate& c) {
+      return std::make_tuple(!c.same_objective, !c.same_cpu, !c.same_threads, c.directory);
+    };
+    return rank(a) < rank(b) ||
+           (rank(a) == rank(b) &&
             std::tie(b.record.provenance.date, b.name) < std::tie(a.record.provenance.date, a.name));
   };
   const Candidate& best = *std::min_element(candidates.begin(), candidates.end(), better);
@@ -264,6 +269,10 @@ static ChosenSchedule choose_of_isa(const std::vector<std::string>& schedules_di
   chosen.record_isa = best.record.spec.isa;
   chosen.object_hash = best.record.provenance.object_hash;
   const std::string threads = std::to_string(best.record.threads) + (best.record.threads == 1 ? " thread" : " threads");
+  if (!best.same_objective) {
+    chosen.notes.push_back(best.name + " was tuned for objective " + best.record.objective + ", not " + objective +
+                           ": it is used, `lookupffn tune --objective " + objective + "` may find better");
+  }
   if (!best.same_cpu) {
     chosen.provenance = best.name + " (tuned on " + short_cpu(best.record.provenance.cpu) + ")";
     chosen.notes.push_back(best.name + " was tuned on " + short_cpu(best.record.provenance.cpu) + " with " + threads +
@@ -285,13 +294,14 @@ static std::string sibling_of(const KernelSpec& spec) {
   return same_vectors && (used_capabilities(spec) & ~isa_capabilities(*extended)) == 0 ? extended->name : "";
 }
 
-ChosenSchedule choose_schedule(const std::vector<std::string>& schedules_dirs, const KernelSpec& spec, const Machine& machine) {
-  ChosenSchedule chosen = choose_of_isa(schedules_dirs, spec, machine);
+ChosenSchedule choose_schedule(const std::vector<std::string>& schedules_dirs, const KernelSpec& spec, const Machine& machine,
+                               const std::string& objective) {
+  ChosenSchedule chosen = choose_of_isa(schedules_dirs, spec, machine, objective);
   const std::string isa = sibling_of(spec);
   if (chosen.record_path.empty() && !isa.empty()) {
     KernelSpec sibling = spec;
     sibling.isa = isa;
-    ChosenSchedule of_sibling = choose_schedule(schedules_dirs, sibling, machine);
+    ChosenSchedule of_sibling = choose_schedule(schedules_dirs, sibling, machine, objective);
     if (!of_sibling.record_path.empty()) {
       of_sibling.notes.insert(of_sibling.notes.begin(), chosen.notes.begin(), chosen.notes.end());
       return of_sibling;

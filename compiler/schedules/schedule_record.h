@@ -8,6 +8,7 @@
 
 #include "kernel_spec.h"
 #include "machine.h"
+#include "objectives.h"
 #include "schedule.h"
 #include "schedule_space.h"
 
@@ -20,6 +21,7 @@ struct ScheduleRecord {
   int schema = kScheduleRecordSchema;
   KernelSpec spec;
   int threads = 0;  // threads that the kernel was measured with
+  std::string objective = default_objective();  // that it was tuned for: a name of objectives.h
   Schedule schedule;
 
   // Fresh measurements of the default and of this schedule, taken in turn.
@@ -36,8 +38,9 @@ struct ScheduleRecord {
   } provenance;
 };
 
-// KERNEL-PROBLEM-CLASS[-CPU].json, without the directory. cpu may be "".
-std::string record_file_name(const KernelSpec& spec, const std::string& cpu);
+// KERNEL-PROBLEM-CLASS[-CPU][-OBJECTIVE].json, without the directory. cpu may be ""; hot, the usual objective, is not named.
+std::string record_file_name(const KernelSpec& spec, const std::string& cpu,
+                             const std::string& objective = default_objective());
 
 // Writes SCHEDULES_DIR/tuned/ISA/NAME.json, name as above with the record's own CPU, making directories
 // where needed; a reader sees the old file or the new one, never a part. Returns the path.
@@ -72,11 +75,12 @@ struct ChosenSchedule {
 
 // The schedule to generate a kernel with. Looks at the records of all directories that bear this kernel's
 // name or claim to be for it; the first directory with a space file for the kernel decides the space. Among
-// records that match, this CPU with as many threads comes first, then this CPU, then any other CPU's (which
+// records that match, those that were tuned for `objective` come first. Among these, this CPU with as many threads comes first, then this CPU, then any other CPU's (which
 // is noted), the newest of equals; avx512's records come after avx512_bf16's own, and these after avx512_amx's own
 // where the kernel does not multiply with AMX. Nothing that matches: the space's default.
 // Throws std::runtime_error where no directory has the space.
-ChosenSchedule choose_schedule(const std::vector<std::string>& schedules_dirs, const KernelSpec& spec, const Machine& machine);
+ChosenSchedule choose_schedule(const std::vector<std::string>& schedules_dirs, const KernelSpec& spec, const Machine& machine,
+                               const std::string& objective = default_objective());
 
 }  // namespace lookupffn
 #endif

@@ -298,40 +298,54 @@ void ScheduleSpace::search(const KernelSpec& spec, const std::function<uint64_t(
     }
     return level;
   };
-  std::vector<std::vector<const Definition*>> definitions(depth + 1);
-  std::vector<std::vector<const Rule*>> rules(depth + 1);
-  for (const Definition& definition : definitions_) {
-    const size_t level = ready(definition.expression);
-    known[definition.name] = level;
-    definitions[level].push_back(&definition);
-  }
-  for (const Rule& rule : rules_) rules[ready(rule.condition)].push_back(&rule);
-
   Variables variables = fixed_variables(spec);
+  std::set<std::string> changing;
+  for (const Parameter& parameter : parameters_) changing.insert(parameter.name);
+  for (const std::string& name : changing) variables[name];
+  struct Computed {
+    Value* variable;
+    Condition expression;
+  };
+  std::vector<std::vector<Computed>> definitions(depth + 1);
+  std::vector<std::vector<Condition>> rules(depth + 1);
   Schedule schedule;
+  // References into maps stay valid.
+  std::vector<Value*> variable_of;
+  std::vector<std::string*> text_of;
+  std::vector<std::vector<Value>> values_of(depth);
+  for (size_t i = 0; i < depth; ++i) {
+    variable_of.push_back(&variables[parameters_[i].name]);
+    text_of.push_back(&schedule[parameters_[i].name]);
+    for (const std::string& value : parameters_[i].values) values_of[i].push_back(parameter_value(value));
+  }
   const auto holds = [&](size_t level) {
-    for (const Definition* definition : definitions[level]) {
-      variables[definition->name] = definition->expression.evaluate(variables);
-    }
+    for (const Computed& definition : definitions[level]) *definition.variable = definition.expression.evaluate(variables);
     return std::all_of(rules[level].begin(), rules[level].end(),
-                       [&](const Rule* rule) { return rule->condition.holds(variables); });
+                       [&](const Condition& rule) { return rule.holds(variables); });
   };
   const std::function<bool(size_t, uint64_t)> descend = [&](size_t level, uint64_t spent) {
     if (!holds(level)) return true;
     if (level == depth) return visit(schedule, spent);
-    const Parameter& parameter = parameters_[level];
-    Value& variable = variables[parameter.name];  // references into a map stay valid
-    std::string& text = schedule[parameter.name];
-    for (size_t i = 0; i < parameter.values.size(); ++i) {
+    for (size_t i = 0; i < values_of[level].size(); ++i) {
       const uint64_t total = spent + (cost ? cost(level, i) : 0);
       if (bound != nullptr && total >= *bound) continue;
-      text = parameter.values[i];
-      variable = parameter_value(text);
+      *text_of[level] = parameters_[level].values[i];
+      *variable_of[level] = values_of[level][i];
       if (!descend(level + 1, total)) return false;
     }
     return true;
   };
   try {
+    for (const Definition& definition : definitions_) {
+      const size_t level = ready(definition.expression);
+      known[definition.name] = level;
+      const Condition expression = definition.expression.bound(variables, changing);
+      if (level > 0) changing.insert(definition.name);
+      Value& variable = variables[definition.name];
+      if (level == 0) variable = expression.evaluate(variables);
+      definitions[level].push_back({&variable, expression});
+    }
+    for (const Rule& rule : rules_) rules[ready(rule.condition)].push_back(rule.condition.bound(variables, changing));
     descend(0, 0);
   } catch (const std::runtime_error& error) {
     throw std::runtime_error("'" + name_ + "' for " + describe(spec) + ": " + error.what());
@@ -414,6 +428,21 @@ std::vector<Schedule> ScheduleSpace::sample(const KernelSpec& spec, size_t count
     return true;
   });
   return kept;
+}
+
+std::vector<Schedule> ScheduleSpace::near(const KernelSpec& spec, const Schedule& schedule, size_t changes) const {
+  std::vector<const std::string*> here;
+  for (const Parameter& parameter : parameters_) here.push_back(&schedule.at(parameter.name));
+  const uint64_t too_far = changes + 1;
+  std::vector<Schedule> found;
+  search(
+      spec, [&](size_t parameter, size_t value) { return parameters_[parameter].values[value] == *here[parameter] ? 0 : 1; },
+      &too_far,
+      [&](const Schedule& other, uint64_t away) {
+        if (away > 0) found.push_back(other);
+        return true;
+      });
+  return found;
 }
 
 size_t ScheduleSpace::legal_count(const KernelSpec& spec, size_t limit) const {

@@ -85,6 +85,9 @@ class ScheduleSpace {
   // All legal schedules, in their order, where there are no more than `count`; else so many, each as likely as any other.
   std::vector<Schedule> sample(const KernelSpec& spec, size_t count, uint64_t seed) const;
 
+  // The legal schedules that differ from a legal one in the values of 1 to `changes` parameters, in their order.
+  std::vector<Schedule> near(const KernelSpec& spec, const Schedule& schedule, size_t changes) const;
+
   // 16 hexadecimal digits: changes with the kernel, parameters, values, definitions and conditions, but not
   // with documentation, messages and defaults, which do not change what a tuned schedule means.
   const std::string& content_hash() const { return content_hash_; }

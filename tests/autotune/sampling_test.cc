@@ -8,11 +8,11 @@
 namespace lookupffn {
 namespace {
 
-SamplePairs run(double incumbent, double candidate, const SamplingOptions& options) {
+SamplePairs run(double incumbent, double candidate, const SamplingOptions& options, double seconds = 1e-3) {
   double clock = 0;
   return sample_in_turn(
       [&](int which) {
-        clock += 1e-3;
+        clock += seconds;
         return which == 0 ? incumbent : candidate;
       },
       options, [&] { return clock; });
@@ -22,6 +22,14 @@ TEST(Sampling, TheHopelessEndAfterThree) {
   const SamplePairs pairs = run(100, 200, {});
   EXPECT_TRUE(pairs.ended_early);
   EXPECT_EQ(pairs.candidate.size(), 3u);
+}
+
+TEST(Sampling, TheHopelessWhoseCallsTakeLongEndAfterOne) {
+  const SamplePairs pairs = run(100, 160, {}, 0.1);
+  EXPECT_TRUE(pairs.ended_early);
+  EXPECT_EQ(pairs.candidate.size(), 1u);
+  EXPECT_EQ(run(100, 140, {}, 0.1).candidate.size(), 3u);
+  EXPECT_GE(run(100, 1e6, {}, 0.1).candidate.size(), 3u);  // a clock that jumped
 }
 
 TEST(Sampling, TheSlowerEndAfterSevenAndTheGoodGetAll) {

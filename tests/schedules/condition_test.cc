@@ -57,6 +57,32 @@ TEST(Condition, VariablesAndTexts) {
   EXPECT_TRUE(Condition("max(a, 1)").variables() == std::set<std::string>{"a"});
 }
 
+// Bound or not, the same values, and the same errors no earlier.
+TEST(Condition, BoundExpressionsFollowTheirVariables) {
+  Variables variables = {{"fixed", Value::from_number(6)}, {"moving", Value::from_number(0)}, {"order", Value::from_text("rows")}};
+  for (const char* expression :
+       {"moving + fixed * 2", "order == 'rows' ? moving : 6 / 0", "fixed > 5 && moving % 2 == 1", "fixed > 5 || moving",
+        "fixed == 5 ? 7 / moving : moving * fixed", "moving == 0 || fixed % moving == 0", "moving && 1 / (fixed - 6) > 0",
+        "max(fixed, moving) + round_up(moving, fixed)", "!fixed", "ceil_pow2(fixed)"}) {
+    const Condition condition(expression), bound = condition.bound(variables, {"moving", "order"});
+    for (const char* order : {"rows", "columns"}) {
+      for (int moving = 0; moving < 9; ++moving) {
+        variables["moving"] = Value::from_number(moving);
+        variables["order"] = Value::from_text(order);
+        const auto outcome = [&](const Condition& c) -> std::string {
+          try {
+            return std::to_string(c.evaluate(variables).number);
+          } catch (const std::runtime_error& error) {
+            return error.what();
+          }
+        };
+        EXPECT_EQ(outcome(bound), outcome(condition)) << expression << " " << moving << " " << order;
+      }
+    }
+  }
+  EXPECT_THROW(Condition("nowhere + 1").bound(variables, {}), std::runtime_error);
+}
+
 TEST(Condition, EvaluatesNoMoreThanNeeded) {
   const Variables zero = {{"n", Value::from_number(0)}};
   EXPECT_EQ(number("n == 0 || 8 % n == 0", zero), 1);

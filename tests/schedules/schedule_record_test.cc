@@ -238,6 +238,30 @@ TEST_F(Records, ThisCpuAndThreadsComeFirst) {
   EXPECT_EQ(choose().schedule.at("d_tile"), "64");
 }
 
+TEST_F(Records, TheObjectiveThatIsAskedForComesFirst) {
+  const std::string hot = save();
+  record.objective = "cold";
+  record.schedule["d_tile"] = "64";
+  record.provenance.date = "2024-06-17T09:30:00Z";  // newer
+  const std::string cold = save();
+  EXPECT_NE(hot, cold);
+  EXPECT_EQ(load_record(cold).objective, "cold");
+  EXPECT_EQ(choose().schedule.at("d_tile"), "128");
+  EXPECT_TRUE(choose().notes.empty());
+  const ChosenSchedule for_cold = choose_schedule({schedules.path()}, spec, machine, "cold");
+  EXPECT_EQ(for_cold.schedule.at("d_tile"), "64");
+  EXPECT_TRUE(for_cold.notes.empty());
+  // Better than none, and it is said.
+  const ChosenSchedule for_busy = choose_schedule({schedules.path()}, spec, machine, "busy");
+  ASSERT_EQ(for_busy.notes.size(), 1u);
+  EXPECT_NE(for_busy.notes[0].find("--objective busy"), std::string::npos) << for_busy.notes[0];
+  // Records of before the choice are hot.
+  edit(hot, "\"objective\": \"hot\",", "");
+  EXPECT_EQ(load_record(hot).objective, "hot");
+  edit(cold, "\"objective\": \"cold\"", "\"objective\": \"warm\"");
+  EXPECT_THROW(load_record(cold), std::runtime_error);
+}
+
 TEST_F(Records, ARefusedRecordDoesNotHideAGoodOne) {
   save();
   record.provenance.cpu = "Other CPU";

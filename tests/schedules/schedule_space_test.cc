@@ -87,6 +87,22 @@ TEST(ScheduleSpace, SamplesAreLegalAndFromEverywhere) {
   EXPECT_EQ(drawn, std::set<Schedule>(all.begin(), all.end()));
 }
 
+TEST(ScheduleSpace, NearDiffersInFewValues) {
+  const ScheduleSpace space = ScheduleSpace::parse(kSpace, "toy.json");
+  const Schedule here = {{"tile", "4"}, {"order", "rows"}, {"unroll", "2"}};
+  for (const size_t changes : {1, 2, 3}) {
+    std::set<Schedule> expected;
+    for (const Schedule& other : space.enumerate(toy(8))) {
+      size_t differ = 0;
+      for (const auto& [name, value] : other) differ += here.at(name) != value;
+      if (differ > 0 && differ <= changes) expected.insert(other);
+    }
+    const std::vector<Schedule> near = space.near(toy(8), here, changes);
+    EXPECT_EQ(std::set<Schedule>(near.begin(), near.end()), expected) << changes;
+    EXPECT_EQ(near.size(), expected.size()) << changes;
+  }
+}
+
 TEST(ScheduleSpace, LegalSaysWhyNot) {
   const ScheduleSpace space = ScheduleSpace::parse(kSpace, "toy.json");
   std::string why;

@@ -34,6 +34,7 @@ struct BuildOptions {
   std::string model, directory, name, generator, sanitizer;
   std::vector<std::string> shapes, isas, schedules;
   std::vector<std::string> table_types = {"f32"}, projection_types = {"f32"};
+  std::string objective = default_objective();
   int jobs = 0;
 };
 
@@ -74,6 +75,7 @@ void build(const BuildOptions& options) {
   for (const std::string& shape : options.shapes) {
     request.origin += (request.origin.empty() ? "" : "; ") + describe(parse_layer_shape(shape));
   }
+  request.objective = options.objective;
   request.generator = find_generator(options.generator);
   request.sanitizer = options.sanitizer;
   request.jobs = options.jobs > 0 ? options.jobs : this_machine().threads;
@@ -136,6 +138,14 @@ void add_build_command(CLI::App& app) {
       ->add_option("--schedules", options->schedules,
                    "directory with tuned schedules, looked at before lookupffn's own; may be repeated")
       ->allow_extra_args(false);
+  std::vector<std::string> objectives;
+  for (const ObjectiveRow& row : kObjectives) objectives.push_back(row.name);
+  command
+      ->add_option("--objective", options->objective,
+                   "which records come first: those tuned for calls in hot caches, with cold tables, or beside a busy "
+                   "neighbour (hot, cold, busy)")
+      ->check(CLI::IsMember(objectives))
+      ->capture_default_str();
   command->add_option("--generator", options->generator, "the generator program, where it is not found by itself")
       ->check(not_empty());
   command->add_option("--jobs", options->jobs, "kernels generated at a time; default: the CPUs that may be used")

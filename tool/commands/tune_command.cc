@@ -61,6 +61,7 @@ void run_replay(const Arguments& arguments) {
   options.trials = arguments.tune.trials;
   options.seed = arguments.tune.seed;
   options.runs = arguments.runs;
+  options.logs = recorded_trials(find_schedules(arguments.schedules));
   const LogContent log = read_trial_log(arguments.replay);
   std::vector<ReplayResult> results;
   try {
@@ -69,12 +70,19 @@ void run_replay(const Arguments& arguments) {
     throw std::runtime_error("log " + arguments.replay + ": " + error.what());
   }
   for (const ReplayResult& result : results) {
-    std::printf(
-        "%s: %zu points, %s tries %zu (%.1f%%): best found is %.2f%% above the sweep's best "
-        "(median of %zu seeds; best %.2f%%, worst %.2f%%)\n",
-        result.kernel.c_str(), result.points, options.strategy.c_str(), result.trials,
-        100.0 * static_cast<double>(result.trials) / static_cast<double>(result.points), 100 * result.median_excess(),
-        result.excess.size(), 100 * result.excess.front(), 100 * result.excess.back());
+    std::printf("%s: %zu points, %s, %zu seeds; choosing takes %.1f ms a trial\n", result.kernel.c_str(), result.points,
+                options.strategy.c_str(), result.found.size(), 1e3 * result.search_seconds);
+    std::vector<size_t> looks = {result.trials};
+    for (const size_t part : {20, 50, 100}) looks.push_back(result.points / part);
+    std::sort(looks.begin(), looks.end());
+    looks.erase(std::unique(looks.begin(), looks.end()), looks.end());
+    for (const size_t after : looks) {
+      if (after == 0 || after > result.trials) continue;
+      const std::vector<double> excess = result.excess(after);
+      std::printf("  after %zu trials (%.1f%%): best found is %.2f%% above the sweep's best (median; best %.2f%%, worst %.2f%%)\n",
+                  after, 100.0 * static_cast<double>(after) / static_cast<double>(result.points),
+                  100 * result.median_excess(after), 100 * excess.front(), 100 * excess.back());
+    }
   }
 }
 
@@ -157,6 +165,15 @@ void add_tune_command(CLI::App& app) {
       ->check(CLI::IsMember(kernel_names()));
   command->add_option("--threads", options.threads, "threads that the kernels run on")
       ->check(whole_number(1, 1024))
+      ->capture_default_str();
+  std::vector<std::string> objectives;
+  std::string meanings;
+  for (const ObjectiveRow& row : kObjectives) {
+    objectives.push_back(row.name);
+    meanings += std::string(meanings.empty() ? "" : "; ") + row.name + ": " + row.meaning;
+  }
+  command->add_option("--objective", options.objective, "what schedules are to be fast at. " + meanings)
+      ->check(CLI::IsMember(objectives))
       ->capture_default_str();
   command->add_option("--budget", arguments->budget, "time for the whole call: 90s, 10m, 1h (10m where --trials is not given)")
       ->check(not_empty());

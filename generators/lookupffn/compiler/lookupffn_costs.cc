@@ -108,4 +108,76 @@ double gather_cost(const KernelSpec& spec, const Schedule& schedule, double toke
   return std::max(reads, compute) + 0.3 * std::min(reads, compute) + y_traffic + starts;
 }
 
+LoopNest hash_loop_nest(const KernelSpec& spec, const Schedule& schedule, double tokens) {
+  const Work work = kernel_work(spec);
+  const double lanes = vector_bytes_of(spec, schedule) / 4;
+  const double width = std::max(number_of(spec.problem, "d_in", 512), 1.0);
+  const double tile = std::max(1.0, number_of(schedule, "token_tile", 1));
+  const double rows = std::clamp(number_of(schedule, "token_registers", 1), 1.0, tile);
+  const double vectors = std::max(1.0, number_of(schedule, "output_vectors", 1));
+  const double panels = std::max(1.0, number_of(schedule, "panels", 1));
+  const bool bh4 = word(spec.problem, "projection") == "bh4";
+  const double block = bh4 ? std::max(number_of(spec.problem, "block", 64), 1.0) : width;
+  LoopNest nest;
+  // A tile that is larger than the call computes tokens that nobody asked for.
+  nest.multiply_adds = work.flops / 2 / lanes * std::ceil(tokens / tile) * tile / tokens;
+  nest.sums_in_flight = rows * vectors * panels;
+  nest.live_registers = nest.sums_in_flight + vectors + 1;
+  // Of BH4 each panel has inputs of its own, which are spread over vectors; its weights are loaded for all tokens of the tile.
+  const double spread = bh4 ? rows * panels : rows;
+  nest.loads = nest.multiply_adds * (vectors * panels + spread) / nest.sums_in_flight;
+  nest.starts = nest.multiply_adds / nest.sums_in_flight / block;
+  nest.bytes = work.weight_bytes / std::min(tile, tokens);
+  const double stages = bh4 ? 4 * number_of(spec.problem, "repeats", 1) : 1;
+  const bool at_butterfly = word(schedule, "products_at") == "butterfly";
+  nest.kept_bytes = 8 * width * stages * (1 + (at_butterfly ? 0 : 1) + number_of(schedule, "butterflies", 0));
+  nest.fetches = number_of(schedule, "prefetch_inputs", 0) > 0 ? nest.bytes / 64 : 0;
+  nest.fetched_bytes = number_of(schedule, "prefetch_inputs", 0) * vectors * panels * lanes * 4;
+  // What is read again for each register tile: its weights for the tile's tokens, or the other way round.
+  const double weights = block * vectors * panels * lanes * 4, activations = tile * (bh4 ? block * panels : width) * 4;
+  const std::string order = word(schedule, "product_order");
+  nest.inner_footprint = order == "tokens" ? work.footprint_bytes / stages + rows * width * 4
+                         : order == "outputs" ? weights + activations * vectors
+                                              : weights + activations;
+  nest.turn_footprint = tile * width * 4 * (bh4 ? 4 : 2);
+  nest.footprint = work.footprint_bytes;
+  return nest;
+}
+
+LoopNest gather_loop_nest(const KernelSpec& spec, const Schedule& schedule, double tokens) {
+  const Work work = kernel_work(spec);
+  const double d_out = std::max(number_of(spec.problem, "d_out", 512), 1.0);
+  const double tables = std::max(number_of(spec.problem, "tables", 128), 1.0);
+  const double rows = std::exp2(number_of(spec.problem, "bits", 8));
+  const double element = weight_bytes(weight_type_of(word(spec.problem, "table_type")), 1);
+  const double lanes = vector_bytes_of(spec, schedule) / 4;
+  const bool dots = (used_capabilities(spec) & kByteDots) != 0, whole_rows = word(schedule, "whole_rows") == "true";
+  const auto part = [](double given, double all) { return given <= 0 || given > all ? all : given; };
+  const double tile = part(number_of(schedule, "d_tile", 0), d_out), slice = part(number_of(schedule, "d_slice", 0), d_out);
+  const double pass = part(number_of(schedule, "tables_pass", 0), tables);
+  const double block = part(number_of(schedule, "token_block", 0), tokens);
+  const double at_once = std::max(1.0, number_of(schedule, "token_registers", 1));
+  const double ahead = number_of(schedule, "prefetch_tables", 0);
+  const double products_tile = part(number_of(schedule, "dots_tile", 0), tile);
+  LoopNest nest;
+  nest.multiply_adds = tables * d_out / lanes / (dots ? 4 : 1);
+  nest.sums_in_flight = at_once * (dots ? products_tile : tile) / lanes;
+  nest.live_registers = nest.sums_in_flight + at_once + 1;
+  const double passes = std::ceil(tables / pass);
+  const double y_visits = whole_rows ? tables / std::max(1.0, number_of(schedule, "unroll_tables", 1)) : passes;
+  nest.loads = nest.multiply_adds + y_visits * d_out / lanes;
+  nest.starts = tables * std::ceil(d_out / tile) / at_once;
+  // A copied row is read and written once a pass, by all tokens together.
+  const double copied = word(schedule, "copy_rows") == "true" ? work.footprint_bytes / std::max(tokens, 1.0) : 0;
+  nest.bytes = work.row_bytes + copied;
+  nest.kept_bytes = y_visits * d_out * 8;
+  nest.fetches = ahead > 0 ? work.row_bytes / 64 / std::max(1.0, number_of(schedule, "prefetch_lines", 1)) : 0;
+  nest.fetched_bytes = ahead * element * (whole_rows ? slice : tile);
+  // Tokens of a block come back to the rows of a pass; passes come back to the block's y.
+  nest.inner_footprint = pass * rows * (whole_rows ? slice : std::min(slice, d_out)) * element;
+  nest.turn_footprint = block * slice * 4;
+  nest.footprint = work.footprint_bytes;
+  return nest;
+}
+
 }  // namespace lookupffn

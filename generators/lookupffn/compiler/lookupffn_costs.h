@@ -12,5 +12,9 @@ LayerWork lookupffn_work(const TypedShape& layer);
 double hash_cost(const KernelSpec& spec, const Schedule& schedule, double tokens, const CacheSizes& caches);
 double gather_cost(const KernelSpec& spec, const Schedule& schedule, double tokens, const CacheSizes& caches);
 
+// See KernelDescription::loop_nest.
+LoopNest hash_loop_nest(const KernelSpec& spec, const Schedule& schedule, double tokens);
+LoopNest gather_loop_nest(const KernelSpec& spec, const Schedule& schedule, double tokens);
+
 }  // namespace lookupffn
 #endif

@@ -87,8 +87,8 @@ const CompilerFamily lookupffn_compiler_family = {
     describe_shape,
     kernels_of,
     lookupffn_work,
-    {{"hash", LayerPart::kAddresser, packed_layer_of_hash, hash_cost, hash_is_large, true, one_token_kernels, has_layer_norm},
-     {"gather", LayerPart::kRetriever, layer_of_gather, gather_cost, gather_is_large, false, nullptr}},
+    {{"hash", LayerPart::kAddresser, packed_layer_of_hash, hash_cost, hash_is_large, true, one_token_kernels, has_layer_norm, hash_loop_nest},
+     {"gather", LayerPart::kRetriever, layer_of_gather, gather_cost, gather_is_large, false, nullptr, nullptr, gather_loop_nest}},
     {
 #define LOOKUPFFN_WORKLOAD(name, shape) {#name, shape},
 #include "../workloads.def"
