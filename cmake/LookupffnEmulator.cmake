@@ -18,7 +18,9 @@ set(executable FILE_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ 
 file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/emulator CONTENT
 "#!/bin/sh
 # Runs a program of this build on the machine that it was built on.
-export CC_${suffix}='${CMAKE_C_COMPILER}' AR_${suffix}='${CMAKE_AR}'
+# Its compiler is this machine's cross compiler, where the environment names no other.
+: \"\${CC_${suffix}:=${CMAKE_C_COMPILER}}\" \"\${AR_${suffix}:=${CMAKE_AR}}\"
+export CC_${suffix} AR_${suffix}
 export LOOKUPFFN_EMULATED='${LOOKUPFFN_ARCHITECTURE}' # tests do less (tests/shared/load.h)
 exec '${words}' \"$@\"
 " ${executable})

@@ -14,6 +14,7 @@
 
 #include "child_process.h"
 #include "failing_calls.h"
+#include "load.h"
 #include "lookupffn/lookupffn.hpp"
 #include "scratch_folder.h"
 #include "small_layer.h"
@@ -29,7 +30,8 @@ struct MemoryAgain {
 };
 
 // Runs `call` in children in which its n-th allocation fails, alone or with all that follow, for every n until one succeeds
-// with all that it asked for. Each must return LOOKUPFFN_OK or one of `allowed`, and LOOKUPFFN_OK afterwards.
+// with all that it asked for (every so many-th n under an emulator). Each must return LOOKUPFFN_OK or one of `allowed`, and
+// LOOKUPFFN_OK afterwards.
 void fail_each_allocation(const std::string& name, const std::function<lookupffn_status()>& call,
                           const std::vector<lookupffn_status>& allowed = {LOOKUPFFN_OUT_OF_MEMORY}) {
   SCOPED_TRACE(name);
@@ -37,7 +39,7 @@ void fail_each_allocation(const std::string& name, const std::function<lookupffn
   constexpr long kAll = 1L << 40;
   for (const long count : {1L, kAll}) {
     long n = 1;
-    for (; n < 5000; ++n) {
+    for (; n < 5000; n += long(checks::case_step())) {
       const std::string how = ending_of_child(
           [&] {
             fail_allocations(n, count);

@@ -168,9 +168,9 @@ TEST_F(TemporaryFolders, AnInterruptedBuildLeavesNoFilesOfTheCompiler) {
   const std::string compiler =
       script("slow-cc", ": >\"${TMPDIR:-/tmp}/ccLeft.s\"\n: >'" + folder_.file("started") + "'\nexec sleep 300\n");
   const std::string out = folder_.file("work/out");
-  setenv("CC", compiler.c_str(), 1);
+  setenv("CC_x86_64_linux_gnu", compiler.c_str(), 1);
   const pid_t child = start(build_arguments(out));
-  unsetenv("CC");
+  unsetenv("CC_x86_64_linux_gnu");
   ASSERT_TRUE(wait_until([&] { return fs::exists(folder_.file("started")); }));
   kill(child, SIGINT);
   waitpid(child, nullptr, 0);
@@ -225,9 +225,9 @@ TEST_F(TemporaryFolders, ABuildDoesNotUseADirectoryThatWasThere) {
     write_file_atomically(planted + "/result/libplanted.so", "evil");
     chmod(planted.c_str(), 0777);
   }
-  setenv("CC", compiler.c_str(), 1);
+  setenv("CC_x86_64_linux_gnu", compiler.c_str(), 1);
   const ProcessResult built = tool(build_arguments(folder_.file("work/out")));
-  unsetenv("CC");
+  unsetenv("CC_x86_64_linux_gnu");
   ASSERT_TRUE(built.ok()) << built.err;
   EXPECT_EQ(names_in(folder_.file("work/out")), (Names{"include", "lib", "libmine.a", "libmine.so", "manifest.json"}));
   EXPECT_NE(read_file(folder_.file("seen")).find("drwx------"), std::string::npos) << read_file(folder_.file("seen"));

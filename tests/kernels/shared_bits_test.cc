@@ -1,6 +1,6 @@
 // Which ISAs give the same bits of y: those that round multiply-adds alike, and sum rows of bytes alike, whatever their
-// architecture. tests/data/y_bits.txt has a hash of y for each golden case, type of tables and kind of arithmetic, so that every
-// build, for whatever CPU, is compared with every other one. docs/isas.md says which ISA has which.
+// architecture. tests/data/y_bits.txt has a hash of y for each golden case, type of tables and kind of arithmetic, so that
+// every build, for whatever CPU, is compared with every other one. docs/isas.md says which ISA has which.
 //
 // Where the order of a sum was changed on purpose, on a machine that runs ISAs of all three kinds:
 //   build/test/tests/shared_bits_test | sed -n 's/^bits: //p' | sort -u > tests/data/y_bits.txt

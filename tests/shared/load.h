@@ -11,12 +11,12 @@ namespace lookupffn::checks {
 // environment.
 bool emulated();
 
-// A test of very many cases tries every so many-th of them: 1, and more with a sanitizer or under an emulator. What decides a case
-// by itself is tried everywhere. The first call prints a number that is not 1, and why.
+// A test of very many cases tries every so many-th of them: 1, and more with a sanitizer or under an emulator. What decides a
+// case by itself is tried everywhere. The first call prints a number that is not 1, and why.
 size_t case_step();
 
-// Numbers of tokens to run a layer with, in rising order: none, one, both sides of register tiles and of the batch classes, and the
-// tail of a second tile. Fewer of each under an emulator.
+// Numbers of tokens to run a layer with, in rising order: none, one, both sides of register tiles and of the batch classes, and
+// the tail of a second tile. Fewer of each under an emulator.
 const std::vector<size_t>& token_counts();
 
 }  // namespace lookupffn::checks
