@@ -36,11 +36,13 @@ class TrainingProjection {
 
   // Floats between the rows of v and z: outputs, and what kernels read or write beyond them.
   size_t z_stride() const;
-  // Inputs of products that the backward needs beside h: [kept()][tokens, width].
+  // Floats between the rows of h and of what is between products. Not a power of two, or rows would share their cache sets.
+  size_t stride() const { return packed_.width + kLaneMultiple; }
+  // Inputs of products that the backward needs beside h: [kept()][tokens, stride()].
   size_t kept() const { return packed_.bh4 ? packed_.repeats * 3 : 0; }
   // Floats that forward() and backward() work in, for `tokens` tokens.
-  size_t forward_floats(size_t tokens) const { return 2 * tokens * packed_.width; }
-  size_t backward_floats(size_t tokens) const { return (2 + std::max<size_t>(1, packed_.repeats)) * tokens * packed_.width; }
+  size_t forward_floats(size_t tokens) const { return 2 * tokens * stride(); }
+  size_t backward_floats(size_t tokens) const { return (2 + std::max<size_t>(1, packed_.repeats)) * tokens * stride(); }
 
   // v = projection(h), without bias and skip. tokens: a multiple of the kernels' product_tokens(); what lies between `tokens`
   // rows and that is computed, too. kept: the first of the inputs' rows, `kept_step` floats from one to the next.
