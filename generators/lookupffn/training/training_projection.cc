@@ -20,8 +20,8 @@ void transpose(const float* from, size_t rows, size_t columns, float* to) {
   }
 }
 
-// The Hadamard transform over the outputs of a stage's blocks [block, out, in]; result and scratch are of its size. Returns where
-// the result is: in one of the two.
+// The Hadamard transform over the outputs of a stage's blocks [block, out, in]; result and scratch are of its size. Returns
+// where the result is: in one of the two.
 float* transform_outputs(const TrainingKernels& kernels, size_t panels, size_t block, float* data, float* scratch) {
   const size_t floats = block * block;
   for (size_t step = 1; step < block; step *= 2) {
@@ -160,15 +160,13 @@ void TrainingProjection::backward(const TrainingKernels& kernels, const float* r
       const FloatRows in =
           stage == 0 ? h : FloatRows{const_cast<float*>(kept) + (repeat * 3 + stage - 1) * kept_step, stride()};
       kernels.weight_gradient(panels, block, block, d_v, block, in, block, counted, d_rows + matrix, block, block * block);
-      const FloatRows to = {stage == 0              ? branches + repeat * tokens * stride()
-                            : d_v.data == first ? second
-                                                    : first,
-                            stride()};
+      const FloatRows to = {stage == 0 ? branches + repeat * tokens * stride() : d_v.data == first ? second : first, stride()};
       kernels.product(blocks(panels), d_v, rows + matrix, tokens, to);
       d_v = to;
     }
   }
-  kernels.branch_sums(branches, tokens * stride(), {branches, stride()}, d_z, width, packed_.repeats, skip, filled * block, tokens, d_h);
+  kernels.branch_sums(branches, tokens * stride(), {branches, stride()}, d_z, width, packed_.repeats, skip, filled * block,
+                      tokens, d_h);
 }
 
 }  // namespace lookupffn

@@ -13,8 +13,8 @@ namespace lookupffn {
 // What it is depends on the shape alone; weights and their gradients are the caller's memory.
 //
 // BH4: with H_p = H_(p/b) (x) H_b, the transform within a block of b is multiplied into its matrix, and a stage is a product by
-// blocks and log2(p/b) butterflies across them; decay is in the last stage's blocks (packed_shape.h). Transposed, a stage is the
-// butterflies, which are symmetric, and then a product by the transposed blocks.
+// blocks and log2(p/b) butterflies across them; decay is in the last stage's blocks (packed_shape.h). Transposed, a stage is
+// the butterflies, which are symmetric, and then a product by the transposed blocks.
 //
 // Dense, and BH4 of d_in <= 8, which is multiplied out: one matrix.
 class TrainingProjection {
@@ -29,7 +29,8 @@ class TrainingProjection {
   size_t parts() const { return packed_.bh4 ? packed_.repeats * 4 : 1; }
 
   // weight -> rows [matrix, out, in]. columns, where not NULL: the same transposed, [matrix, in, out].
-  void pack(const TrainingKernels& kernels, const float* weight, size_t part, float* rows, float* columns, float* scratch) const;
+  void pack(const TrainingKernels& kernels, const float* weight, size_t part, float* rows, float* columns,
+            float* scratch) const;
   // The gradient by `rows` -> by weight. d_rows is lost.
   void unpack_gradient(const TrainingKernels& kernels, const float* weight, float* d_rows, size_t part, float* d_weight,
                        float* scratch) const;
