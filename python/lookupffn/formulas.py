@@ -1,4 +1,5 @@
-"""A LookupFFN layer's formulas in plain torch operations: what training runs on, and what gradients.py is checked against.
+"""A LookupFFN layer's formulas in plain torch operations: what training in other dtypes than float32 runs on, and
+what the kernels are checked against.
 
 Names and shapes, with `tokens` rows:
     x [tokens, d_in], h [tokens, d_in]: LayerNorm of x; z [tokens, tables * bits]; code [tokens, tables], int64;

@@ -1,7 +1,7 @@
 """Gradients of the formulas, each stage by itself, with codes held fixed. Names and shapes are those of formulas.py; d_v is the
 gradient of the loss by v.
 
-Each function is a kernel's place: exact, in a fixed order of summation, independent of the others.
+Training in other dtypes than float32 runs on them; for float32 there are kernels.
 """
 
 from __future__ import annotations

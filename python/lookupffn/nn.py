@@ -102,7 +102,7 @@ class LookupFFN(torch.nn.Module):
     Its state_dict has the published names (LayerNorm.weight, LayerNorm.bias, hash.projection.weight, hash.projection.bias,
     tables, bias) and is a model file's content.
 
-    In train() it runs plain torch operations, in eval() the packed kernels of the library, whose results are the same but for
+    In train() it runs the library's kernels for training steps, in eval() the packed ones, whose results are the same but for
     rounding. Both are differentiable, with codes held fixed. eval() packs the weights at the first forward and again after they
     have changed. Changes of `parameter.data` are not seen: call lookupffn.ops.forget() after them.
 

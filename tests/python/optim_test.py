@@ -63,6 +63,15 @@ class RowsTest(unittest.TestCase):
         self.optimizer.flush()
         torch.testing.assert_close(self.parameter.detach().view(12, 5), self.rows_alone(), rtol=1e-12, atol=1e-13)
 
+    def test_float32_rows_on_kernels(self):
+        exact = self.rows_alone()
+        self.parameter = torch.nn.Parameter(self.start.float())
+        self.optimizer = optim.RowAdam([self.parameter], **OPTIONS)
+        for lr, rows, values in self.steps:
+            self.step(lr, rows, values.float())
+        self.optimizer.flush()
+        torch.testing.assert_close(self.parameter.detach().view(12, 5).double(), exact, rtol=1e-5, atol=1e-5)
+
     def test_steps_of_many_rows_are_done_piece_by_piece(self):
         with unittest.mock.patch.object(optim, "_FLOATS_AT_A_TIME", 10):  # two rows
             for step in self.steps:
@@ -166,6 +175,56 @@ class RowsTest(unittest.TestCase):
         self.parameter.grad = self.start.to_sparse()
         with self.assertRaisesRegex(ValueError, "dense dimension"):
             optim.RowAdam([self.parameter]).step()
+
+
+
+class InBackwardTest(unittest.TestCase):
+    def train(self, **options):
+        torch.manual_seed(3)
+        layer = nn.LookupFFN(24, 20, tables=6, bits=5, block=8, sparse=True)
+        optimizer = optim.RowAdam(nn.parameter_groups(layer, 1e-2), weight_decay=0.1, **options)
+        losses, touched = [], []
+        for number in range(8):
+            x = torch.randn(12, 24, generator=torch.Generator().manual_seed(number))
+            optimizer.zero_grad()
+            loss = (layer(x) - x[:, :20]).square().mean()
+            loss.backward()
+            if options and number == 0:
+                self.assertIsNone(layer.tables.grad)
+            optimizer.step()
+            losses.append(float(loss))
+            touched.append(optimizer.rows_touched)
+        return layer, optimizer, losses, touched
+
+    def test_it_is_the_step_after_the_backward(self):
+        after, other, losses, touched = self.train()
+        within, optimizer, *others = self.train(in_backward=True)
+        self.assertEqual([losses, touched], others)
+        self.assertLess(optimizer.bytes_touched, other.bytes_touched)
+        for one in (other, optimizer):
+            one.flush()
+        for name, parameter in after.named_parameters():
+            self.assertTrue(torch.equal(parameter, dict(within.named_parameters())[name]), name)
+        # The change is one that torch knows of: packed weights are packed again.
+        x = torch.randn(3, 24)
+        with torch.no_grad():
+            self.assertTrue(torch.equal(after.eval()(x), within.eval()(x)))
+
+    def test_a_layer_that_a_graph_has_twice_is_refused(self):
+        layer = nn.LookupFFN(8, 8, tables=3, bits=2, sparse=True)
+        _optimizer = optim.RowAdam(layer.parameters(), in_backward=True)
+        y = layer(layer(torch.randn(4, 8)))
+        with self.assertRaisesRegex(RuntimeError, "inplace"):
+            y.sum().backward()
+
+    def test_state_is_restored(self):
+        _, optimizer, *_ = self.train(in_backward=True)
+        layer, other, *_ = self.train(in_backward=True)
+        other.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+        one, two = optimizer.state_dict(), other.state_dict()
+        for number, state in one["state"].items():
+            for name, value in state.items():
+                self.assertTrue(torch.equal(torch.as_tensor(value), torch.as_tensor(two["state"][number][name])), name)
 
 
 class DenseTest(unittest.TestCase):

@@ -122,7 +122,8 @@ TEST(Gradients, TheTwinIsTheSlopeOfTheFormulas) {
           results[side] = value();
           values = kept;
         }
-        EXPECT_NEAR(results[0] - results[1], expected, 2e-3 * std::fabs(expected) + 2e-6 * size + 1e-9) << name << which.front();
+        EXPECT_NEAR(results[0] - results[1], expected, 2e-3 * std::fabs(expected) + 2e-6 * size + 1e-9)
+            << name << which.front();
       }
     };
     check("x", x, of.x);

@@ -29,8 +29,8 @@ struct Parameter {
         row_log_decay(rows) {}
 
   lookupffn_row_adam adam(double log_decay) {
-    return {values.data(), mean.data(), square.data(), steps.data(), row_log_decay.data(), rows, width,
-            0.03,          0.9,         0.99,          1e-6,         log_decay};
+    return {values.data(), mean.data(), square.data(), steps.data(), row_log_decay.data(), rows, width, 0.03,
+            0.9,           0.99,        1e-6,          log_decay};
   }
 };
 
@@ -98,7 +98,8 @@ TEST(RowAdam, ManyStepsHaveTheirBiasCorrection) {
 }
 
 TEST(RowAdam, InABackwardItIsTheSameAsAfterIt) {
-  for (const char* text : {"d_in=24 d_out=20 tables=6 bits=5 projection=bh4 block=8", "d_in=20 d_out=64 tables=3 bits=9 projection=dense"}) {
+  for (const char* text :
+       {"d_in=24 d_out=20 tables=6 bits=5 projection=bh4 block=8", "d_in=20 d_out=64 tables=3 bits=9 projection=dense"}) {
     const reference::Layer layer = reference::random_layer(shape_from(text), 4);
     const std::vector<float> x = reference::random_tokens(200, layer.shape.d_in, 5);
     const std::vector<float> d_y = reference::RandomNumbers(6).normals(200 * layer.shape.d_out, 1);

@@ -100,7 +100,8 @@ TEST(TrainingApi, ArgumentsThatCannotBe) {
 TEST(TrainingApi, NoTokens) {
   const reference::Layer layer = reference::random_layer(reference::dense_shape(5, 6, 2, 3), 1);
   const StepResult result = run_step(layer, {}, {}, {runnable_isas().back()});
-  for (const std::vector<float>* zeros : {&result.gamma, &result.beta, &result.weight, &result.projection_bias, &result.table, &result.bias}) {
+  for (const std::vector<float>* zeros :
+       {&result.gamma, &result.beta, &result.weight, &result.projection_bias, &result.table, &result.bias}) {
     for (float value : *zeros) ASSERT_EQ(value, 0.0f);
   }
   EXPECT_TRUE(result.rows.empty());
@@ -110,7 +111,8 @@ TEST(TrainingApi, RowsOfAdamThatCannotBe) {
   std::vector<float> values(12);
   std::vector<int32_t> steps(3);
   std::vector<double> decay(3);
-  lookupffn_row_adam adam = {values.data(), values.data(), values.data(), steps.data(), decay.data(), 3, 4, 0.1, 0.9, 0.99, 1e-8, 0};
+  lookupffn_row_adam adam = {
+      values.data(), values.data(), values.data(), steps.data(), decay.data(), 3, 4, 0.1, 0.9, 0.99, 1e-8, 0};
   const auto step = [&](std::vector<int64_t> rows) {
     return lookupffn_row_adam_step(&adam, nullptr, rows.data(), values.data(), rows.size());
   };

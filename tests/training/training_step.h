@@ -15,8 +15,8 @@
 namespace lookupffn::checks {
 
 inline lookupffn_weights weights_of(const reference::Layer& layer) {
-  return {layer.gamma.data(), layer.beta.data(),  layer.weight.data(), layer.projection_bias.data(),
-          layer.table.data(), layer.bias.data()};
+  return {layer.gamma.data(),           layer.beta.data(),  layer.weight.data(),
+          layer.projection_bias.data(), layer.table.data(), layer.bias.data()};
 }
 
 struct StepResult {

@@ -11,9 +11,9 @@ using namespace Halide;
 
 class GenericColumnSums : public KernelGenerator<GenericColumnSums> {
  public:
-  Input<Buffer<float>> a{"a", 2};            // [tokens, columns]: c, n
-  Input<Buffer<float>> b{"b", 2};            // likewise
-  Output<Buffer<float>> total{"total", 1};   // [columns], to which they are added: c
+  Input<Buffer<float>> a{"a", 2};           // [tokens, columns]: c, n
+  Input<Buffer<float>> b{"b", 2};           // likewise
+  Output<Buffer<float>> total{"total", 1};  // [columns], to which they are added: c
 
   void generate() {
     n = RDom(0, a.dim(1).extent(), "n");

@@ -45,13 +45,18 @@ class GenericProduct : public KernelGenerator<GenericProduct> {
     in.dim(1).set_min(0);
     in.dim(2).set_min(0);
     for (int d = 0; d < 3; ++d) weight.dim(d).set_min(0);
-    g.split(o, o, oi, lanes * vectors)
-        .split(oi, oi, ov, lanes)
-        .split(n, n, nr, registers)
-        .reorder(ov, oi, nr, n, o, m)
-        .vectorize(ov)
-        .unroll(oi)
-        .unroll(nr);
+    const auto tile = [&](Stage stage, int outputs, int tokens) {
+      stage.split(o, o, oi, outputs)
+          .split(oi, oi, ov, lanes)
+          .split(n, n, nr, tokens)
+          .reorder(ov, oi, nr, n, o, m)
+          .vectorize(ov)
+          .unroll(oi)
+          .unroll(nr);
+    };
+    // With 32 wide registers, a tile of few tokens and many outputs: eight tokens' addresses do not fit the others.
+    if (lanes == 16 && registers % 4 == 0) tile(Func(g).specialize(g.dim(0).extent() % 64 == 0), 64, 4);
+    tile(Func(g), lanes * vectors, registers);
     product.compute_at(g, n).vectorize(o, lanes).unroll(o).unroll(n);
     product.update().reorder(o, n, m, r).vectorize(o, lanes).unroll(o).unroll(n);
     if (weight_parts(projection_type) > 0) product.update().unroll(r, 2);

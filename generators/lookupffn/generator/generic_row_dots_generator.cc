@@ -57,7 +57,7 @@ class GenericRowDots : public KernelGenerator<GenericRowDots> {
   }
 
  private:
-  static constexpr int kPairsAhead = 4;
+  static constexpr int kPairsAhead = 2;
 
   Var j{"j"}, lane{"lane"};
   RDom whole, rest;

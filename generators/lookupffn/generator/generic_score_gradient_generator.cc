@@ -15,7 +15,7 @@ class GenericScoreGradient : public KernelGenerator<GenericScoreGradient> {
   Input<Buffer<float>> z{"z", 2};              // [tokens, outputs]: k, n
   Input<Buffer<float>> d_score{"d_score", 2};  // [tokens, tables]: t, n
   Input<int> bits{"bits"};
-  Output<Buffer<float>> d_z{"d_z", 3};         // [tokens, tables, bits]: j, t, n; tables rounded up to 16
+  Output<Buffer<float>> d_z{"d_z", 3};  // [tokens, tables, bits]: j, t, n; tables rounded up to 16
 
   void generate() {
     bit = RDom(0, bits, "bit");

@@ -51,8 +51,8 @@ void run_gather(const PackedLayer& packed, const GatherKernel& gather, const Cod
 }
 
 // The same on the kernels of a class: generic kernels leave the end of a row to a narrower one.
-void gather_rows(const Gathered& of, size_t batch, const CodeRows& codes, size_t first, size_t count, size_t from,
-                 size_t to, float* y, ptrdiff_t y_stride) {
+void gather_rows(const Gathered& of, size_t batch, const CodeRows& codes, size_t first, size_t count, size_t from, size_t to,
+                 float* y, ptrdiff_t y_stride) {
   const GatherKernels& kernels = of.kernels[of.kernels.index(batch)];
   const GatherKernel& wide = kernels.wide;
   const size_t whole = (to - from) / wide.d_tile * wide.d_tile;
@@ -82,8 +82,8 @@ size_t gather_grain(const Gathered& of, size_t batch) {
   return std::lcm(of.kernels[of.kernels.index(batch)].wide.d_tile, of.packed.rows.group);
 }
 
-void gather_tokens(const Gathered& of, size_t batch, const CodeRows& codes, size_t first, size_t count, size_t from,
-                   size_t to, const OutputRows& y, char* scratch) {
+void gather_tokens(const Gathered& of, size_t batch, const CodeRows& codes, size_t first, size_t count, size_t from, size_t to,
+                   const OutputRows& y, char* scratch) {
   const PackedShape& shape = of.packed.shape;
   const size_t end = std::min(to, shape.d_out);
   if (!needs_copy(shape, y)) {

@@ -26,8 +26,8 @@ size_t gather_scratch_bytes(const Gathered& of, const OutputRows& y, size_t toke
 // y[first..first+count) = bias + sum_t score * row (+ residual), from the same rows of `codes`; only the floats
 // from..to-1 of each row, which are multiples of gather_grain or the row's end. scratch: gather_scratch_bytes,
 // aligned to 64. Throws Failure where a kernel fails.
-void gather_tokens(const Gathered& of, size_t batch, const CodeRows& codes, size_t first, size_t count, size_t from,
-                   size_t to, const OutputRows& y, char* scratch);
+void gather_tokens(const Gathered& of, size_t batch, const CodeRows& codes, size_t first, size_t count, size_t from, size_t to,
+                   const OutputRows& y, char* scratch);
 
 // `batch`: tokens of the whole batch, which decide the kernel.
 // d_out can be shared out between threads in pieces of so many floats.

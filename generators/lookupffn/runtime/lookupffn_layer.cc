@@ -69,7 +69,8 @@ class Batch {
       run_tasks(threads_, parts, [&](size_t i) {
         const Share floats(shape_.row, parts, i, grain);
         if (floats.count == 0) return;
-        gather_tokens(gathered(layer_), tokens_, codes_, 0, tokens_, floats.first, floats.first + floats.count, y, gather_scratch(i));
+        gather_tokens(gathered(layer_), tokens_, codes_, 0, tokens_, floats.first, floats.first + floats.count, y,
+                      gather_scratch(i));
       });
       return;
     }
@@ -140,7 +141,7 @@ std::unique_ptr<ModelLayer> read_layer(const SafetensorsFile& file, const std::s
 
 extern const RuntimeFamily lookupffn_runtime_family;
 const RuntimeFamily lookupffn_runtime_family = {"lookupffn", "hash.projection.weight", find_lookupffn_layers, read_layer,
-                                               make_lookupffn_training};
+                                                make_lookupffn_training};
 
 const LayerWeights& weights_of(const ModelLayer& layer) {
   if (const auto* own = dynamic_cast<const LookupffnModelLayer*>(&layer)) return own->weights();

@@ -115,9 +115,10 @@ class LookupffnTraining : public lookupffn_training {
         const FloatRows h = {saved.h.row(n), saved.h.stride}, v = {saved.z.row(n), saved.z.stride};
         kernels_.layer_norm(from.data, from.stride, input, at + gamma, at + beta, packed_.d_in, shape.layer_norm_eps, count, h,
                             packed_.width);
-        projection_.forward(kernels_, at + columns, h, whole, v, saved.kept + n * packed_.width, saved.kept_step, own + work);
-        kernels_.code_and_score(v, h, packed_.width, saved.offset, packed_.bits, skip_, count,
-                                saved.codes.code + n * codes_, saved.codes.score + n * codes_, codes_);
+        projection_.forward(kernels_, at + columns, h, whole, v, saved.kept + n * projection_.stride(), saved.kept_step,
+                            own + work);
+        kernels_.code_and_score(v, h, packed_.width, saved.offset, packed_.bits, skip_, count, saved.codes.code + n * codes_,
+                                saved.codes.score + n * codes_, codes_);
         // v is z from here on. A dense projection skips nothing, so any row is as good as h.
         kernels_.add_skip_and_bias(packed_.bh4 ? h : v, packed_.bh4 ? packed_.width : packed_.outputs,
                                    packed_.bh4 ? packed_.repeats : 1, saved.offset, skip_, count, v);
@@ -150,12 +151,13 @@ class LookupffnTraining : public lookupffn_training {
     const size_t d_out = packed_.d_out, row = packed_.row, rows = packed_.tables * shape.rows;
     // Kernels read whole vectors: rows of another width are copied.
     const bool copies = row != d_out;
-    PackedLayer layer{packed_, LOOKUPFFN_F32, LOOKUPFFN_F32, row_format("f32"), shape.layer_norm_eps, skip_, {}, {}, {}, {}, {},
-                      {},      {},            {}};
+    PackedLayer layer{
+        packed_, LOOKUPFFN_F32, LOOKUPFFN_F32, row_format("f32"), shape.layer_norm_eps, skip_, {}, {}, {}, {}, {}, {}, {}, {}};
     const size_t tasks = std::min(threads.count, tokens);
     const Gathered of = {layer, kernels_.gather()};
     const size_t of_task = round_up(gather_scratch_bytes(of, y, tokens), 64);
-    const size_t table_bytes = round_up(copies ? rows * row * sizeof(float) : 0, 64), bias_bytes = round_up(row * sizeof(float), 64);
+    const size_t table_bytes = round_up(copies ? rows * row * sizeof(float) : 0, 64),
+                 bias_bytes = round_up(row * sizeof(float), 64);
     ScratchPool::Lease lease(scratch);
     char* const at = (*lease).reserve(table_bytes + bias_bytes + tasks * of_task);
     layer.tables.start = copies ? at : reinterpret_cast<char*>(const_cast<float*>(weights.tables));
@@ -253,11 +255,11 @@ class LookupffnTraining : public lookupffn_training {
 
     Saved(const LookupffnTraining& of, size_t tokens, float* memory) {
       float* const at = memory;
-      const size_t all = round_up(tokens, kLaneMultiple), width = of.packed_.width;
+      const size_t all = round_up(tokens, kLaneMultiple), stride = of.projection_.stride();
       Parts parts;
-      kept_step = all * width;
+      kept_step = all * stride;
       const size_t rows_at = parts.take(of.projection_.packed_floats()), offset_at = parts.take(of.z_);
-      const size_t h_at = parts.take(all * width), z_at = parts.take(all * of.z_);
+      const size_t h_at = parts.take(all * stride), z_at = parts.take(all * of.z_);
       const size_t kept_at = parts.take(of.projection_.kept() * kept_step);
       const size_t score_at = parts.take(all * of.codes_), code_at = parts.take(all * of.codes_ / 2);
       parts.take(kTile);  // kernels prefetch rows by codes a few past the last
@@ -265,7 +267,7 @@ class LookupffnTraining : public lookupffn_training {
       if (!memory) return;
       rows = at + rows_at;
       offset = at + offset_at;
-      h = {at + h_at, width};
+      h = {at + h_at, stride};
       z = {at + z_at, of.z_};
       kept = at + kept_at;
       codes = {reinterpret_cast<uint16_t*>(at + code_at), at + score_at, of.codes_};
@@ -316,8 +318,8 @@ class LookupffnTraining : public lookupffn_training {
     for (size_t k = 0; k < count; ++k) std::fill(d_z.row(k) + outputs, d_z.row(k) + z_, 0.0f);
     kernels_.column_sums(d_z.data, z_, outputs, count, to + sums.offset);
     kernels_.column_sums(d_y.row(n), size_t(d_y.stride), packed_.d_out, count, to + sums.bias);
-    projection_.backward(kernels_, saved.rows, h, saved.kept + n * packed_.width, saved.kept_step, d_z, skip_, whole, count, d_h,
-                         to + sums.rows, work + tile.work);
+    projection_.backward(kernels_, saved.rows, h, saved.kept + n * projection_.stride(), saved.kept_step, d_z, skip_, whole,
+                         count, d_h, to + sums.rows, work + tile.work);
     for (size_t k = 0; k < count && d_in < input; ++k) std::fill(d_h.row(k) + d_in, d_h.row(k) + input, 0.0f);
     const InputRows from = input_rows(x, n, count, work + tile.x);
     const FloatRows to_x = d_in == input ? FloatRows{d_x + n * d_in, d_in} : FloatRows{work + tile.d_x, input};

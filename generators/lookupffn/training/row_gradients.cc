@@ -82,13 +82,15 @@ class Run {
     const float* const table = tables_ + (t * order_.rows + first) * d_out_;
     const size_t stride = size_t(d_y_.stride);
     if (pairs > 0) {
-      kernels_.row_dots(table, end - first, d_out_, d_y_.data, stride, order_.tokens, row_.data(), token,
-                        order_.tokens - from, pairs, dot_.data());
+      kernels_.row_dots(table, end - first, d_out_, d_y_.data, stride, order_.tokens, row_.data(), token, order_.tokens - from,
+                        pairs, dot_.data());
       for (size_t j = 0; j < pairs; ++j) d_score_.row(size_t(token[j]))[t] = dot_[j];
     }
     if (!to_.tables && !to_.rows && !adam_) return;
     for (size_t j = 0; j < pairs; ++j) score_[j] = codes_.score[size_t(token[j]) * codes_.stride + t];
-    float* gradient = to_.tables ? to_.tables + (t * order_.rows + first) * d_out_ : to_.rows ? to_.rows + picked * d_out_ : nullptr;
+    float* gradient = to_.tables ? to_.tables + (t * order_.rows + first) * d_out_
+                      : to_.rows ? to_.rows + picked * d_out_
+                                 : nullptr;
     if (adam_) {
       const size_t waiting = numbers_.size() - places;
       gradient_.resize(std::max(gradient_.size(), (waiting + places) * d_out_));

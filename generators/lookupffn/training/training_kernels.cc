@@ -114,8 +114,7 @@ void TrainingKernels::layer_norm_gradient(const float* x, ptrdiff_t x_stride, si
   BufferArgument of_h(d_h.data, {{input, 1}, {tokens, stride(d_h.stride)}});
   BufferArgument to_x(d_x.data, {{input, 1}, {tokens, stride(d_x.stride)}});
   BufferArgument to_normal(normal.data, {{input, 1}, {tokens, stride(normal.stride)}});
-  void* arguments[] = {of_x.pointer(), of_gamma.pointer(), of_h.pointer(),      &inputs,
-                       &eps,           to_x.pointer(),     to_normal.pointer()};
+  void* arguments[] = {of_x.pointer(), of_gamma.pointer(), of_h.pointer(), &inputs, &eps, to_x.pointer(), to_normal.pointer()};
   call_kernel(layer_norm_gradient_, arguments);
 }
 
@@ -138,8 +137,8 @@ void TrainingKernels::column_sums(const float* a, size_t a_stride, size_t column
   }
 }
 
-void TrainingKernels::row_dots(const float* table, size_t rows, size_t d_out, const float* d_y, size_t d_y_stride, size_t tokens,
-                               const int32_t* row, const int32_t* token, size_t tokens_ahead, size_t pairs,
+void TrainingKernels::row_dots(const float* table, size_t rows, size_t d_out, const float* d_y, size_t d_y_stride,
+                               size_t tokens, const int32_t* row, const int32_t* token, size_t tokens_ahead, size_t pairs,
                                float* dot) const {
   BufferArgument of_table(table, {{d_out, 1}, {rows, stride(d_out)}});
   BufferArgument of_y(d_y, {{d_out, 1}, {tokens, stride(d_y_stride)}});
@@ -154,7 +153,8 @@ void TrainingKernels::row_sums(const float* d_y, size_t d_y_stride, size_t d_out
   BufferArgument of_token(token, {{pairs, 1}}), of_place(place, {{pairs, 1}}), of_score(score, {{pairs, 1}});
   int32_t of_places = int32_t(places);
   BufferArgument to_rows(d_rows, {{d_out, 1}, {places, stride(d_out)}});
-  void* arguments[] = {of_y.pointer(), of_token.pointer(), of_place.pointer(), of_score.pointer(), &of_places, to_rows.pointer()};
+  void* arguments[] = {of_y.pointer(),     of_token.pointer(), of_place.pointer(),
+                       of_score.pointer(), &of_places,         to_rows.pointer()};
   call_kernel(row_sums_, arguments);
 }
 

@@ -30,8 +30,8 @@ class TrainingKernels {
   // ---- of the forward: as runtime/hash.cc calls them ----
 
   // h = LayerNorm(x). x [tokens, input], gamma and beta [input], h [tokens, width].
-  void layer_norm(const float* x, ptrdiff_t x_stride, size_t input, const float* gamma, const float* beta, size_t d_in, float eps,
-                  size_t tokens, const FloatRows& h, size_t width) const;
+  void layer_norm(const float* x, ptrdiff_t x_stride, size_t input, const float* gamma, const float* beta, size_t d_in,
+                  float eps, size_t tokens, const FloatRows& h, size_t width) const;
   // One of `panels` products: out[n, m, :] = sum_i in[n, m, i] weight[m, i, :]. Strides in floats, from panel to panel.
   struct Panels {
     size_t panels, inputs, outputs;
@@ -55,8 +55,8 @@ class TrainingKernels {
                        size_t in_step, size_t tokens, float* d_weight, size_t d_row, size_t d_step) const;
   void branch_sums(const float* branch, size_t branch_step, const FloatRows& rows, const FloatRows& d_z, size_t d_z_step,
                    size_t repeats, float skip, size_t width, size_t tokens, const FloatRows& d_h) const;
-  void layer_norm_gradient(const float* x, ptrdiff_t x_stride, size_t input, const float* gamma, const FloatRows& d_h, size_t d_in,
-                           float eps, size_t tokens, const FloatRows& d_x, const FloatRows& normal) const;
+  void layer_norm_gradient(const float* x, ptrdiff_t x_stride, size_t input, const float* gamma, const FloatRows& d_h,
+                           size_t d_in, float eps, size_t tokens, const FloatRows& d_x, const FloatRows& normal) const;
   // total[c] += sum_n a[n, c] b[n, c]
   void column_sums(const float* a, size_t a_stride, const float* b, size_t b_stride, size_t columns, size_t tokens,
                    float* total) const;
@@ -69,8 +69,8 @@ class TrainingKernels {
 
  private:
   KernelChoice choice_;
-  const lookupffn_kernel &z_, &score_gradient_, &weight_gradient_, &branch_sums_, &layer_norm_gradient_, &column_sums_, &row_dots_,
-      &row_sums_;
+  const lookupffn_kernel &z_, &score_gradient_, &weight_gradient_, &branch_sums_, &layer_norm_gradient_, &column_sums_,
+      &row_dots_, &row_sums_;
 };
 
 }  // namespace lookupffn

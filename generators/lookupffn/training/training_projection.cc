@@ -20,8 +20,8 @@ void transpose(const float* from, size_t rows, size_t columns, float* to) {
   }
 }
 
-// The Hadamard transform over the outputs of a stage's blocks [block, out, in]; result and scratch are of its size. Returns where
-// the result is: in one of the two.
+// The Hadamard transform over the outputs of a stage's blocks [block, out, in]; result and scratch are of its size. Returns
+// where the result is: in one of the two.
 float* transform_outputs(const TrainingKernels& kernels, size_t panels, size_t block, float* data, float* scratch) {
   const size_t floats = block * block;
   for (size_t step = 1; step < block; step *= 2) {
@@ -117,16 +117,16 @@ void TrainingProjection::forward(const TrainingKernels& kernels, const float* co
     for (size_t stage = 0; stage < 4; ++stage) {
       // Where the stage's result is kept.
       const FloatRows result = stage == 3 ? FloatRows{v.data + repeat * width, v.stride}
-                                          : FloatRows{kept + (repeat * 3 + stage) * kept_step, width};
+                                          : FloatRows{kept + (repeat * 3 + stage) * kept_step, stride()};
       const size_t panels = stage == 0 ? filled : packed_.panels;  // others are of padding
-      FloatRows to = packed_.panels == 1 ? result : FloatRows{scratch, width};
+      FloatRows to = packed_.panels == 1 ? result : FloatRows{scratch, stride()};
       kernels.product(blocks(panels), from, columns + (repeat * 4 + stage) * matrix_floats(), tokens, to);
       if (panels < packed_.panels) {
         for (size_t n = 0; n < tokens; ++n) std::fill(to.row(n) + panels * block, to.row(n) + width, 0.0f);
       }
       for (size_t step = block; step < width; step *= 2) {
         const FloatRows in = to;
-        to = 2 * step == width ? result : FloatRows{in.data == scratch ? scratch + tokens * width : scratch, width};
+        to = 2 * step == width ? result : FloatRows{in.data == scratch ? scratch + tokens * stride() : scratch, stride()};
         kernels.butterfly(in, width, step, tokens, to);
       }
       from = result;
@@ -146,29 +146,27 @@ void TrainingProjection::backward(const TrainingKernels& kernels, const float* r
   }
   const size_t filled = (packed_.d_in + block - 1) / block;
   float* const first = scratch;
-  float* const second = scratch + tokens * width;
-  float* const branches = second + tokens * width;
+  float* const second = scratch + tokens * stride();
+  float* const branches = second + tokens * stride();
   for (size_t repeat = 0; repeat < packed_.repeats; ++repeat) {
     FloatRows d_v = {d_z.data + repeat * width, d_z.stride};
     for (size_t stage = 4; stage-- > 0;) {
       for (size_t step = block; step < width; step *= 2) {
-        const FloatRows to = {d_v.data == first ? second : first, width};
+        const FloatRows to = {d_v.data == first ? second : first, stride()};
         kernels.butterfly(d_v, width, step, tokens, to);
         d_v = to;
       }
       const size_t matrix = (repeat * 4 + stage) * matrix_floats(), panels = stage == 0 ? filled : packed_.panels;
       const FloatRows in =
-          stage == 0 ? h : FloatRows{const_cast<float*>(kept) + (repeat * 3 + stage - 1) * kept_step, width};
+          stage == 0 ? h : FloatRows{const_cast<float*>(kept) + (repeat * 3 + stage - 1) * kept_step, stride()};
       kernels.weight_gradient(panels, block, block, d_v, block, in, block, counted, d_rows + matrix, block, block * block);
-      const FloatRows to = {stage == 0              ? branches + repeat * tokens * width
-                            : d_v.data == first ? second
-                                                    : first,
-                            width};
+      const FloatRows to = {stage == 0 ? branches + repeat * tokens * stride() : d_v.data == first ? second : first, stride()};
       kernels.product(blocks(panels), d_v, rows + matrix, tokens, to);
       d_v = to;
     }
   }
-  kernels.branch_sums(branches, tokens * width, {branches, width}, d_z, width, packed_.repeats, skip, filled * block, tokens, d_h);
+  kernels.branch_sums(branches, tokens * stride(), {branches, stride()}, d_z, width, packed_.repeats, skip, filled * block,
+                      tokens, d_h);
 }
 
 }  // namespace lookupffn

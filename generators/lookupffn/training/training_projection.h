@@ -13,8 +13,8 @@ namespace lookupffn {
 // What it is depends on the shape alone; weights and their gradients are the caller's memory.
 //
 // BH4: with H_p = H_(p/b) (x) H_b, the transform within a block of b is multiplied into its matrix, and a stage is a product by
-// blocks and log2(p/b) butterflies across them; decay is in the last stage's blocks (packed_shape.h). Transposed, a stage is the
-// butterflies, which are symmetric, and then a product by the transposed blocks.
+// blocks and log2(p/b) butterflies across them; decay is in the last stage's blocks (packed_shape.h). Transposed, a stage is
+// the butterflies, which are symmetric, and then a product by the transposed blocks.
 //
 // Dense, and BH4 of d_in <= 8, which is multiplied out: one matrix.
 class TrainingProjection {
@@ -29,18 +29,21 @@ class TrainingProjection {
   size_t parts() const { return packed_.bh4 ? packed_.repeats * 4 : 1; }
 
   // weight -> rows [matrix, out, in]. columns, where not NULL: the same transposed, [matrix, in, out].
-  void pack(const TrainingKernels& kernels, const float* weight, size_t part, float* rows, float* columns, float* scratch) const;
+  void pack(const TrainingKernels& kernels, const float* weight, size_t part, float* rows, float* columns,
+            float* scratch) const;
   // The gradient by `rows` -> by weight. d_rows is lost.
   void unpack_gradient(const TrainingKernels& kernels, const float* weight, float* d_rows, size_t part, float* d_weight,
                        float* scratch) const;
 
   // Floats between the rows of v and z: outputs, and what kernels read or write beyond them.
   size_t z_stride() const;
-  // Inputs of products that the backward needs beside h: [kept()][tokens, width].
+  // Floats between the rows of h and of what is between products. Not a power of two, or rows would share their cache sets.
+  size_t stride() const { return packed_.width + kLaneMultiple; }
+  // Inputs of products that the backward needs beside h: [kept()][tokens, stride()].
   size_t kept() const { return packed_.bh4 ? packed_.repeats * 3 : 0; }
   // Floats that forward() and backward() work in, for `tokens` tokens.
-  size_t forward_floats(size_t tokens) const { return 2 * tokens * packed_.width; }
-  size_t backward_floats(size_t tokens) const { return (2 + std::max<size_t>(1, packed_.repeats)) * tokens * packed_.width; }
+  size_t forward_floats(size_t tokens) const { return 2 * tokens * stride(); }
+  size_t backward_floats(size_t tokens) const { return (2 + std::max<size_t>(1, packed_.repeats)) * tokens * stride(); }
 
   // v = projection(h), without bias and skip. tokens: a multiple of the kernels' product_tokens(); what lies between `tokens`
   // rows and that is computed, too. kept: the first of the inputs' rows, `kept_step` floats from one to the next.

@@ -330,23 +330,23 @@ LOOKUPFFN_API lookupffn_status lookupffn_training_gather(const lookupffn_trainin
 
 /** Rows of a parameter and their state, which a step of Adam updates where they lie. All are the caller's, contiguous. */
 typedef struct lookupffn_row_adam {
-  float *parameter;       /**< [rows, width] */
-  float *mean;            /**< [rows, width]: the first moment, zero before a row's first step */
-  float *square;          /**< [rows, width]: the second moment, likewise */
-  int32_t *steps;         /**< [rows]: the steps that a row took part in */
-  double *row_log_decay;  /**< [rows]: log of the decay that a row has had */
-  size_t rows;            /**< of the parameter */
-  size_t width;           /**< floats of a row */
-  double lr;              /**< the learning rate; this and the next three as torch.optim.AdamW's */
-  double beta1;           /**< how much of the first moment stays */
-  double beta2;           /**< how much of the second moment stays */
-  double eps;             /**< what is added to the deviation */
-  double log_decay;       /**< log of the product of 1 - lr * weight_decay of all steps up to this one, which a row gets before it
-                             is updated, as far as it has not had it */
+  float *parameter;      /**< [rows, width] */
+  float *mean;           /**< [rows, width]: the first moment, zero before a row's first step */
+  float *square;         /**< [rows, width]: the second moment, likewise */
+  int32_t *steps;        /**< [rows]: the steps that a row took part in */
+  double *row_log_decay; /**< [rows]: log of the decay that a row has had */
+  size_t rows;           /**< of the parameter */
+  size_t width;          /**< floats of a row */
+  double lr;             /**< the learning rate; this and the next three as torch.optim.AdamW's */
+  double beta1;          /**< how much of the first moment stays */
+  double beta2;          /**< how much of the second moment stays */
+  double eps;            /**< what is added to the deviation */
+  double log_decay; /**< log of the product of 1 - lr * weight_decay of all steps up to this one, which a row gets before it
+                       is updated, as far as it has not had it */
 } lookupffn_row_adam;
 
-/** Updates the rows `rows[0..count-1]`, which ascend, each there once, by gradients [count, width]: moments and their bias correction count
- * a row's own steps. A row's bits do not depend on the other rows or the threads. */
+/** Updates the rows `rows[0..count-1]`, which ascend, each there once, by gradients [count, width]: moments and their bias
+ * correction count a row's own steps. A row's bits do not depend on the other rows or the threads. */
 LOOKUPFFN_API lookupffn_status lookupffn_row_adam_step(const lookupffn_row_adam *adam, lookupffn_threads *threads,
                                                        const int64_t *rows, const float *gradients, size_t count);
 
@@ -360,8 +360,8 @@ typedef struct lookupffn_gradients {
   float *bias;              /**< [d_out] */
   float *tables;            /**< [tables, rows, d_out]: all rows, those that no token picked are 0; or NULL */
   float *rows;              /**< [count, d_out], of the rows of lookupffn_training_rows in their order; or NULL */
-  /** Updates the rows of the tables at once: their gradient goes nowhere else then. adam->parameter is weights->tables, which is
-   * read before it is changed. Or NULL. */
+  /** Updates the rows of the tables at once: their gradient goes nowhere else then. adam->parameter is weights->tables, which
+   * is read before it is changed. Or NULL. */
   const lookupffn_row_adam *adam;
 } lookupffn_gradients;
 
@@ -369,10 +369,9 @@ typedef struct lookupffn_gradients {
  * apart. x, weights, tokens and saved are those of the step's hash. Of `tables`, `rows` and `adam` at most one is not
  * NULL. Sums over tokens have an order of their own: bits do not depend on the threads. */
 LOOKUPFFN_API lookupffn_status lookupffn_training_backward(const lookupffn_training *training, lookupffn_threads *threads,
-                                                           const lookupffn_weights *weights, const float *x,
-                                                           ptrdiff_t x_stride, const float *d_y, ptrdiff_t d_y_stride,
-                                                           size_t tokens, const float *saved,
-                                                           const lookupffn_gradients *gradients);
+                                                           const lookupffn_weights *weights, const float *x, ptrdiff_t x_stride,
+                                                           const float *d_y, ptrdiff_t d_y_stride, size_t tokens,
+                                                           const float *saved, const lookupffn_gradients *gradients);
 
 /* ---- specialised kernels ------------------------------------------------------------------ */
 

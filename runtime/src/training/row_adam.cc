@@ -74,15 +74,26 @@ void RowAdam::update(const int64_t* rows, const float* gradients, size_t count) 
     BufferArgument gradient(gradients + first * width, {{width, 1}, {places, stride}});
     BufferArgument row(at, {{places, 1}}), of_decay(decay, {{places, 1}}), of_size(size, {{places, 1}}),
         of_deviation(deviation, {{places, 1}});
-    float beta1 = float(adam_.beta1), rest1 = float(1 - adam_.beta1), beta2 = float(adam_.beta2), rest2 = float(1 - adam_.beta2);
+    float beta1 = float(adam_.beta1), rest1 = float(1 - adam_.beta1), beta2 = float(adam_.beta2),
+          rest2 = float(1 - adam_.beta2);
     float eps = float(adam_.eps);
     int32_t of_rows = int32_t(span);
     BufferArgument parameter(adam_.parameter + base * width, {{width, 1}, {span, stride}});
     BufferArgument mean(adam_.mean + base * width, {{width, 1}, {span, stride}});
     BufferArgument square(adam_.square + base * width, {{width, 1}, {span, stride}});
-    void* arguments[] = {gradient.pointer(),     row.pointer(), of_decay.pointer(), of_size.pointer(),
-                         of_deviation.pointer(), &beta1,        &rest1,             &beta2,
-                         &rest2,                 &eps,          &of_rows, parameter.pointer(), mean.pointer(),
+    void* arguments[] = {gradient.pointer(),
+                         row.pointer(),
+                         of_decay.pointer(),
+                         of_size.pointer(),
+                         of_deviation.pointer(),
+                         &beta1,
+                         &rest1,
+                         &beta2,
+                         &rest2,
+                         &eps,
+                         &of_rows,
+                         parameter.pointer(),
+                         mean.pointer(),
                          square.pointer()};
     call_kernel(kernel_, arguments);
     first += places;

@@ -148,8 +148,7 @@ lookupffn_status lookupffn_training_backward(const lookupffn_training* training,
       check_rows(function, "x", x, x_stride, tokens, shape.d_in);
       check_rows(function, "d_y", d_y, d_y_stride, tokens, shape.d_out);
     }
-    training->backward(threads ? *threads : *default_threads(), *weights, {x, x_stride}, {d_y, d_y_stride}, tokens, saved,
-                       to);
+    training->backward(threads ? *threads : *default_threads(), *weights, {x, x_stride}, {d_y, d_y_stride}, tokens, saved, to);
   });
 }
 
