@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
 import os
 import signal
@@ -100,9 +101,9 @@ class _Fit:
 
     def progress(self) -> float:
         """How much of the stage is done, from 0 to 1."""
-        if self.journal.replayed:  # the step is done again as it was
-            entry = self.journal.replayed[0]
-            return entry["share"] if (entry["stage"], entry["step"]) == (self.stage, self.step + 1) else 1.0
+        for entry in self.journal.replayed:  # the next step is done again as it was
+            if "share" in entry:
+                return entry["share"] if (entry["stage"], entry["step"]) == (self.stage, self.step + 1) else 1.0
         part = self.options["distil_part"]
         if self.options["steps"] is not None:
             count = round(self.options["steps"] * (part if self.stage == "distil" else 1 - part if self.teacher else 1))
@@ -146,7 +147,8 @@ class _Fit:
         if self.optimizer is None:
             self.optimizer = RowAdam(groups, betas=BETAS, weight_decay=self.options["weight_decay"])
         reported = time.monotonic()
-        while (share := self.progress()) < 1:
+        share = self.progress()
+        while share < 1:
             factor = max(0.01, 1 - share) * min(1, (self.step + 1) / self.options["warm_up"])
             for group, rate in zip(self.optimizer.param_groups, rates):
                 group["lr"] = rate * factor
@@ -154,16 +156,17 @@ class _Fit:
             result = one(self.step)
             self.optimizer.step()
             self.step += 1
-            now = self.progress()
-            line = None
-            if time.monotonic() - reported > self.options["report_seconds"] or now >= 1:
+            self.log({**result, "share": share}, None)
+            share = self.progress()
+            if time.monotonic() - reported > self.options["report_seconds"] or share >= 1:
                 reported = time.monotonic()
-                left = (self.spent() - self.stage_began) * (1 - now) / max(now, 1e-9)
+                left = (self.spent() - self.stage_began) * (1 - share) / max(share, 1e-9)
                 text = ", ".join(f"{name} {value:.4f}" for name, value in result.items())
-                line = f"{self.stage}, step {self.step}, {100 * min(now, 1):.0f} %: {text}; {_time(left)} of this stage left"
-            self.log({**result, "share": share}, line)
-            if self.stage == "tune" and now < 1 and int(now * self.options["evaluations"]) > self.evaluated:
-                self.evaluated = int(now * self.options["evaluations"])
+                done = f"{self.stage}, step {self.step}, {100 * min(share, 1):.0f} %"
+                self.report(f"{done}: {text}; {_time(max(left, 0.0))} of this stage left")
+            due = int(share * self.options["evaluations"])
+            if self.stage == "tune" and share < 1 and due > self.evaluated:
+                self.evaluated = due
                 self.evaluate()
             if self.stopping.is_set() or time.monotonic() - self.saved > self.options["checkpoint_seconds"]:
                 self.save()
@@ -326,7 +329,7 @@ def fit(
     scratch: bool = False,
     compare: str | os.PathLike[str] | None = None,
     resume: bool = False,
-    report: Callable[[str], Any] = print,
+    report: Callable[[str], Any] = functools.partial(print, flush=True),
     **layer_options: Any,
 ) -> FitResult:
     """Puts LookupFFN layers in place of the feed-forward layers of a trained model, and trains them to do their work.
