@@ -1,5 +1,5 @@
 # A family of lookup layers is a folder generators/NAME and a row of registry/families.def. Its rooms belong to the parts of the
-# project: runtime/ to the library, compiler/ to the offline tools, reference/ to the naive twins, generator/ to the generators,
+# project: runtime/ and training/ to the library, compiler/ to the offline tools, reference/ to the naive twins, generator/ to the generators,
 # bench/ to lookupffn_compare.
 #
 # lookupffn_family_room(ROOM SOURCES_VARIABLE FOLDERS_VARIABLE): the sources of a room of all families, and its folders.
@@ -10,12 +10,15 @@ function(lookupffn_family_room room sources_variable folders_variable)
   set(${folders_variable} ${folders} PARENT_SCOPE)
 endfunction()
 lookupffn_family_room(runtime LOOKUPFFN_RUNTIME_FAMILY_SOURCES LOOKUPFFN_RUNTIME_FAMILY_FOLDERS)
+lookupffn_family_room(training training_sources training_folders)
+list(APPEND LOOKUPFFN_RUNTIME_FAMILY_SOURCES ${training_sources})
+list(APPEND LOOKUPFFN_RUNTIME_FAMILY_FOLDERS ${training_folders})
 lookupffn_family_room(compiler LOOKUPFFN_COMPILER_FAMILY_SOURCES LOOKUPFFN_COMPILER_FAMILY_FOLDERS)
 lookupffn_family_room(reference LOOKUPFFN_REFERENCE_FAMILY_SOURCES LOOKUPFFN_REFERENCE_FAMILY_FOLDERS)
 lookupffn_family_room(generator LOOKUPFFN_GENERATOR_FAMILY_SOURCES LOOKUPFFN_GENERATOR_FAMILY_FOLDERS)
 # What looks behind the public headers includes these.
 set(LOOKUPFFN_PRIVATE_INCLUDES ${PROJECT_SOURCE_DIR}/registry ${LOOKUPFFN_RUNTIME_FAMILY_FOLDERS})
-foreach(room model layer kernels threads)
+foreach(room model layer kernels threads training)
   list(APPEND LOOKUPFFN_PRIVATE_INCLUDES ${PROJECT_SOURCE_DIR}/runtime/src/${room})
 endforeach()
 

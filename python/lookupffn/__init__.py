@@ -29,6 +29,7 @@ from .system import (
     version,
     weight_types,
 )
+from .training import Training, Weights
 
 if TYPE_CHECKING:
     from . import nn, ops, optim
@@ -46,7 +47,9 @@ __all__ = [
     "LayerShape",
     "Model",
     "Threads",
+    "Training",
     "WeightType",
+    "Weights",
     "active_isa",
     "default_thread_count",
     "feed_forward_names",

@@ -53,6 +53,13 @@ def contiguous(name: str, array: object, dtype: type, shape: tuple[int, ...] | N
     return array
 
 
+def empty_aligned(floats: int) -> np.ndarray:
+    """So many float32, of which the first begins a cache line: kernels are faster on such memory."""
+    memory = np.empty(floats + 15, np.float32)
+    first = -address(memory) % 64 // 4
+    return memory[first : first + floats]
+
+
 def token_count(shape: tuple[int, ...]) -> int:
     """Tokens of an array [..., values]."""
     return math.prod(shape[:-1])

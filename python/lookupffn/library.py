@@ -98,12 +98,63 @@ class LayerInfo(ctypes.Structure):
     ]
 
 
+class Weights(ctypes.Structure):
+    """lookupffn_weights"""
+
+    _fields_ = [
+        ("norm_weight", c_void_p),
+        ("norm_bias", c_void_p),
+        ("projection_weight", c_void_p),
+        ("projection_bias", c_void_p),
+        ("tables", c_void_p),
+        ("bias", c_void_p),
+    ]
+
+
+class RowAdam(ctypes.Structure):
+    """lookupffn_row_adam"""
+
+    _fields_ = [
+        ("parameter", c_void_p),
+        ("mean", c_void_p),
+        ("square", c_void_p),
+        ("steps", c_void_p),
+        ("row_log_decay", c_void_p),
+        ("rows", c_size_t),
+        ("width", c_size_t),
+        ("lr", c_double),
+        ("beta1", c_double),
+        ("beta2", c_double),
+        ("eps", c_double),
+        ("log_decay", c_double),
+    ]
+
+
+class Gradients(ctypes.Structure):
+    """lookupffn_gradients"""
+
+    _fields_ = [
+        ("x", c_void_p),
+        ("norm_weight", c_void_p),
+        ("norm_bias", c_void_p),
+        ("projection_weight", c_void_p),
+        ("projection_bias", c_void_p),
+        ("bias", c_void_p),
+        ("tables", c_void_p),
+        ("rows", c_void_p),
+        ("adam", POINTER(RowAdam)),
+    ]
+
+
 STRUCTURES = {
     "lookupffn_isa_info": IsaInfo,
     "lookupffn_shape": Shape,
     "lookupffn_type_info": TypeInfo,
     "lookupffn_pack_options": PackOptions,
     "lookupffn_layer_info": LayerInfo,
+    "lookupffn_weights": Weights,
+    "lookupffn_row_adam": RowAdam,
+    "lookupffn_gradients": Gradients,
 }
 
 PROJECTIONS = ("dense", "bh4", None)  # by the numbers of lookupffn_projection
@@ -145,6 +196,34 @@ FUNCTIONS = {
     ),
     "lookupffn_hash": ("status", [c_void_p, c_void_p, c_void_p, c_ssize_t, c_void_p, c_void_p, c_size_t]),
     "lookupffn_gather": ("status", [c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_ssize_t, c_size_t]),
+    "lookupffn_training_create": ("status", [POINTER(Shape), c_char_p, POINTER(c_void_p)]),
+    "lookupffn_training_free": (None, [c_void_p]),
+    "lookupffn_training_saved_floats": (c_size_t, [c_void_p, c_size_t]),
+    "lookupffn_training_hash": (
+        "status",
+        [c_void_p, c_void_p, POINTER(Weights), c_void_p, c_ssize_t, c_size_t, c_void_p],
+    ),
+    "lookupffn_training_rows": ("status", [c_void_p, c_size_t, c_void_p, c_void_p, POINTER(c_size_t)]),
+    "lookupffn_training_gather": (
+        "status",
+        [c_void_p, c_void_p, POINTER(Weights), c_size_t, c_void_p, c_void_p, c_ssize_t],
+    ),
+    "lookupffn_training_backward": (
+        "status",
+        [
+            c_void_p,
+            c_void_p,
+            POINTER(Weights),
+            c_void_p,
+            c_ssize_t,
+            c_void_p,
+            c_ssize_t,
+            c_size_t,
+            c_void_p,
+            POINTER(Gradients),
+        ],
+    ),
+    "lookupffn_row_adam_step": ("status", [POINTER(RowAdam), c_void_p, c_void_p, c_void_p, c_size_t]),
     "lookupffn_load_kernels": ("status", [c_char_p, POINTER(c_size_t)]),
 }
 

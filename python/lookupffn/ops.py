@@ -7,33 +7,38 @@ A layer's weights are arguments, under the names and shapes of a model file, so 
 compiled, exported and differentiated. x is float32 [..., d_in]; y is [..., d_out]. What the library refuses is lookupffn.Error.
 
 forward    runs the packed kernels. Weights are packed at the first call, and again where one has changed since.
-train      runs plain torch operations and returns beside y what its gradient needs.
+train      runs the library's kernels for training steps, on the weights as they are, and returns beside y what its gradient
+           needs. Of other dtypes than float32 it runs plain torch operations.
 backward   the gradients of all arguments, with codes held fixed.
 backward_rows  the same; of the tables, the rows that were picked and their gradients.
 """
 
 from __future__ import annotations
 
+import functools
+from typing import Sequence
+
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from . import formulas, gradients
-from .optim import catch_up
-from .packing import forget, packed
+from . import formulas, gradients, kept_memory, packing
+from .optim import catch_up, updater
+from .packing import packed
+from .system import Threads
+from .training import Training, library
 
 __all__ = ["forget", "train_sparse"]
 
 _library = torch.library.Library("lookupffn", "DEF")
 
 _weights = "Tensor norm_weight, Tensor norm_bias, Tensor projection_weight, Tensor projection_bias, Tensor tables, Tensor bias"
-_saved = "Tensor h, Tensor z, Tensor code, Tensor score, Tensor mean, Tensor deviation, Tensor inputs"
 _library.define(
     f"forward(Tensor x, {_weights}, float decay, float layer_norm_eps,"
     ' str isa="", str table_type="f32", str projection_type="f32") -> Tensor'
 )
-_library.define(f"train(Tensor x, {_weights}, float decay, float layer_norm_eps)" f" -> (Tensor y, {_saved})")
-_backward_arguments = f"(Tensor d_y, Tensor x, {_weights}, {_saved}, float decay)"
+_library.define(f"train(Tensor x, {_weights}, float decay, float layer_norm_eps)" f" -> (Tensor y, Tensor saved)")
+_backward_arguments = f"(Tensor d_y, Tensor x, {_weights}, Tensor saved, float decay, float layer_norm_eps)"
 _library.define(
     f"backward{_backward_arguments} -> (Tensor d_x, Tensor d_norm_weight, Tensor d_norm_bias, Tensor d_projection_weight,"
     " Tensor d_projection_bias, Tensor d_tables, Tensor d_bias)"
@@ -92,70 +97,142 @@ _library.impl("forward", _forward, "CPU")
 _library.impl("forward", _forward_shape, "Meta")
 
 
-# ---- training, as plain torch operations ----
+# ---- training ----
 
 
-def _hash(x, norm_weight, norm_bias, projection_weight, projection_bias, tables, decay, layer_norm_eps):
-    """What _saved names."""
+def forget() -> None:
+    """Forgets all packed weights, so that the next forward of each layer packs again, and memory that is kept for training."""
+    packing.forget()
+    kept_memory.forget()
+
+
+@functools.lru_cache(maxsize=None)
+def _training(d_in: int, d_out: int, tables: int, bits: int, block: int | None, decay: float, eps: float) -> Training:
+    return Training(d_in, d_out, tables, bits, block, decay, eps)
+
+
+def _training_of(projection_weight: Tensor, projection_bias: Tensor, norm_weight: Tensor, tables: Tensor, *constants: float):
+    block = None if projection_weight.dim() == 2 else projection_weight.shape[-1]
+    count, _, d_out = tables.shape
+    return _training(norm_weight.shape[0], d_out, count, projection_bias.shape[0] // count, block, *constants)
+
+
+@functools.lru_cache(maxsize=8)
+def _threads_of(count: int) -> Threads:
+    return Threads(count)
+
+
+class _Step:
+    """A training step's forward and backward on kernels. Weights are in the order of packing.NAMES."""
+
+    def __init__(self, x: Tensor, weights: Sequence[Tensor], decay: float, layer_norm_eps: float) -> None:
+        norm_weight, _, projection_weight, projection_bias, tables, _ = weights
+        self.training = _training_of(projection_weight, projection_bias, norm_weight, tables, decay, layer_norm_eps)
+        for name, weight in zip(packing.NAMES, weights):
+            if weight.dtype != torch.float32 or weight.device.type != "cpu":
+                raise TypeError(f"lookupffn: {name} is {weight.dtype} on {weight.device}; it takes float32 on the CPU, as x is")
+        self.held = [x.reshape(-1, x.shape[-1]).contiguous(), *(weight.contiguous() for weight in weights)]
+        self.x, self.tokens = self.held[0].data_ptr(), len(self.held[0])
+        self.weights = library.Weights(*(weight.data_ptr() for weight in self.held[1:]))
+        self.threads = _threads_of(torch.get_num_threads())
+
+    def hash(self) -> Tensor:
+        saved = kept_memory.empty(self.training.saved_floats(self.tokens))
+        self.training._hash(self.weights, self.x, self.training.d_in, self.tokens, saved.data_ptr(), self.threads)
+        return saved
+
+    def rows(self, saved: Tensor) -> Tensor:
+        rows = torch.empty(self.training._count_rows(self.tokens, saved.data_ptr()), dtype=torch.int64)
+        self.training._rows(self.tokens, saved.data_ptr(), rows.data_ptr())
+        return rows
+
+    def gather(self, saved: Tensor) -> Tensor:
+        y = torch.empty(self.tokens, self.training.d_out)
+        self.training._gather(self.weights, self.tokens, saved.data_ptr(), y.data_ptr(), self.training.d_out, self.threads)
+        return y
+
+    def backward(self, d_y: Tensor, saved: Tensor, d_tables: Tensor, sparse: bool, adam=None) -> list[Tensor]:
+        """The gradients of x and of the weights, with `d_tables` among them: the rows' where `sparse`."""
+        d_y = d_y.reshape(-1, self.training.d_out).contiguous()
+        d_x = torch.empty(self.tokens, self.training.d_in)
+        d_weights = [torch.empty(weight.shape) for weight in self.held[1:5]] + [d_tables, torch.empty(self.held[6].shape)]
+        at = [gradient.data_ptr() for gradient in d_weights]
+        if adam is not None:
+            at[4] = None
+        to = Training._gradients(d_x.data_ptr(), at, sparse, adam)
+        self.training._backward(
+            self.weights, self.x, self.training.d_in, d_y.data_ptr(), self.training.d_out, self.tokens, saved.data_ptr(), to,
+            self.threads,
+        )  # fmt: skip
+        return [d_x, *d_weights]
+
+
+def _train(x, *arguments):
+    *weights, decay, layer_norm_eps = arguments
+    tables = weights[4]
+    _need_x(x, weights[0].shape[0], tables.dtype)
+    if x.dtype != torch.float32:
+        y = formulas.forward(x.reshape(-1, x.shape[-1]), *arguments)
+        return y.reshape(*x.shape[:-1], tables.shape[2]), x.new_empty(0)
+    step = _Step(x, *_split(arguments))
+    saved = step.hash()
+    return step.gather(saved).reshape(*x.shape[:-1], tables.shape[2]), saved
+
+
+def _split(arguments):
+    return arguments[:6], *arguments[6:8]
+
+
+def _train_shape(x, *arguments):
+    norm_weight, _, projection_weight, projection_bias, tables, _, *constants = arguments
     _need_x(x, norm_weight.shape[0], tables.dtype)
-    flat = x.reshape(-1, x.shape[-1])
-    h, mean, deviation = formulas.layer_norm(flat, norm_weight, norm_bias, layer_norm_eps)
-    z, inputs = formulas.project(h, projection_weight, projection_bias, decay)
-    return h, z, formulas.code_of(z, len(tables)), formulas.score_of(z, len(tables)), mean, deviation, inputs
-
-
-def _gather(x, code, score, tables, bias):
-    return formulas.gather(code, score, tables, bias).reshape(*x.shape[:-1], tables.shape[2])
-
-
-def _train(x, norm_weight, norm_bias, projection_weight, projection_bias, tables, bias, decay, layer_norm_eps):
-    saved = _hash(x, norm_weight, norm_bias, projection_weight, projection_bias, tables, decay, layer_norm_eps)
-    _, _, code, score, *_ = saved
-    return _gather(x, code, score, tables, bias), *saved
-
-
-def _train_shape(x, norm_weight, norm_bias, projection_weight, projection_bias, tables, *_):
-    _need_x(x, norm_weight.shape[0], tables.dtype)
-    d_in = x.shape[-1]
-    tokens = x.numel() // d_in
-    shapes = [(tokens, d_in), (tokens, projection_bias.shape[0]), (tokens, 1)]
-    h, z, mean = (x.new_empty(shape) for shape in shapes)
-    code = x.new_empty((tokens, tables.shape[0]), dtype=torch.int64)
-    if projection_weight.dim() == 2:
-        inputs = x.new_empty(0)
-    else:
-        repeats, stages, segments, block, _ = projection_weight.shape
-        inputs = x.new_empty((repeats, stages, tokens, segments * block))
     y = x.new_empty((*x.shape[:-1], tables.shape[2]))
-    return y, h, z, code, x.new_empty(code.shape), mean, torch.empty_like(mean), inputs
+    if x.dtype != torch.float32:
+        return y, x.new_empty(0)
+    training = _training_of(projection_weight, projection_bias, norm_weight, tables, *constants)
+    return y, x.new_empty(training.saved_floats(x.numel() // x.shape[-1]))
 
 
 _library.impl("train", _train, "CPU")
 _library.impl("train", _train_shape, "Meta")
 
 
-def _backward_rows(
-    d_y, x, norm_weight, norm_bias, projection_weight, projection_bias, tables, bias,
-    h, z, code, score, mean, deviation, inputs, decay,
-):  # fmt: skip
+def _plain_backward_rows(d_y, x, norm_weight, norm_bias, projection_weight, projection_bias, tables, bias, decay, eps):
     d_y = d_y.reshape(-1, d_y.shape[-1]).contiguous()
     flat = x.reshape(-1, x.shape[-1])
+    h, mean, deviation = formulas.layer_norm(flat, norm_weight, norm_bias, eps)
+    z, inputs = formulas.project(h, projection_weight, projection_bias, decay)
+    code, score = formulas.code_of(z, len(tables)), formulas.score_of(z, len(tables))
     rows, d_rows = gradients.of_tables(d_y, code, score, tables.shape[1])
     d_z = gradients.of_z(gradients.of_score(d_y, code, tables), z)
     d_h, d_weight, d_projection_bias = gradients.of_projection(d_z, h, inputs, projection_weight, decay)
     d_x, d_norm_weight, d_norm_bias = gradients.of_layer_norm(d_h, flat, mean, deviation, norm_weight, norm_bias)
-    return (
-        d_x.reshape(x.shape), d_norm_weight, d_norm_bias, d_weight, d_projection_bias, rows, d_rows, d_y.sum(0)
-    )  # fmt: skip
+    return d_x.reshape(x.shape), d_norm_weight, d_norm_bias, d_weight, d_projection_bias, rows, d_rows, d_y.sum(0)
 
 
-def _backward(d_y, x, norm_weight, norm_bias, projection_weight, projection_bias, tables, *rest):
-    *before, rows, d_rows, d_bias = _backward_rows(
-        d_y, x, norm_weight, norm_bias, projection_weight, projection_bias, tables, *rest
-    )
-    d_tables = torch.zeros(tables.shape, dtype=tables.dtype)
-    d_tables.view(-1, tables.shape[2])[rows] = d_rows
-    return (*before, d_tables, d_bias)
+def _backward_rows(d_y, x, *arguments):
+    *weights, saved, decay, layer_norm_eps = arguments
+    if x.dtype != torch.float32:
+        return _plain_backward_rows(d_y, x, *weights, decay, layer_norm_eps)
+    step = _Step(x, weights, decay, layer_norm_eps)
+    rows = step.rows(saved)
+    d_rows = kept_memory.empty(len(rows) * step.training.d_out).reshape(len(rows), step.training.d_out)
+    d_x, *before, d_rows, d_bias = step.backward(d_y, saved, d_rows, True)
+    return d_x.reshape(x.shape), *before, rows, d_rows, d_bias
+
+
+def _backward(d_y, x, *arguments):
+    *weights, saved, decay, layer_norm_eps = arguments
+    tables = weights[4]
+    if x.dtype != torch.float32:
+        *before, rows, d_rows, d_bias = _plain_backward_rows(d_y, x, *weights, decay, layer_norm_eps)
+        d_tables = torch.zeros(tables.shape, dtype=tables.dtype)
+        d_tables.view(-1, tables.shape[2])[rows] = d_rows
+        return (*before, d_tables, d_bias)
+    step = _Step(x, weights, decay, layer_norm_eps)
+    d_tables = kept_memory.empty(tables.numel()).reshape(tables.shape)
+    d_x, *d_weights = step.backward(d_y, saved, d_tables, False)
+    return d_x.reshape(x.shape), *d_weights
 
 
 def _backward_shape(d_y, *arguments):
@@ -176,16 +253,16 @@ class _Train(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, *arguments):
         with _BelowAutograd():
-            y, *saved = torch.ops.lookupffn.train(x, *arguments)
-        *weights, ctx.decay, _ = arguments
-        ctx.save_for_backward(x, *weights, *saved)
-        ctx.mark_non_differentiable(*saved)
-        return (y, *saved)
+            y, saved = torch.ops.lookupffn.train(x, *arguments)
+        *weights, ctx.decay, ctx.layer_norm_eps = arguments
+        ctx.save_for_backward(x, *weights, saved)
+        ctx.mark_non_differentiable(saved)
+        return y, saved
 
     @staticmethod
     @once_differentiable
     def backward(ctx, d_y, *_):
-        return (*torch.ops.lookupffn.backward(d_y, *ctx.saved_tensors, ctx.decay), None, None)
+        return (*torch.ops.lookupffn.backward(d_y, *ctx.saved_tensors, ctx.decay, ctx.layer_norm_eps), None, None)
 
 
 class _Forward(torch.autograd.Function):
@@ -202,9 +279,8 @@ class _Forward(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, d_y):
-        _, *saved = torch.ops.lookupffn.train(*ctx.saved_tensors, *ctx.constants)
-        decay, _ = ctx.constants
-        return (*torch.ops.lookupffn.backward(d_y, *ctx.saved_tensors, *saved, decay), *[None] * 5)
+        _, saved = torch.ops.lookupffn.train(*ctx.saved_tensors, *ctx.constants)
+        return (*torch.ops.lookupffn.backward(d_y, *ctx.saved_tensors, saved, *ctx.constants), *[None] * 5)
 
 
 class _TrainSparse(torch.autograd.Function):
@@ -212,19 +288,35 @@ class _TrainSparse(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, *arguments):
-        *hash_weights, tables, bias, ctx.decay, layer_norm_eps = arguments
-        saved = _hash(x, *hash_weights, tables, ctx.decay, layer_norm_eps)
-        _, _, code, score, *_ = saved
-        catch_up(tables, formulas.flat_rows(code, tables.shape[1]).reshape(-1))
-        y = _gather(x, code, score, tables, bias)
-        ctx.save_for_backward(x, *hash_weights, tables, bias, *saved)
+        weights, ctx.decay, ctx.layer_norm_eps = _split(arguments)
+        tables = weights[4]
+        _need_x(x, weights[0].shape[0], tables.dtype)
+        if x.dtype != torch.float32:
+            catch_up(tables)
+            y, saved = _train(x, *arguments)
+        else:
+            step = _Step(x, weights, ctx.decay, ctx.layer_norm_eps)
+            saved = step.hash()
+            catch_up(tables, lambda: step.rows(saved))
+            y = step.gather(saved).reshape(*x.shape[:-1], tables.shape[2])
+        ctx.tables = tables
+        ctx.save_for_backward(x, *weights, saved)
         return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx, d_y):
-        *before, rows, d_rows, d_bias = torch.ops.lookupffn.backward_rows(d_y, *ctx.saved_tensors, ctx.decay)
-        shape = ctx.saved_tensors[5].shape
+        x, *weights, saved = ctx.saved_tensors
+        update = updater(ctx.tables) if x.dtype == torch.float32 and ctx.needs_input_grad[5] else None
+        if update is not None:
+            step = _Step(x, weights, ctx.decay, ctx.layer_norm_eps)
+            with update(len(step.rows(saved))) as adam:
+                d_x, *before, _, d_bias = step.backward(d_y, saved, ctx.tables, True, adam)
+            return (d_x.reshape(x.shape), *before, None, d_bias, None, None)
+        *before, rows, d_rows, d_bias = torch.ops.lookupffn.backward_rows(
+            d_y, *ctx.saved_tensors, ctx.decay, ctx.layer_norm_eps
+        )
+        shape = ctx.tables.shape
         indices = torch.stack((torch.div(rows, shape[1], rounding_mode="floor"), rows % shape[1]))
         # Rows ascend and each is there once.
         d_tables = torch.sparse_coo_tensor(indices, d_rows, shape)._coalesced_(True)

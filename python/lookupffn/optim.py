@@ -2,30 +2,52 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import math
 import weakref
-from typing import Any, Callable, Iterable
+from typing import Any, Callable, ContextManager, Iterable, Iterator
 
 import torch
 from torch import Tensor
 
-# Of parameters whose rows may be behind with their decay: id -> (parameter, RowAdam._catch_up_rows of its optimiser).
-_behind: dict[int, tuple[weakref.ref, weakref.WeakMethod]] = {}
+from .library import RowAdam as RowAdamOfRows
+from .library import c, check
+from .system import Threads
+
+# Parameters whose rows may be behind with their decay, or are updated in the backward: id -> (parameter, its RowAdam).
+_kept: dict[int, tuple[weakref.ref, weakref.ref]] = {}
 
 _FLOATS_AT_A_TIME = 1 << 16
 
 
-def catch_up(parameter: Tensor, rows: Tensor | None = None) -> None:
+def _optimizer_of(parameter: Tensor) -> RowAdam | None:
+    found = _kept.get(id(parameter))
+    return found[1]() if found is not None and found[0]() is parameter else None
+
+
+def catch_up(parameter: Tensor, rows: Tensor | Callable[[], Tensor] | None = None) -> None:
     """Applies the decay that a RowAdam owes rows of a parameter, before they are read. Nothing for other parameters.
 
-    rows: int64, numbers of rows counted through all dimensions but the last; None: all of them.
+    rows: int64, numbers of rows counted through all dimensions but the last, or a function that tells them; None: all of them.
     """
-    found = _behind.get(id(parameter))
-    if found is None or found[0]() is not parameter:
-        return
-    method = found[1]()
-    if method is not None:
-        method(parameter, rows)
+    optimizer = _optimizer_of(parameter)
+    if optimizer is not None and optimizer._owes(parameter):
+        optimizer._catch_up_rows(parameter, rows() if callable(rows) else rows)
+
+
+def updater(parameter: Tensor) -> Callable[[int], ContextManager[RowAdamOfRows]] | None:
+    """For who has a RowAdam(..., in_backward=True) for `parameter`: a function of the number of rows that will be updated, for a
+    `with` statement within which that many rows are updated, by the step that it gives. Else None."""
+    optimizer = _optimizer_of(parameter)
+    if optimizer is None or not optimizer.in_backward:
+        return None
+    return functools.partial(optimizer._update_in_backward, parameter)
+
+
+@functools.lru_cache(maxsize=8)
+def _threads_of(count: int) -> Threads:
+    return Threads(count)
 
 
 class RowAdam(torch.optim.Optimizer):
@@ -42,6 +64,9 @@ class RowAdam(torch.optim.Optimizer):
 
     params: parameters or groups, as for any optimiser
     lr, betas, eps, weight_decay: as torch.optim.AdamW's; each group may have its own
+    in_backward: the tables of a LookupFFN layer with sparse=True are updated in the backward, row by row while their gradient is
+        in the cache, which spares most of a step's traffic. Their `.grad` is then None, so nothing can look at it, clip it or add
+        to it; each backward is a step of theirs, at the rate that their group has at that moment.
 
     Raises ValueError for values out of range.
     """
@@ -58,6 +83,8 @@ class RowAdam(torch.optim.Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
+        *,
+        in_backward: bool = False,
     ) -> None:
         if not lr >= 0:
             raise ValueError(f"lr is {lr}; it is 0 or more")
@@ -69,6 +96,16 @@ class RowAdam(torch.optim.Optimizer):
             raise ValueError(f"weight_decay is {weight_decay}; it is 0 or more")
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
         self.rows_touched = self.bytes_touched = 0
+        self.in_backward = in_backward
+        self._touched_in_backward = (0, 0)
+        if in_backward:
+            for group in self.param_groups:
+                for parameter in group["params"]:
+                    self._register(parameter)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forgets gradients, as torch 2 does; torch 1.13 would keep them as zeros, to which it would add the next ones."""
+        super().zero_grad(set_to_none)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -77,7 +114,8 @@ class RowAdam(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        self.rows_touched = self.bytes_touched = 0
+        self.rows_touched, self.bytes_touched = self._touched_in_backward
+        self._touched_in_backward = (0, 0)
         for group in self.param_groups:
             if group["lr"] * group["weight_decay"] >= 1:
                 raise ValueError(
@@ -106,9 +144,34 @@ class RowAdam(torch.optim.Optimizer):
         assert given is not None
         rows, gradient = _rows_of(given)
         width = gradient.shape[1]
-        if not state:
-            if given.dtype != parameter.dtype or not parameter.is_contiguous():
-                raise ValueError("RowAdam takes contiguous parameters, with gradients of their dtype")
+        if given.dtype != parameter.dtype:
+            raise ValueError("RowAdam takes gradients of their parameter's dtype")
+        self._begin(parameter, group, width)
+        self.rows_touched += len(rows)
+        self.bytes_touched += len(rows) * self._bytes_of_row(parameter, width, 1)
+        if parameter.dtype == torch.float32:
+            values, threads = gradient.contiguous(), _threads_of(torch.get_num_threads())
+            step = self._step_of_rows(parameter, group)
+            check(c.lookupffn_row_adam_step(step, threads._handle, rows.data_ptr(), values.data_ptr(), len(rows)))
+            _count_change(parameter)
+            return
+
+        # Some rows at a time, so that what is made of them on the way stays in the caches.
+        for begin in range(0, len(rows), max(1, _FLOATS_AT_A_TIME // width)):
+            here = slice(begin, begin + max(1, _FLOATS_AT_A_TIME // width))
+            self._update_rows(parameter.view(-1, width), state, group, rows[here], gradient[here])
+
+    @staticmethod
+    def _bytes_of_row(parameter: Tensor, width: int, gradients: int) -> int:
+        # The row and its two moments are read and written, the gradient is read; so are the row's counts.
+        return (6 + gradients) * width * parameter.element_size() + 2 * (4 + 8)
+
+    def _begin(self, parameter: Tensor, group: dict[str, Any], width: int) -> None:
+        """Begins a step of a parameter's rows."""
+        state = self.state[parameter]
+        if "row_steps" not in state:
+            if not parameter.is_contiguous():
+                raise ValueError("RowAdam takes contiguous parameters")
             count = parameter.numel() // width
             state["row_steps"] = torch.zeros(count, dtype=torch.int32)
             state["log_decay"] = 0.0  # log of the product of all steps' 1 - lr weight_decay
@@ -119,14 +182,23 @@ class RowAdam(torch.optim.Optimizer):
             self._register(parameter)
         state["log_decay"] += math.log1p(-group["lr"] * group["weight_decay"])
 
-        # Some rows at a time, so that what is made of them on the way stays in the caches.
-        for begin in range(0, len(rows), max(1, _FLOATS_AT_A_TIME // width)):
-            here = slice(begin, begin + max(1, _FLOATS_AT_A_TIME // width))
-            self._update_rows(parameter.view(-1, width), state, group, rows[here], gradient[here])
+    def _step_of_rows(self, parameter: Tensor, group: dict[str, Any]) -> RowAdamOfRows:
+        """The C API's view of a step that has begun."""
+        state = self.state[parameter]
+        count, width = state["exp_avg"].shape
+        named = [parameter, *(state[name] for name in ("exp_avg", "exp_avg_sq", "row_steps", "row_log_decay"))]
+        pointers = [tensor.data_ptr() for tensor in named]
+        return RowAdamOfRows(*pointers, count, width, group["lr"], *group["betas"], group["eps"], state["log_decay"])
 
-        self.rows_touched += len(rows)
-        # The row and its two moments are read and written, the gradient is read; so are the row's counts.
-        self.bytes_touched += len(rows) * (7 * width * parameter.element_size() + 2 * (4 + 8))
+    @contextlib.contextmanager
+    def _update_in_backward(self, parameter: Tensor, rows: int) -> Iterator[RowAdamOfRows]:
+        (group,) = (one for one in self.param_groups if any(parameter is other for other in one["params"]))
+        width = parameter.shape[-1]
+        self._begin(parameter, group, width)
+        yield self._step_of_rows(parameter, group)
+        _count_change(parameter)
+        touched, size = self._touched_in_backward
+        self._touched_in_backward = (touched + rows, size + rows * self._bytes_of_row(parameter, width, 0))
 
     def _update_rows(self, flat: Tensor, state: dict[str, Any], group: dict[str, Any], rows: Tensor, gradient: Tensor) -> None:
         beta1, beta2 = group["betas"]
@@ -149,10 +221,14 @@ class RowAdam(torch.optim.Optimizer):
         """The factors of decay that rows have not had yet."""
         return torch.exp(state["log_decay"] - state["row_log_decay"][rows])
 
+    def _owes(self, parameter: Tensor) -> bool:
+        state = self.state.get(parameter, {})
+        return "row_steps" in state and state["up_to_date"] != state["log_decay"]
+
     @torch.no_grad()
     def _catch_up_rows(self, parameter: Tensor, rows: Tensor | None) -> None:
         state = self.state[parameter]
-        if state["up_to_date"] == state["log_decay"]:
+        if not self._owes(parameter):
             return
         width = state["exp_avg"].shape[1]
         if rows is None:
@@ -161,8 +237,7 @@ class RowAdam(torch.optim.Optimizer):
             state["row_log_decay"].fill_(state["log_decay"])
             state["up_to_date"] = state["log_decay"]
             return
-        read = torch.unique(rows)
-        late = read[state["row_log_decay"][read] != state["log_decay"]]
+        late = torch.unique(rows[state["row_log_decay"][rows] != state["log_decay"]])
         # Not counted as a change of the parameter: who has read these rows since the last step has caught them up before.
         flat = parameter.data.view(-1, width)
         flat[late] = flat[late] * self._owed(state, late).to(flat.dtype).unsqueeze(1)
@@ -170,7 +245,7 @@ class RowAdam(torch.optim.Optimizer):
 
     def _register(self, parameter: Tensor) -> None:
         key = id(parameter)
-        _behind[key] = (weakref.ref(parameter, lambda _: _behind.pop(key, None)), weakref.WeakMethod(self._catch_up_rows))
+        _kept[key] = (weakref.ref(parameter, lambda _: _kept.pop(key, None)), weakref.ref(self))
 
     # ---- dense parameters ----
 
@@ -201,6 +276,12 @@ class RowAdam(torch.optim.Optimizer):
                 for name in ("row_steps", "row_log_decay"):
                     self.state[parameter][name] = saved[name].clone()
                 self._register(parameter)
+
+
+def _count_change(parameter: Tensor) -> None:
+    """Tells torch of a change that it has not seen: a parameter's version counts those of its views."""
+    with torch.no_grad():
+        parameter.view(-1)[:0].zero_()
 
 
 def _rows_of(gradient: Tensor) -> tuple[Tensor, Tensor]:

@@ -30,6 +30,14 @@ def need_torch():
     return torch
 
 
+def z_of(x, norm_weight, norm_bias, projection_weight, projection_bias, decay, layer_norm_eps):
+    """z of a layer's formulas, for two-dimensional x."""
+    from lookupffn import formulas
+
+    h, _, _ = formulas.layer_norm(x, norm_weight, norm_bias, layer_norm_eps)
+    return formulas.project(h, projection_weight, projection_bias, decay)[0]
+
+
 class _Loader(unittest.TestLoader):
     """The classes whose names end in "Slow", or the others."""
 

@@ -28,7 +28,10 @@ class GenericCodeAndScore : public KernelGenerator<GenericCodeAndScore> {
     RDom j(0, bits, "j");
     // z = v + (1 - decay) * h, repeated, + b
     Expr k = t * bits + j;
-    Expr z = strict_float(v(k, n) + skip * h(k % h.dim(0).extent(), n) + offset(k));
+    // BH4's width is a power of two; others skip nothing, whatever is read. A remainder would take longer than all the rest.
+    const Expr last = h.dim(0).extent() - 1;
+    Expr i = unsafe_promise_clamped(k & last, 0, last);
+    Expr z = strict_float(v(k, n) + skip * h(i, n) + offset(k));
     // code  = sum_j (z[j] > 0) << (bits - 1 - j), or z[j] >= 0
     // score = sum_j |z[j]| / prod_j (1 + exp(-2 |z[j]|))
     sums(t, n) = Tuple(cast<uint16_t>(0), 0.0f, 1.0f);

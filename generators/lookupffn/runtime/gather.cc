@@ -51,14 +51,14 @@ void run_gather(const PackedLayer& packed, const GatherKernel& gather, const Cod
 }
 
 // The same on the kernels of a class: generic kernels leave the end of a row to a narrower one.
-void gather_rows(const LookupffnLayer& layer, size_t batch, const CodeRows& codes, size_t first, size_t count, size_t from,
+void gather_rows(const Gathered& of, size_t batch, const CodeRows& codes, size_t first, size_t count, size_t from,
                  size_t to, float* y, ptrdiff_t y_stride) {
-  const GatherKernels& kernels = layer.choice().gather[layer.choice().gather.index(batch)];
+  const GatherKernels& kernels = of.kernels[of.kernels.index(batch)];
   const GatherKernel& wide = kernels.wide;
   const size_t whole = (to - from) / wide.d_tile * wide.d_tile;
-  run_gather(layer.packed, wide, codes, first, count, from, from + whole, y, y_stride);
+  run_gather(of.packed, wide, codes, first, count, from, from + whole, y, y_stride);
   if (from + whole < to) {
-    run_gather(layer.packed, kernels.rest, codes, first, count, from + whole, to, y + whole, y_stride);
+    run_gather(of.packed, kernels.rest, codes, first, count, from + whole, to, y + whole, y_stride);
   }
 }
 
@@ -73,21 +73,21 @@ void add_residual(const OutputRows& y, size_t first, size_t count, size_t from, 
 
 }  // namespace
 
-size_t gather_scratch_bytes(const LookupffnLayer& layer, const OutputRows& y, size_t tokens) {
-  const PackedShape& shape = layer.packed.shape;
+size_t gather_scratch_bytes(const Gathered& of, const OutputRows& y, size_t tokens) {
+  const PackedShape& shape = of.packed.shape;
   return needs_copy(shape, y) ? std::min(tokens, kCopiedTokens) * shape.row * sizeof(float) : 0;
 }
 
-size_t gather_grain(const LookupffnLayer& layer, size_t batch) {
-  return std::lcm(layer.choice().gather[layer.choice().gather.index(batch)].wide.d_tile, layer.packed.rows.group);
+size_t gather_grain(const Gathered& of, size_t batch) {
+  return std::lcm(of.kernels[of.kernels.index(batch)].wide.d_tile, of.packed.rows.group);
 }
 
-void gather_tokens(const LookupffnLayer& layer, size_t batch, const CodeRows& codes, size_t first, size_t count, size_t from,
+void gather_tokens(const Gathered& of, size_t batch, const CodeRows& codes, size_t first, size_t count, size_t from,
                    size_t to, const OutputRows& y, char* scratch) {
-  const PackedShape& shape = layer.packed.shape;
+  const PackedShape& shape = of.packed.shape;
   const size_t end = std::min(to, shape.d_out);
   if (!needs_copy(shape, y)) {
-    gather_rows(layer, batch, codes, first, count, from, to, y.row(first) + from, y.stride);
+    gather_rows(of, batch, codes, first, count, from, to, y.row(first) + from, y.stride);
     add_residual(y, first, count, from, end);
     return;
   }
@@ -95,7 +95,7 @@ void gather_tokens(const LookupffnLayer& layer, size_t batch, const CodeRows& co
   const size_t width = to - from;
   for (size_t n = 0; n < count; n += kCopiedTokens) {
     const size_t tokens = std::min(kCopiedTokens, count - n);
-    gather_rows(layer, batch, codes, first + n, tokens, from, to, copy, ptrdiff_t(width));
+    gather_rows(of, batch, codes, first + n, tokens, from, to, copy, ptrdiff_t(width));
     for (size_t k = 0; k < tokens; ++k) {
       float* const out = y.row(first + n + k) + from;
       const float* const row = copy + k * width;

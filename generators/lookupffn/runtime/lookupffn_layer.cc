@@ -10,6 +10,7 @@
 #include "gather.h"
 #include "hash.h"
 #include "lookupffn_model_file.h"
+#include "lookupffn_training.h"
 #include "parallel_tasks.h"
 
 namespace lookupffn {
@@ -29,7 +30,7 @@ class Batch {
     parts_ = std::min(threads.count, std::max<size_t>(tokens, 1));
     const size_t sharers = std::max(parts_, tokens == 1 ? threads.count : parts_);
     const size_t hash_bytes = round_up(hash_scratch_bytes(layer), 64);
-    const size_t gather_bytes = y ? round_up(gather_scratch_bytes(layer, *y, tokens), 64) : 0;
+    const size_t gather_bytes = y ? round_up(gather_scratch_bytes(gathered(layer), *y, tokens), 64) : 0;
     task_bytes_ = hash_bytes + gather_bytes;
     gather_at_ = hash_bytes;
     const size_t stride = code_stride(shape_);
@@ -63,18 +64,18 @@ class Batch {
 
   void gather(const OutputRows& y) {
     if (shares_rows()) {
-      const size_t grain = gather_grain(layer_, tokens_);
+      const size_t grain = gather_grain(gathered(layer_), tokens_);
       const size_t parts = std::min(threads_.count, (shape_.row + grain - 1) / grain);
       run_tasks(threads_, parts, [&](size_t i) {
         const Share floats(shape_.row, parts, i, grain);
         if (floats.count == 0) return;
-        gather_tokens(layer_, tokens_, codes_, 0, tokens_, floats.first, floats.first + floats.count, y, gather_scratch(i));
+        gather_tokens(gathered(layer_), tokens_, codes_, 0, tokens_, floats.first, floats.first + floats.count, y, gather_scratch(i));
       });
       return;
     }
     run_tasks(threads_, parts_, [&](size_t i) {
       const Share share = token_share(i);
-      gather_tokens(layer_, tokens_, codes_, share.first, share.count, 0, shape_.row, y, gather_scratch(i));
+      gather_tokens(gathered(layer_), tokens_, codes_, share.first, share.count, 0, shape_.row, y, gather_scratch(i));
     });
   }
 
@@ -89,7 +90,7 @@ class Batch {
     run_tasks(threads_, parts_, [&](size_t i) {
       const Share share = token_share(i);
       hash_tokens(layer_, tokens_, x, share.first, share.count, codes_, hash_scratch(i));
-      gather_tokens(layer_, tokens_, codes_, share.first, share.count, 0, shape_.row, y, gather_scratch(i));
+      gather_tokens(gathered(layer_), tokens_, codes_, share.first, share.count, 0, shape_.row, y, gather_scratch(i));
     });
   }
 
@@ -138,7 +139,8 @@ std::unique_ptr<ModelLayer> read_layer(const SafetensorsFile& file, const std::s
 }  // namespace
 
 extern const RuntimeFamily lookupffn_runtime_family;
-const RuntimeFamily lookupffn_runtime_family = {"lookupffn", "hash.projection.weight", find_lookupffn_layers, read_layer};
+const RuntimeFamily lookupffn_runtime_family = {"lookupffn", "hash.projection.weight", find_lookupffn_layers, read_layer,
+                                               make_lookupffn_training};
 
 const LayerWeights& weights_of(const ModelLayer& layer) {
   if (const auto* own = dynamic_cast<const LookupffnModelLayer*>(&layer)) return own->weights();

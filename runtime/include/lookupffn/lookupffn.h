@@ -281,6 +281,99 @@ LOOKUPFFN_API lookupffn_status lookupffn_hash(const lookupffn_layer *layer, look
 LOOKUPFFN_API lookupffn_status lookupffn_gather(const lookupffn_layer *layer, lookupffn_threads *threads, const int32_t *code,
                                                 const float *score, float *y, ptrdiff_t y_stride, size_t tokens);
 
+/* ---- training ------------------------------------------------------------------------------ */
+
+/** The kernels and the working memory of training steps of layers of one shape, on weights where the caller
+ * has them. Steps may run at the same time; each then has working memory of its own. */
+typedef struct lookupffn_training lookupffn_training;
+
+/** For layers of this shape. family is "lookupffn" (NULL means it), prefix is not read; rows, lookups and repeats follow from
+ * the others and may be 0. isa NULL: the active ISA. On success *training is the caller's, to be freed. A family that is not
+ * trained here, and a shape that cannot be, are LOOKUPFFN_INVALID_ARGUMENT. */
+LOOKUPFFN_API lookupffn_status lookupffn_training_create(const lookupffn_shape *shape, const char *isa,
+                                                         lookupffn_training **training);
+
+/** Frees it. No step may be under way. NULL is fine. */
+LOOKUPFFN_API void lookupffn_training_free(lookupffn_training *training);
+
+/** A layer's weights, as a model file has them: float32, contiguous, the caller's. They may change between steps, but not
+ * between a step's hash and its backward. */
+typedef struct lookupffn_weights {
+  const float *norm_weight;       /**< LayerNorm.weight [d_in] */
+  const float *norm_bias;         /**< LayerNorm.bias [d_in] */
+  const float *projection_weight; /**< dense [tables * bits, d_in]; BH4 [repeats, 4, p / block, block, block] */
+  const float *projection_bias;   /**< [tables * bits] */
+  const float *tables;            /**< [tables, rows, d_out] */
+  const float *bias;              /**< [d_out] */
+} lookupffn_weights;
+
+/** Floats of what a step of so many tokens keeps from its forward for its backward: a number that is the same for all, and for
+ * each 16 tokens, begun or whole, another. 0 where they are too many for one step: tokens times the widest of d_in, d_out and
+ * tables * bits is less than 2^30. */
+LOOKUPFFN_API size_t lookupffn_training_saved_floats(const lookupffn_training *training, size_t tokens);
+
+/** The first half of a forward: LayerNorm, projection, codes and scores of x go to `saved`, which has
+ * lookupffn_training_saved_floats(tokens) floats and is the caller's. x as for lookupffn_forward. */
+LOOKUPFFN_API lookupffn_status lookupffn_training_hash(const lookupffn_training *training, lookupffn_threads *threads,
+                                                       const lookupffn_weights *weights, const float *x, ptrdiff_t x_stride,
+                                                       size_t tokens, float *saved);
+
+/** The rows that some token picked, of all tables one below the other (table * rows + code), ascending, each once.
+ * *count (never NULL) is how many; rows: room for that many, or NULL. */
+LOOKUPFFN_API lookupffn_status lookupffn_training_rows(const lookupffn_training *training, size_t tokens, const float *saved,
+                                                       int64_t *rows, size_t *count);
+
+/** The second half: y = bias + sum of score * row. y as for lookupffn_forward. */
+LOOKUPFFN_API lookupffn_status lookupffn_training_gather(const lookupffn_training *training, lookupffn_threads *threads,
+                                                         const lookupffn_weights *weights, size_t tokens, const float *saved,
+                                                         float *y, ptrdiff_t y_stride);
+
+/** Rows of a parameter and their state, which a step of Adam updates where they lie. All are the caller's, contiguous. */
+typedef struct lookupffn_row_adam {
+  float *parameter;       /**< [rows, width] */
+  float *mean;            /**< [rows, width]: the first moment, zero before a row's first step */
+  float *square;          /**< [rows, width]: the second moment, likewise */
+  int32_t *steps;         /**< [rows]: the steps that a row took part in */
+  double *row_log_decay;  /**< [rows]: log of the decay that a row has had */
+  size_t rows;            /**< of the parameter */
+  size_t width;           /**< floats of a row */
+  double lr;              /**< the learning rate; this and the next three as torch.optim.AdamW's */
+  double beta1;           /**< how much of the first moment stays */
+  double beta2;           /**< how much of the second moment stays */
+  double eps;             /**< what is added to the deviation */
+  double log_decay;       /**< log of the product of 1 - lr * weight_decay of all steps up to this one, which a row gets before it
+                             is updated, as far as it has not had it */
+} lookupffn_row_adam;
+
+/** Updates the rows `rows[0..count-1]`, which ascend, each there once, by gradients [count, width]: moments and their bias correction count
+ * a row's own steps. A row's bits do not depend on the other rows or the threads. */
+LOOKUPFFN_API lookupffn_status lookupffn_row_adam_step(const lookupffn_row_adam *adam, lookupffn_threads *threads,
+                                                       const int64_t *rows, const float *gradients, size_t count);
+
+/** Where gradients go, each the caller's and contiguous, of the shapes of what they are gradients of. All are written over. */
+typedef struct lookupffn_gradients {
+  float *x;                 /**< [tokens, d_in] */
+  float *norm_weight;       /**< [d_in] */
+  float *norm_bias;         /**< [d_in] */
+  float *projection_weight; /**< as the weight */
+  float *projection_bias;   /**< [tables * bits] */
+  float *bias;              /**< [d_out] */
+  float *tables;            /**< [tables, rows, d_out]: all rows, those that no token picked are 0; or NULL */
+  float *rows;              /**< [count, d_out], of the rows of lookupffn_training_rows in their order; or NULL */
+  /** Updates the rows of the tables at once: their gradient goes nowhere else then. adam->parameter is weights->tables, which is
+   * read before it is changed. Or NULL. */
+  const lookupffn_row_adam *adam;
+} lookupffn_gradients;
+
+/** The gradients of a step with codes held fixed, by d_y [tokens, d_out], the gradient by y, whose rows are d_y_stride floats
+ * apart. x, weights, tokens and saved are those of the step's hash. Of `tables`, `rows` and `adam` at most one is not
+ * NULL. Sums over tokens have an order of their own: bits do not depend on the threads. */
+LOOKUPFFN_API lookupffn_status lookupffn_training_backward(const lookupffn_training *training, lookupffn_threads *threads,
+                                                           const lookupffn_weights *weights, const float *x,
+                                                           ptrdiff_t x_stride, const float *d_y, ptrdiff_t d_y_stride,
+                                                           size_t tokens, const float *saved,
+                                                           const lookupffn_gradients *gradients);
+
 /* ---- specialised kernels ------------------------------------------------------------------ */
 
 struct lookupffn_kernel_library; /**< lookupffn/kernels.h */

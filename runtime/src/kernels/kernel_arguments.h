@@ -36,6 +36,10 @@ struct ElementOf<uint16_t> {
   static constexpr halide_type_code_t code = halide_type_uint;
 };
 template <>
+struct ElementOf<int32_t> {
+  static constexpr halide_type_code_t code = halide_type_int;
+};
+template <>
 struct ElementOf<int8_t> {
   static constexpr halide_type_code_t code = halide_type_int;
 };

@@ -54,6 +54,8 @@ struct RuntimeFamily {
   std::vector<std::string> (*find)(const SafetensorsFile& file);
   // Checks all of the layer's tensors. Throws Failure LOOKUPFFN_MALFORMED_MODEL with file, tensor and reason.
   std::unique_ptr<ModelLayer> (*read)(const SafetensorsFile& file, const std::string& prefix);
+  // For training steps of layers of a shape, on an ISA that runs here; NULL: they are not trained here. Throws Failure.
+  std::unique_ptr<lookupffn_training> (*train)(const lookupffn_shape& shape, const char* isa) = nullptr;
 };
 
 // In the order of the registry.
