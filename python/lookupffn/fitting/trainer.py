@@ -106,7 +106,7 @@ class _Fit:
                 return entry["share"] if (entry["stage"], entry["step"]) == (self.stage, self.step + 1) else 1.0
         part = self.options["distil_part"]
         if self.options["steps"] is not None:
-            count = round(self.options["steps"] * (part if self.stage == "distil" else 1 - part if self.teacher else 1))
+            count = round(self.options["steps"] * (part if self.stage == "distil" else 1 if self.teacher is None else 1 - part))
             return self.step / count if count else 1.0
         whole = 60 * (self.options["cpu_minutes"] or self.options["minutes"]) - self.stage_began
         length = whole * (part if self.stage == "distil" else 1.0)
@@ -163,7 +163,8 @@ class _Fit:
                 left = (self.spent() - self.stage_began) * (1 - share) / max(share, 1e-9)
                 text = ", ".join(f"{name} {value:.4f}" for name, value in result.items())
                 done = f"{self.stage}, step {self.step}, {100 * min(share, 1):.0f} %"
-                self.report(f"{done}: {text}; {_time(max(left, 0.0))} of this stage left")
+                cpu = " of CPU time" if self.options["cpu_minutes"] is not None else ""
+                self.report(f"{done}: {text}; {_time(max(left, 0.0))}{cpu} left of this stage")
             due = int(share * self.options["evaluations"])
             if self.stage == "tune" and share < 1 and due > self.evaluated:
                 self.evaluated = due
@@ -210,14 +211,14 @@ class _Fit:
     def need_finite(self, what: str, value: Tensor) -> None:
         if math.isfinite(float(value.detach())):
             return
-        where = "its start"
         if self.step and all(bool(torch.isfinite(parameter).all()) for parameter in self.model.parameters()):
-            self.save()
-        if os.path.exists(self.journal.checkpoint_path):
-            where = self.journal.folder
+            self.save()  # this step has changed nothing yet
+        happened = f"{self.stage}, step {self.step + 1}: the {what} is {float(value.detach())}"
+        lr = f"a smaller lr (it is {self.options['lr']:g})"
+        if not os.path.exists(self.journal.checkpoint_path):
+            raise FitError(f"{happened}, before there was a checkpoint: look at batch {self.step}, or take {lr}")
         raise FitError(
-            f"{self.stage}, step {self.step + 1}: the {what} is {float(value.detach())}; the last good state is in {where}: look at"
-            f" batch {self.step}, or resume from there with a smaller lr (it is {self.options['lr']:g})"
+            f"{happened}; the last good state is in {self.journal.folder}: look at batch {self.step}, or resume from there with {lr}"
         )
 
     def evaluate(self) -> None:
@@ -412,10 +413,10 @@ def _fit_in(
     torch.manual_seed(options["seed"])
     new = replace(model, which, sparse=True, **sizes)
     layers = {name: layer for name, layer in new.items() if isinstance(layer, LookupFFN)}
-    model.train().requires_grad_(True)
+    model.train()
     running = _Fit(model, teacher, layers, batches, forward, loss, evaluation, options, journal, report)
     if state is None:
-        running.capture(teacher or model, 0, 1)  # before anything is done, so that modules that do not fit are told of
+        running.capture(model if teacher is None else teacher, 0, 1)  # before anything is done, so that modules that do not fit are told of
         journal.begin()
         report(f"{len(layers)} layers: {', '.join(layers)}")
         if dense_loss is not None:
