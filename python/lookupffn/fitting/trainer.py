@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
 import os
 import signal
@@ -100,12 +101,12 @@ class _Fit:
 
     def progress(self) -> float:
         """How much of the stage is done, from 0 to 1."""
-        if self.journal.replayed:  # the step is done again as it was
-            entry = self.journal.replayed[0]
-            return entry["share"] if (entry["stage"], entry["step"]) == (self.stage, self.step + 1) else 1.0
+        for entry in self.journal.replayed:  # the next step is done again as it was
+            if "share" in entry:
+                return entry["share"] if (entry["stage"], entry["step"]) == (self.stage, self.step + 1) else 1.0
         part = self.options["distil_part"]
         if self.options["steps"] is not None:
-            count = round(self.options["steps"] * (part if self.stage == "distil" else 1 - part if self.teacher else 1))
+            count = round(self.options["steps"] * (part if self.stage == "distil" else 1 if self.teacher is None else 1 - part))
             return self.step / count if count else 1.0
         whole = 60 * (self.options["cpu_minutes"] or self.options["minutes"]) - self.stage_began
         length = whole * (part if self.stage == "distil" else 1.0)
@@ -146,7 +147,8 @@ class _Fit:
         if self.optimizer is None:
             self.optimizer = RowAdam(groups, betas=BETAS, weight_decay=self.options["weight_decay"])
         reported = time.monotonic()
-        while (share := self.progress()) < 1:
+        share = self.progress()
+        while share < 1:
             factor = max(0.01, 1 - share) * min(1, (self.step + 1) / self.options["warm_up"])
             for group, rate in zip(self.optimizer.param_groups, rates):
                 group["lr"] = rate * factor
@@ -154,16 +156,18 @@ class _Fit:
             result = one(self.step)
             self.optimizer.step()
             self.step += 1
-            now = self.progress()
-            line = None
-            if time.monotonic() - reported > self.options["report_seconds"] or now >= 1:
+            self.log({**result, "share": share}, None)
+            share = self.progress()
+            if time.monotonic() - reported > self.options["report_seconds"] or share >= 1:
                 reported = time.monotonic()
-                left = (self.spent() - self.stage_began) * (1 - now) / max(now, 1e-9)
+                left = (self.spent() - self.stage_began) * (1 - share) / max(share, 1e-9)
                 text = ", ".join(f"{name} {value:.4f}" for name, value in result.items())
-                line = f"{self.stage}, step {self.step}, {100 * min(now, 1):.0f} %: {text}; {_time(left)} of this stage left"
-            self.log({**result, "share": share}, line)
-            if self.stage == "tune" and now < 1 and int(now * self.options["evaluations"]) > self.evaluated:
-                self.evaluated = int(now * self.options["evaluations"])
+                done = f"{self.stage}, step {self.step}, {100 * min(share, 1):.0f} %"
+                cpu = " of CPU time" if self.options["cpu_minutes"] is not None else ""
+                self.report(f"{done}: {text}; {_time(max(left, 0.0))}{cpu} left of this stage")
+            due = int(share * self.options["evaluations"])
+            if self.stage == "tune" and share < 1 and due > self.evaluated:
+                self.evaluated = due
                 self.evaluate()
             if self.stopping.is_set() or time.monotonic() - self.saved > self.options["checkpoint_seconds"]:
                 self.save()
@@ -207,14 +211,14 @@ class _Fit:
     def need_finite(self, what: str, value: Tensor) -> None:
         if math.isfinite(float(value.detach())):
             return
-        where = "its start"
         if self.step and all(bool(torch.isfinite(parameter).all()) for parameter in self.model.parameters()):
-            self.save()
-        if os.path.exists(self.journal.checkpoint_path):
-            where = self.journal.folder
+            self.save()  # this step has changed nothing yet
+        happened = f"{self.stage}, step {self.step + 1}: the {what} is {float(value.detach())}"
+        lr = f"a smaller lr (it is {self.options['lr']:g})"
+        if not os.path.exists(self.journal.checkpoint_path):
+            raise FitError(f"{happened}, before there was a checkpoint: look at batch {self.step}, or take {lr}")
         raise FitError(
-            f"{self.stage}, step {self.step + 1}: the {what} is {float(value.detach())}; the last good state is in {where}: look at"
-            f" batch {self.step}, or resume from there with a smaller lr (it is {self.options['lr']:g})"
+            f"{happened}; the last good state is in {self.journal.folder}: look at batch {self.step}, or resume from there with {lr}"
         )
 
     def evaluate(self) -> None:
@@ -326,7 +330,7 @@ def fit(
     scratch: bool = False,
     compare: str | os.PathLike[str] | None = None,
     resume: bool = False,
-    report: Callable[[str], Any] = print,
+    report: Callable[[str], Any] = functools.partial(print, flush=True),
     **layer_options: Any,
 ) -> FitResult:
     """Puts LookupFFN layers in place of the feed-forward layers of a trained model, and trains them to do their work.
@@ -409,10 +413,10 @@ def _fit_in(
     torch.manual_seed(options["seed"])
     new = replace(model, which, sparse=True, **sizes)
     layers = {name: layer for name, layer in new.items() if isinstance(layer, LookupFFN)}
-    model.train().requires_grad_(True)
+    model.train()
     running = _Fit(model, teacher, layers, batches, forward, loss, evaluation, options, journal, report)
     if state is None:
-        running.capture(teacher or model, 0, 1)  # before anything is done, so that modules that do not fit are told of
+        running.capture(model if teacher is None else teacher, 0, 1)  # before anything is done, so that modules that do not fit are told of
         journal.begin()
         report(f"{len(layers)} layers: {', '.join(layers)}")
         if dense_loss is not None:
