@@ -49,6 +49,15 @@ void add_loop_nest(const LoopNest& nest, double registers, const CacheSizes& cac
 
 }  // namespace
 
+std::vector<float> feature_row(const Features& features, const std::map<std::string, size_t>& columns) {
+  std::vector<float> row(columns.size(), 0);
+  for (const auto& [name, value] : features) {
+    const auto column = columns.find(name);
+    if (column != columns.end()) row[column->second] = static_cast<float>(value);
+  }
+  return row;
+}
+
 Features schedule_features(const KernelSpec& spec, const Schedule& schedule, size_t tokens, const CacheSizes& caches) {
   Features features;
   const IsaTarget isa = isa_target(spec.isa);
