@@ -10,6 +10,10 @@ namespace {
 
 // Points chosen before the regression has a say, the starts included.
 constexpr size_t kFirstPoints = 7;
+// Of these, so many-th is far from everything tried, whatever it should cost; the others differ from what was tried where that
+// costs little: a point that differs in all parameters may be estimated at so much more (a logarithm).
+constexpr size_t kFarEvery = 3;
+constexpr double kDiversity = 0.15;
 // Of the open points, those whose variance is looked at: the best by their means, and some at random.
 constexpr size_t kMostPromising = 400, kRandomOnes = 100;
 // Costs beyond this multiple of the best are all "bad": their differences would only blur the fit.
@@ -113,7 +117,7 @@ std::optional<size_t> ModelSearch::first_points() {
   }
   if (observed_.size() + proposed_.size() >= std::max(kFirstPoints, hints_.starts.size() + 3)) return std::nullopt;
   ++first_count_;
-  if (first_count_ % 3 != 0 && !prior_.empty()) {
+  if (first_count_ % kFarEvery != 0 && !prior_.empty()) {
     // The best estimate, among points that differ from those tried: equal estimates come in swarms.
     const std::vector<size_t> pool = open_points();
     std::optional<size_t> best;
@@ -126,7 +130,7 @@ std::optional<size_t> ModelSearch::first_points() {
       for (size_t other : observed_) compare(other);
       for (size_t other : proposed_) compare(other);
       const double score =
-          prior_[point] - 0.5 * nearest + 0.02 * std::uniform_real_distribution<double>()(random_);
+          prior_[point] - kDiversity * nearest + 0.02 * std::uniform_real_distribution<double>()(random_);
       if (!best || score < best_score) {
         best = point;
         best_score = score;
