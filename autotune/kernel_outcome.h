@@ -20,6 +20,7 @@ struct KernelOutcome {
   Schedule schedule;                             // the default's where nothing is better
   std::string record;                            // path, "" where none was written
   std::string note;                              // why not, or what went wrong
+  double trials_share = 0;                       // of the search's time: building and measuring; the rest chose. Not logged
 };
 
 // As a line of the log. Throws std::runtime_error where the object is no outcome.

@@ -256,6 +256,7 @@ void KernelTuner::build_batch(std::vector<Candidate>* batch, const BuiltKernel& 
 }
 
 void KernelTuner::search(std::optional<TuneClock::time_point> deadline) {
+  const auto begun = TuneClock::now();
   std::vector<Schedule> points = space_.sample(target_.spec, kMostPoints, run_.options.seed);
   // What cannot be told apart by measuring stays as it is.
   const auto idle = [&](const Schedule& point) {
@@ -278,6 +279,9 @@ void KernelTuner::search(std::optional<TuneClock::time_point> deadline) {
   hints.estimated_cost = [&](const Schedule& point) {
     return learned.empty() ? estimated_cost(target_.spec, point, target_.tokens, run_.caches)
                            : learned.cost(target_.spec, point, target_.tokens, run_.caches);
+  };
+  hints.features = [&](const Schedule& point) {
+    return schedule_features(target_.spec, point, target_.tokens, run_.caches);
   };
   const auto strategy = make_search_strategy(run_.options.strategy, space, hints, run_.options.seed);
 
@@ -307,6 +311,7 @@ void KernelTuner::search(std::optional<TuneClock::time_point> deadline) {
   // Two rounds of the compilers, or of the boards.
   const size_t full_batch = std::max(std::min(kLargestBatch, static_cast<size_t>(2 * jobs)), 2 * run_.boards.count());
   const bool all_listed = space.size() < kMostPoints;
+  auto choosing = begun;
   std::optional<Schedule> grown_around;
   while (!enough_trials()) {
     // Moves to the best's neighbours: of a large space few of them were drawn.
@@ -329,6 +334,7 @@ void KernelTuner::search(std::optional<TuneClock::time_point> deadline) {
       batch.back().point = point;
       batch.back().kernel.schedule = space.point(point);
     }
+    choosing_seconds_ += seconds_since(choosing);
     if (batch.empty()) break;  // every point was tried
     const auto built = TuneClock::now();
     build_batch(&batch, incumbent_);
@@ -375,8 +381,10 @@ void KernelTuner::search(std::optional<TuneClock::time_point> deadline) {
     if (old_incumbent.object != incumbent_.object && old_incumbent.object != default_kernel_.object) {
       run_.build.discard(old_incumbent);
     }
+    choosing = TuneClock::now();
     if (!in_time) break;
   }
+  search_seconds_ = seconds_since(begun);
 }
 
 void KernelTuner::confirm(std::optional<TuneClock::time_point> deadline, KernelOutcome* outcome) {
@@ -488,6 +496,7 @@ KernelOutcome KernelTuner::tune(std::optional<TuneClock::time_point> deadline) {
     confirm(deadline, &outcome);
   }
   outcome.trials = trials_.size();
+  if (search_seconds_ > 0) outcome.trials_share = 1 - choosing_seconds_ / search_seconds_;
   const Trial* best = best_trial();
   if (best != nullptr) run_.known.push_back({target_.spec, best->schedule});
   run_.log.append(to_json(outcome));

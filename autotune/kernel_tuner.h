@@ -83,6 +83,7 @@ class KernelTuner {
   std::vector<BuiltKernel> companions_;  // that a layer needs beside it
   double incumbent_cost_ = 1;
   std::vector<Trial> trials_;  // of this kernel
+  double search_seconds_ = 0, choosing_seconds_ = 0;
   double compile_limit_ = 120, measure_limit_ = 60;
   double compile_seconds_ = 2, measure_seconds_ = 1;  // what one takes, about
 };

@@ -238,8 +238,12 @@ TuneResult tune(const TuneOptions& options, std::FILE* out) {
       }
       outcome = KernelTuner(run, target, spaces).tune(deadline);
     }
-    char gain[64];
+    char gain[128];
     std::snprintf(gain, sizeof gain, "%.2fx in %zu trials", outcome.gain, outcome.trials);
+    if (outcome.trials_share > 0) {
+      std::snprintf(gain + std::strlen(gain), sizeof gain - std::strlen(gain), ", which took %.0f%% of the search's time",
+                    100 * outcome.trials_share);
+    }
     progress.say(kernel_label(target.spec, target.tokens) + ": " + gain +
                  (outcome.record.empty() ? ", no record: " + outcome.note : ", " + outcome.record));
     result.outcomes.push_back(outcome);

@@ -14,15 +14,6 @@ constexpr size_t kFewestTrials = 20;    // of a kernel: fewer say little about t
 constexpr size_t kMostTrials = 1000;    // of a kernel that are looked at
 const double kWorstLog = std::log(3.0);  // above the kernel's best: worse is all bad
 
-std::vector<float> row_of(const Features& features, const std::map<std::string, size_t>& columns) {
-  std::vector<float> row(columns.size(), 0);
-  for (const auto& [name, value] : features) {
-    const auto column = columns.find(name);
-    if (column != columns.end()) row[column->second] = static_cast<float>(value);
-  }
-  return row;
-}
-
 }  // namespace
 
 std::vector<LearnedFrom> recorded_trials(const std::vector<std::string>& schedules_dirs) {
@@ -84,14 +75,14 @@ LearnedCosts::LearnedCosts(const std::vector<LearnedFrom>& logs, const KernelSpe
   }
   std::vector<float> rows;
   for (const Features& features : all) {
-    const std::vector<float> row = row_of(features, columns_);
+    const std::vector<float> row = feature_row(features, columns_);
     rows.insert(rows.end(), row.begin(), row.end());
   }
   trees_ = BoostedTrees(rows, columns_.size(), targets, {}, BoostingOptions());
 }
 
 double LearnedCosts::cost(const KernelSpec& spec, const Schedule& schedule, size_t tokens, const CacheSizes& caches) const {
-  return std::exp(trees_.predict(row_of(schedule_features(spec, schedule, tokens, caches), columns_).data()));
+  return std::exp(trees_.predict(feature_row(schedule_features(spec, schedule, tokens, caches), columns_).data()));
 }
 
 }  // namespace lookupffn

@@ -10,12 +10,19 @@ namespace {
 
 // Points chosen before the regression has a say, the starts included.
 constexpr size_t kFirstPoints = 7;
+// Of these, so many-th is far from everything tried, whatever it should cost; the others differ from what was tried where that
+// costs little: a point that differs in all parameters may be estimated at so much more (a logarithm).
+constexpr size_t kFarEvery = 3;
+constexpr double kDiversity = 0.15;
 // Of the open points, those whose variance is looked at: the best by their means, and some at random.
 constexpr size_t kMostPromising = 400, kRandomOnes = 100;
 // Costs beyond this multiple of the best are all "bad": their differences would only blur the fit.
 const double kWorstLog = std::log(4.0);
 // The covariance is cubic in its observations.
 constexpr size_t kLargestFit = 240;
+// Trees are fitted to so many draws of the trials: where these disagree, little is known.
+constexpr int kForests = 5;
+constexpr size_t kFewestForTrees = 8;
 // Trials without an improvement after which one proposal looks far from everything tried.
 constexpr size_t kPatience = 12;
 
@@ -33,6 +40,19 @@ void ModelSearch::take_in_new_points() {
   used_.resize(space_.size(), false);
   while (hints_.estimated_cost && prior_.size() < space_.size()) {
     prior_.push_back(std::log(hints_.estimated_cost(space_.point(prior_.size()))));
+  }
+  if (!hints_.features) return;
+  std::vector<Features> features;
+  const size_t known = columns_.empty() ? 0 : rows_.size() / columns_.size();
+  for (size_t i = known; i < space_.size(); ++i) features.push_back(hints_.features(space_.point(i)));
+  if (columns_.empty()) {
+    for (const Features& of_point : features) {
+      for (const auto& feature : of_point) columns_.emplace(feature.first, columns_.size());
+    }
+  }
+  for (const Features& of_point : features) {
+    const std::vector<float> row = feature_row(of_point, columns_);
+    rows_.insert(rows_.end(), row.begin(), row.end());
   }
 }
 
@@ -74,7 +94,8 @@ std::vector<size_t> ModelSearch::open_points() const {
 
 std::vector<size_t> ModelSearch::promising(const std::vector<size_t>& open) {
   if (open.size() <= kMostPromising + kRandomOnes) return open;
-  const std::vector<double> means = process_.means(open);
+  std::vector<double> means = process_.means(open);
+  for (size_t i = 0; !trees_.empty() && i < open.size(); ++i) means[i] += by_trees(open[i]).mean;
   std::vector<size_t> order(open.size());
   std::iota(order.begin(), order.end(), size_t{0});
   const auto rest = order.begin() + kMostPromising;
@@ -96,7 +117,7 @@ std::optional<size_t> ModelSearch::first_points() {
   }
   if (observed_.size() + proposed_.size() >= std::max(kFirstPoints, hints_.starts.size() + 3)) return std::nullopt;
   ++first_count_;
-  if (first_count_ % 3 != 0 && !prior_.empty()) {
+  if (first_count_ % kFarEvery != 0 && !prior_.empty()) {
     // The best estimate, among points that differ from those tried: equal estimates come in swarms.
     const std::vector<size_t> pool = open_points();
     std::optional<size_t> best;
@@ -109,7 +130,7 @@ std::optional<size_t> ModelSearch::first_points() {
       for (size_t other : observed_) compare(other);
       for (size_t other : proposed_) compare(other);
       const double score =
-          prior_[point] - 0.5 * nearest + 0.02 * std::uniform_real_distribution<double>()(random_);
+          prior_[point] - kDiversity * nearest + 0.02 * std::uniform_real_distribution<double>()(random_);
       if (!best || score < best_score) {
         best = point;
         best_score = score;
@@ -177,10 +198,54 @@ void ModelSearch::fit() {
   process_.fit(points, values, false);
 }
 
+void ModelSearch::fit_trees() {
+  trees_.clear();
+  const size_t n = observed_.size(), columns = columns_.size();
+  if (columns == 0 || n < kFewestForTrees) return;
+  const std::vector<double> values = targets();
+  std::uniform_int_distribution<size_t> which(0, n - 1);
+  BoostingOptions options;
+  options.trees = 60;
+  options.depth = 3;
+  options.rate = 0.15;
+  options.least_weight = 2;
+  for (int forest = 0; forest < kForests; ++forest) {
+    std::vector<float> rows;
+    std::vector<double> residuals;
+    for (size_t i = 0; i < n; ++i) {
+      const size_t drawn = which(random_), point = observed_[drawn];
+      const auto row = rows_.begin() + static_cast<std::ptrdiff_t>(point * columns);
+      rows.insert(rows.end(), row, row + static_cast<std::ptrdiff_t>(columns));
+      residuals.push_back(values[drawn] - (prior_.empty() ? 0 : prior_[point]));
+    }
+    options.seed = random_();
+    trees_.emplace_back(rows, columns, residuals, std::vector<double>(), options);
+  }
+}
+
+GaussianProcess::Prediction ModelSearch::by_trees(size_t point) const {
+  double sum = 0, squares = 0;
+  for (const BoostedTrees& trees : trees_) {
+    const double value = trees.predict(&rows_[point * columns_.size()]);
+    sum += value;
+    squares += value * value;
+  }
+  const double mean = sum / kForests, variance = std::max(1e-8, squares / kForests - mean * mean);
+  return {mean + (prior_.empty() ? 0 : prior_[point]), std::sqrt(variance)};
+}
+
 std::optional<size_t> ModelSearch::expected_improvement(const std::vector<size_t>& pool) {
   if (pool.empty()) return std::nullopt;
   const double best = cost_[best_observed()].value_or(0);
-  const auto predictions = process_.predict(pool);
+  auto predictions = process_.predict(pool);
+  for (size_t i = 0; !trees_.empty() && i < pool.size(); ++i) {
+    // Either may be right.
+    GaussianProcess::Prediction& p = predictions[i];
+    const GaussianProcess::Prediction other = by_trees(pool[i]);
+    const double apart = p.mean - other.mean;
+    p.deviation = std::sqrt((p.deviation * p.deviation + other.deviation * other.deviation) / 2 + apart * apart / 4);
+    p.mean = (p.mean + other.mean) / 2;
+  }
   size_t chosen = pool[0];
   double most = -1;
   for (size_t i = 0; i < pool.size(); ++i) {
@@ -207,7 +272,10 @@ std::vector<size_t> ModelSearch::propose(size_t count) {
         point = farthest();  // a restart elsewhere
       } else {
         fit();
-        if (pool.empty()) pool = promising(open_points());
+        if (pool.empty()) {
+          fit_trees();
+          pool = promising(open_points());
+        }
         pool.erase(std::remove_if(pool.begin(), pool.end(), [&](size_t p) { return used_[p]; }), pool.end());
         point = expected_improvement(pool.empty() ? open_points() : pool);
       }

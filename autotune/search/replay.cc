@@ -76,6 +76,11 @@ std::vector<ReplayResult> replay(const LogContent& log, const ReplayOptions& opt
     SearchHints hints;
     if (sweep.start && options.from_default) hints.starts.push_back(*space.find(*sweep.start));
     hints.estimated_cost = [&estimates](const Schedule& point) { return estimates.at(point); };
+    std::map<Schedule, Features> features;
+    for (size_t i = 0; i < space.size(); ++i) {
+      features[space.point(i)] = schedule_features(kernel.first, space.point(i), kernel.second, caches);
+    }
+    hints.features = [&features](const Schedule& point) { return features.at(point); };
     ReplayResult result;
     result.kernel = label;
     result.points = space.size();

@@ -40,7 +40,7 @@ void add_loop_nest(const LoopNest& nest, double registers, const CacheSizes& cac
   const std::pair<const char*, double> footprints[] = {
       {"inner", nest.inner_footprint}, {"turn", nest.turn_footprint}, {"whole", nest.footprint}};
   for (const auto& [name, bytes] : footprints) {
-    if (bytes <= 0) continue;
+    if (!(bytes > 0)) continue;
     out[std::string("nest ") + name + " by L1"] = logarithm(bytes / double(caches.l1d));
     out[std::string("nest ") + name + " by L2"] = logarithm(bytes / double(caches.l2));
     out[std::string("nest ") + name + " by L3"] = logarithm(bytes / double(caches.l3));
@@ -48,6 +48,15 @@ void add_loop_nest(const LoopNest& nest, double registers, const CacheSizes& cac
 }
 
 }  // namespace
+
+std::vector<float> feature_row(const Features& features, const std::map<std::string, size_t>& columns) {
+  std::vector<float> row(columns.size(), 0);
+  for (const auto& [name, value] : features) {
+    const auto column = columns.find(name);
+    if (column != columns.end()) row[column->second] = static_cast<float>(value);
+  }
+  return row;
+}
 
 Features schedule_features(const KernelSpec& spec, const Schedule& schedule, size_t tokens, const CacheSizes& caches) {
   Features features;
@@ -73,6 +82,10 @@ Features schedule_features(const KernelSpec& spec, const Schedule& schedule, siz
   if (kernel->loop_nest) {
     add_loop_nest(kernel->loop_nest(spec, schedule, double(std::max<size_t>(tokens, 1))), double(isa.vector_registers), caches,
                   &features);
+  }
+  // A schedule of a damaged log may say anything; what is learned from are numbers.
+  for (auto& [name, value] : features) {
+    if (!std::isfinite(value)) value = 0;
   }
   return features;
 }

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "kernel_description.h"
 
@@ -17,6 +18,9 @@ namespace lookupffn {
 // - of the schedule: "NAME", the logarithm of a number, and "NAME=VALUE", 1, for words and for 0, which mostly means "none" or
 //   "all".
 using Features = std::map<std::string, double>;
+
+// One number a column, 0 where the features do not have it. What has no column is left out.
+std::vector<float> feature_row(const Features& features, const std::map<std::string, size_t>& columns);
 
 Features schedule_features(const KernelSpec& spec, const Schedule& schedule, size_t tokens, const CacheSizes& caches);
 

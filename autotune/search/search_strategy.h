@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "legal_schedules.h"
+#include "schedule_features.h"
 
 namespace lookupffn {
 
@@ -20,6 +21,8 @@ struct SearchHints {
   std::vector<size_t> starts;  // the default first, then points transferred from records; no repeats
   // Of any schedule, in any unit, positive (cost_model.h, learned_costs.h); or empty. Asked once a point.
   std::function<double(const Schedule&)> estimated_cost;
+  // Of any schedule: numbers that its cost depends on (schedule_features.h); or empty. Asked once a point.
+  std::function<Features(const Schedule&)> features;
 };
 
 // Proposes each point once at most. Points may be added to the space between calls. Same seed and same observations, same proposals. Not thread-safe.

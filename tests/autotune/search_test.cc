@@ -94,12 +94,18 @@ TEST(Search, ModelFindsTheBestOfKnownSurfacesAndRandomDoesNot) {
   }
 }
 
+SearchHints starting_at(std::vector<size_t> points) {
+  SearchHints hints;
+  hints.starts = std::move(points);
+  return hints;
+}
+
 TEST(Search, EveryPointIsProposedOnce) {
   std::vector<Schedule> points = gather_like_points();
   points.resize(60);
   const LegalSchedules space(points);
   for (const std::string name : {"model", "random", "exhaustive"}) {
-    const auto search = make_search_strategy(name, space, {{3}, {}}, 5);
+    const auto search = make_search_strategy(name, space, starting_at({3}), 5);
     search->observe(7, 1.0);  // of a resumed log
     std::set<size_t> seen = {7};
     for (;;) {
@@ -119,7 +125,7 @@ TEST(Search, SameSeedSameTrials) {
   const LegalSchedules space(gather_like_points());
   std::vector<std::vector<size_t>> runs;
   for (int run = 0; run < 2; ++run) {
-    const auto search = make_search_strategy("model", space, {{1}, {}}, 11);
+    const auto search = make_search_strategy("model", space, starting_at({1}), 11);
     runs.emplace_back();
     for (int i = 0; i < 6; ++i) {
       for (const size_t point : search->propose(3)) {
@@ -133,13 +139,13 @@ TEST(Search, SameSeedSameTrials) {
 
 TEST(Search, StartsComeFirst) {
   const LegalSchedules space(gather_like_points());
-  const auto search = make_search_strategy("model", space, {{5, 17, 2}, {}}, 1);
+  const auto search = make_search_strategy("model", space, starting_at({5, 17, 2}), 1);
   EXPECT_EQ(search->propose(3), (std::vector<size_t>{5, 17, 2}));
 }
 
 TEST(Search, AllFailuresAreSurvived) {
   const LegalSchedules space(gather_like_points());
-  const auto search = make_search_strategy("model", space, {{0}, {}}, 1);
+  const auto search = make_search_strategy("model", space, starting_at({0}), 1);
   for (int i = 0; i < 10; ++i) {
     for (const size_t point : search->propose(4)) search->observe(point, std::nullopt);
   }
