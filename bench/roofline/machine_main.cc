@@ -1,6 +1,7 @@
 // lookupffn_machine: measures what the what-if model needs of this machine, and writes its description.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <iostream>
 #include <random>
@@ -22,6 +23,7 @@ constexpr size_t kLookups = 128, kInputs = 512;
 // A row of few lines and one of many: two equations for what a row and what a line takes.
 constexpr size_t kShortRow = 256, kLongRow = 2048;
 constexpr double kMilliseconds = 3;
+constexpr size_t kNeighbourBytes = size_t(256) << 20;  // more than caches hold
 
 double median(std::vector<double> values) {
   std::nth_element(values.begin(), values.begin() + ptrdiff_t(values.size() / 2), values.end());
@@ -61,29 +63,15 @@ double row_ns(size_t footprint, size_t row_bytes, size_t rounds) {
   return fastest / kLookups * 1e9;
 }
 
-// What of the rows of a footprint a cache of so many bytes holds.
-double share(double cache, double footprint) { return std::min(1.0, cache / footprint); }
-
-struct RowTimes {
-  double short_row = 0, long_row = 0;
-};
-
-RowTimes row_times(double footprint, size_t rounds) {
-  return {row_ns(size_t(footprint), kShortRow, rounds), row_ns(size_t(footprint), kLongRow, rounds)};
-}
-
-// The times of a level, of whose rows nearer levels hold `nearer` and are read in `near`.
-void fit(what_if::Level* level, RowTimes measured, double nearer, RowTimes near) {
-  const double short_row = (measured.short_row - nearer * near.short_row) / (1 - nearer);
-  const double long_row = (measured.long_row - nearer * near.long_row) / (1 - nearer);
+// Two sizes of rows are two equations for what a row and what a line takes.
+what_if::RowTime row_time(double footprint, size_t rounds) {
+  const double short_row = row_ns(size_t(footprint), kShortRow, rounds), long_row = row_ns(size_t(footprint), kLongRow, rounds);
   constexpr double kLine = 64, kLeast = 0.01;
-  level->line_ns = std::max(kLeast, (long_row - short_row) / (double(kLongRow - kShortRow) / kLine));
-  level->row_ns = std::max(kLeast, short_row - level->line_ns * double(kShortRow) / kLine);
-}
-
-RowTimes of(const what_if::Level& level) {
-  const auto time = [&](size_t bytes) { return level.row_ns + double(bytes) / 64 * level.line_ns; };
-  return {time(kShortRow), time(kLongRow)};
+  what_if::RowTime time;
+  time.footprint_bytes = footprint;
+  time.line_ns = std::max(kLeast, (long_row - short_row) / (double(kLongRow - kShortRow) / kLine));
+  time.row_ns = std::max(kLeast, short_row - time.line_ns * double(kShortRow) / kLine);
+  return time;
 }
 
 what_if::MachineDescription measure(size_t rounds) {
@@ -100,7 +88,7 @@ what_if::MachineDescription measure(size_t rounds) {
   machine.l2_bytes = double(here.l2_bytes);
   machine.l3_bytes = double(here.l3_bytes);
   const auto say = [](const char* what) { std::cerr << "lookupffn_machine: " << what << "\n"; };
-  const double in_l1 = machine.l1_bytes / 2, in_l2 = machine.l2_bytes / 2, in_l3 = machine.l3_bytes / 4,
+  const double in_l1 = machine.l1_bytes / 2, in_l2 = machine.l2_bytes / 2, in_l3 = 4 * machine.l2_bytes,
                in_memory = 8 * machine.l3_bytes;
   say("multiply-adds");
   for (const Arithmetic arithmetic : runnable_arithmetic()) {
@@ -109,19 +97,23 @@ what_if::MachineDescription measure(size_t rounds) {
     machine.gflops[name_of(arithmetic)] = median(rates);
   }
   say("reading from first to last");
-  machine.l1.stream_gbps = stream_gbps(size_t(in_l1), 1, rounds);
-  machine.l2.stream_gbps = stream_gbps(size_t(in_l2), 1, rounds);
-  machine.l3.stream_gbps = stream_gbps(size_t(in_l3), 1, rounds);
-  machine.memory.stream_gbps = stream_gbps(size_t(in_memory), 1, rounds);
+  machine.l1_gbps = stream_gbps(size_t(in_l1), 1, rounds);
+  machine.l2_gbps = stream_gbps(size_t(in_l2), 1, rounds);
+  machine.l3_gbps = stream_gbps(size_t(in_l3), 1, rounds);
+  machine.memory_gbps = stream_gbps(size_t(in_memory), 1, rounds);
   const size_t cores = size_t(machine.cores);
   machine.all_l3_gbps = stream_gbps(size_t(in_l3), cores, rounds);
   machine.all_memory_gbps = stream_gbps(size_t(in_memory), cores, rounds);
   say("reading rows here and there");
-  fit(&machine.l1, row_times(in_l1, rounds), 0, {});
-  fit(&machine.l2, row_times(in_l2, rounds), 0, {});
-  fit(&machine.l3, row_times(in_l3, rounds), share(machine.l2_bytes, in_l3), of(machine.l2));
-  fit(&machine.memory, row_times(in_memory, rounds), share(machine.l3_bytes, in_memory), of(machine.l3));
+  // Twice as much each time: a cache that others use too holds less than it is large, and how much shows.
+  for (double footprint = in_l2; footprint <= in_memory; footprint *= 2) machine.rows.push_back(row_time(footprint, rounds));
   return machine;
+}
+
+void occupy_memory(double seconds) {
+  const StreamRead stream(kNeighbourBytes);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
+  while (std::chrono::steady_clock::now() < end) stream.sample(1, 1);
 }
 
 int run(int argc, char** argv) {
@@ -130,8 +122,11 @@ int run(int argc, char** argv) {
       "lookupffn_machine");
   std::string output;
   size_t rounds = 11;
+  double occupy = 0;
   app.add_option("output", output, "File to write; without it the description is printed");
   app.add_option("--rounds", rounds, "Samples of each, whose median counts")->capture_default_str()->check(CLI::Range(1, 1000));
+  app.add_option("--occupy", occupy, "Instead: read memory for so many seconds, as a neighbour that others are measured beside")
+      ->check(CLI::Range(0.1, 1e6));
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& help) {
@@ -141,6 +136,10 @@ int run(int argc, char** argv) {
     return 2;
   }
   try {
+    if (occupy > 0) {
+      occupy_memory(occupy);
+      return 0;
+    }
     const std::string text = what_if::machine_text(measure(rounds));
     if (output.empty()) {
       std::cout << text;
