@@ -56,9 +56,11 @@ MachineDescription parse_machine(const std::string& text, const std::string& nam
     machine.l2_gbps = positive(stream, "l2");
     machine.l3_gbps = positive(stream, "l3");
     machine.memory_gbps = positive(stream, "memory");
-    const nlohmann::json& all = json_field(json, "all_cores_gbps");
-    machine.all_l3_gbps = positive(all, "l3");
-    machine.all_memory_gbps = positive(all, "memory");
+    const nlohmann::json& all = json_field(json, "all_cores");
+    machine.all_l3_gbps = positive(all, "l3_gbps");
+    machine.all_memory_gbps = positive(all, "memory_gbps");
+    machine.all_compute = positive(all, "compute");
+    machine.all_rows = positive(all, "rows");
     for (const nlohmann::json& row : json_field(json, "rows")) {
       machine.rows.push_back({positive(row, "footprint_bytes"), positive(row, "row_ns"), positive(row, "line_ns")});
       const size_t count = machine.rows.size();
@@ -89,7 +91,11 @@ std::string machine_text(const MachineDescription& machine) {
       {"caches", {{"l1d", machine.l1_bytes}, {"l2", machine.l2_bytes}, {"l3", machine.l3_bytes}}},
       {"stream_gbps",
        {{"l1", machine.l1_gbps}, {"l2", machine.l2_gbps}, {"l3", machine.l3_gbps}, {"memory", machine.memory_gbps}}},
-      {"all_cores_gbps", {{"l3", machine.all_l3_gbps}, {"memory", machine.all_memory_gbps}}},
+      {"all_cores",
+       {{"l3_gbps", machine.all_l3_gbps},
+        {"memory_gbps", machine.all_memory_gbps},
+        {"compute", machine.all_compute},
+        {"rows", machine.all_rows}}},
       {"rows", rows},
       {"gflops", machine.gflops}};
   return json_text(json) + "\n";
@@ -101,15 +107,19 @@ MachineDescription with_threads(const MachineDescription& machine, double thread
                              std::to_string(int(machine.cores)) + " cores; change \"cores\" in its description");
   }
   MachineDescription all = machine;
-  for (auto& [arithmetic, rate] : all.gflops) rate *= threads;
-  const auto shared = [threads](double together, double alone) { return std::clamp(together / alone, 1.0, threads); };
-  const double of_memory = shared(machine.all_memory_gbps, machine.memory_gbps);
-  all.l1_gbps *= threads;
-  all.l2_gbps *= threads;
-  all.l3_gbps *= shared(machine.all_l3_gbps, machine.l3_gbps);
-  all.memory_gbps *= of_memory;
+  if (threads <= 1) return all;
+  // Cores that share units or a clock are less than so many: as much less as all of them together are.
+  const auto part = [&](double together) {
+    return 1 + (std::clamp(together, 1.0, machine.cores) - 1) * (threads - 1) / (machine.cores - 1);
+  };
+  const double own = part(machine.all_compute), of_rows = part(machine.all_rows);
+  for (auto& [arithmetic, rate] : all.gflops) rate *= own;
+  all.l1_gbps *= own;
+  all.l2_gbps *= own;
+  all.l3_gbps *= part(machine.all_l3_gbps / machine.l3_gbps);
+  all.memory_gbps *= part(machine.all_memory_gbps / machine.memory_gbps);
   for (RowTime& time : all.rows) {
-    const double far = machine.far(time), by = 1 / ((1 - far) / threads + far / of_memory);
+    const double far = machine.far(time), by = (1 - far) * own + far * of_rows;
     time.row_ns /= by;
     time.line_ns /= by;
   }

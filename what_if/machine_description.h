@@ -23,8 +23,9 @@ struct MachineDescription {
   double l1_bytes = 0, l2_bytes = 0, l3_bytes = 0;                // of a core; L3: of all
   double l1_gbps = 0, l2_gbps = 0, l3_gbps = 0, memory_gbps = 0;  // of one core alone that reads from first to last
   double all_l3_gbps = 0, all_memory_gbps = 0;                    // of all cores together
-  std::vector<RowTime> rows;                                      // two at least, in the order of their footprints
-  std::map<std::string, double> gflops;                           // of one core, by arithmetic: "avx2 f32", "amx bf16"
+  double all_compute = 1, all_rows = 1;  // of all cores together, over one alone: multiply-adds, and rows from memory
+  std::vector<RowTime> rows;             // two at least, in the order of their footprints
+  std::map<std::string, double> gflops;  // of one core, by arithmetic: "avx2 f32", "amx bf16"
 
   // 0 for rows that are in the second-level cache, 1 for those that come from memory.
   double far(const RowTime& time) const;
