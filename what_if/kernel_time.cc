@@ -27,17 +27,23 @@ double kept(double cache, double footprint) { return std::clamp(2 - footprint / 
 double stream_ns(const MachineDescription& machine, double bytes, double footprint) {
   const double in_l1 = kept(machine.l1_bytes, footprint), in_l2 = std::max(in_l1, kept(machine.l2_bytes, footprint)),
                in_l3 = std::max(in_l2, kept(machine.l3_bytes, footprint));
-  return bytes * (in_l1 / machine.l1.stream_gbps + (in_l2 - in_l1) / machine.l2.stream_gbps +
-                  (in_l3 - in_l2) / machine.l3.stream_gbps + (1 - in_l3) / machine.memory.stream_gbps);
+  return bytes * (in_l1 / machine.l1_gbps + (in_l2 - in_l1) / machine.l2_gbps + (in_l3 - in_l2) / machine.l3_gbps +
+                  (1 - in_l3) / machine.memory_gbps);
 }
 
-// Nanoseconds to read a row that may be any of a footprint: each level serves the share of them that it holds.
+// Nanoseconds to read a row that may be any of a footprint: between the footprints that were measured.
 double row_ns(const MachineDescription& machine, double row_bytes, double footprint) {
   const double lines = std::max(1.0, row_bytes / kLine);
-  const double in_l2 = std::min(1.0, machine.l2_bytes / footprint),
-               in_l3 = std::max(in_l2, std::min(1.0, machine.l3_bytes / footprint));
-  const auto of = [lines](const Level& level) { return level.row_ns + lines * level.line_ns; };
-  return in_l2 * of(machine.l2) + (in_l3 - in_l2) * of(machine.l3) + (1 - in_l3) * of(machine.memory);
+  const auto of = [lines](const RowTime& time) { return time.row_ns + lines * time.line_ns; };
+  const std::vector<RowTime>& rows = machine.rows;
+  if (footprint <= rows.front().footprint_bytes) return of(rows.front());
+  for (size_t i = 1; i < rows.size(); ++i) {
+    if (footprint > rows[i].footprint_bytes) continue;
+    const double place =
+        std::log(footprint / rows[i - 1].footprint_bytes) / std::log(rows[i].footprint_bytes / rows[i - 1].footprint_bytes);
+    return of(rows[i - 1]) + place * (of(rows[i]) - of(rows[i - 1]));
+  }
+  return of(rows.back());
 }
 
 // GFLOP/s of an ISA: of the widest arithmetic of its lineage that the machine has.

@@ -18,32 +18,21 @@ constexpr double kLeast = 1e-9, kMost = 1e15;
 
 double positive(const nlohmann::json& object, const char* name) { return real_field(object, name, kLeast, kMost); }
 
-Level read_level(const nlohmann::json& levels, const char* name) {
-  const nlohmann::json& object = json_field(levels, name);
-  return {positive(object, "stream_gbps"), positive(object, "row_ns"), positive(object, "line_ns")};
-}
-
-nlohmann::ordered_json level_json(const Level& level) {
-  return {{"stream_gbps", level.stream_gbps}, {"row_ns", level.row_ns}, {"line_ns", level.line_ns}};
-}
-
-[[noreturn]] void refuse(const std::string& option, const std::string& text, const char* wanted) {
-  throw std::runtime_error(option + " " + text + ": it must be " + wanted);
-}
-
-// The number in front; *rest is what follows it.
-double leading_number(const std::string& option, const std::string& text, const char* wanted, std::string* rest) {
+double number_in(const std::string& option, const std::string& text, const char* wanted, std::string* rest) {
   char* end = nullptr;
   const double value = std::strtod(text.c_str(), &end);
-  if (end == text.c_str() || !std::isfinite(value) || value <= 0) refuse(option, text, wanted);
+  if (end == text.c_str() || !std::isfinite(value) || value <= 0) {
+    throw std::runtime_error(option + " " + text + ": it must be " + wanted);
+  }
   *rest = end;
   return value;
 }
 
-void divide(Level* level, double by) {
-  level->stream_gbps *= by;
-  level->row_ns /= by;
-  level->line_ns /= by;
+// How often a footprint fits: what lies about a cache's size moves with it.
+double moved(const MachineDescription& machine, const MachineChange& change, double footprint) {
+  const double place =
+      std::clamp(std::log(footprint / machine.l2_bytes) / std::log(machine.l3_bytes / machine.l2_bytes), 0.0, 1.0);
+  return footprint * std::pow(change.l2, 1 - place) * std::pow(change.l3, place);
 }
 
 }  // namespace
@@ -62,14 +51,24 @@ MachineDescription parse_machine(const std::string& text, const std::string& nam
     if (!(machine.l1_bytes < machine.l2_bytes && machine.l2_bytes < machine.l3_bytes)) {
       throw std::runtime_error("'caches' must grow from l1d to l3");
     }
-    const nlohmann::json& levels = json_field(json, "levels");
-    machine.l1 = read_level(levels, "l1");
-    machine.l2 = read_level(levels, "l2");
-    machine.l3 = read_level(levels, "l3");
-    machine.memory = read_level(levels, "memory");
+    const nlohmann::json& stream = json_field(json, "stream_gbps");
+    machine.l1_gbps = positive(stream, "l1");
+    machine.l2_gbps = positive(stream, "l2");
+    machine.l3_gbps = positive(stream, "l3");
+    machine.memory_gbps = positive(stream, "memory");
     const nlohmann::json& all = json_field(json, "all_cores");
     machine.all_l3_gbps = positive(all, "l3_gbps");
     machine.all_memory_gbps = positive(all, "memory_gbps");
+    machine.all_compute = positive(all, "compute");
+    machine.all_rows = positive(all, "rows");
+    for (const nlohmann::json& row : json_field(json, "rows")) {
+      machine.rows.push_back({positive(row, "footprint_bytes"), positive(row, "row_ns"), positive(row, "line_ns")});
+      const size_t count = machine.rows.size();
+      if (count > 1 && machine.rows[count - 2].footprint_bytes >= machine.rows[count - 1].footprint_bytes) {
+        throw std::runtime_error("the footprints of 'rows' must grow");
+      }
+    }
+    if (machine.rows.size() < 2) throw std::runtime_error("'rows' must have two footprints at least");
     const nlohmann::json& gflops = json_field(json, "gflops");
     for (const auto& [arithmetic, rate] : gflops.items()) machine.gflops[arithmetic] = positive(gflops, arithmetic.c_str());
     return machine;
@@ -81,17 +80,23 @@ MachineDescription parse_machine(const std::string& text, const std::string& nam
 MachineDescription load_machine(const std::string& path) { return parse_machine(read_file(path), path); }
 
 std::string machine_text(const MachineDescription& machine) {
+  nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+  for (const RowTime& row : machine.rows) {
+    rows.push_back({{"footprint_bytes", row.footprint_bytes}, {"row_ns", row.row_ns}, {"line_ns", row.line_ns}});
+  }
   const nlohmann::ordered_json json = {
       {"format", kFormat},
       {"cpu", machine.cpu},
       {"cores", machine.cores},
       {"caches", {{"l1d", machine.l1_bytes}, {"l2", machine.l2_bytes}, {"l3", machine.l3_bytes}}},
-      {"levels",
-       {{"l1", level_json(machine.l1)},
-        {"l2", level_json(machine.l2)},
-        {"l3", level_json(machine.l3)},
-        {"memory", level_json(machine.memory)}}},
-      {"all_cores", {{"l3_gbps", machine.all_l3_gbps}, {"memory_gbps", machine.all_memory_gbps}}},
+      {"stream_gbps",
+       {{"l1", machine.l1_gbps}, {"l2", machine.l2_gbps}, {"l3", machine.l3_gbps}, {"memory", machine.memory_gbps}}},
+      {"all_cores",
+       {{"l3_gbps", machine.all_l3_gbps},
+        {"memory_gbps", machine.all_memory_gbps},
+        {"compute", machine.all_compute},
+        {"rows", machine.all_rows}}},
+      {"rows", rows},
       {"gflops", machine.gflops}};
   return json_text(json) + "\n";
 }
@@ -102,36 +107,69 @@ MachineDescription with_threads(const MachineDescription& machine, double thread
                              std::to_string(int(machine.cores)) + " cores; change \"cores\" in its description");
   }
   MachineDescription all = machine;
-  for (auto& [arithmetic, rate] : all.gflops) rate *= threads;
-  divide(&all.l1, threads);
-  divide(&all.l2, threads);
-  const auto shared = [threads](double together, double alone) { return std::clamp(together / alone, 1.0, threads); };
-  divide(&all.l3, shared(machine.all_l3_gbps, machine.l3.stream_gbps));
-  divide(&all.memory, shared(machine.all_memory_gbps, machine.memory.stream_gbps));
+  if (threads <= 1) return all;
+  // Cores that share units or a clock are less than so many: as much less as all of them together are.
+  const auto part = [&](double together) {
+    return 1 + (std::clamp(together, 1.0, machine.cores) - 1) * (threads - 1) / (machine.cores - 1);
+  };
+  const double own = part(machine.all_compute), of_rows = part(machine.all_rows);
+  for (auto& [arithmetic, rate] : all.gflops) rate *= own;
+  all.l1_gbps *= own;
+  all.l2_gbps *= own;
+  all.l3_gbps *= part(machine.all_l3_gbps / machine.l3_gbps);
+  all.memory_gbps *= part(machine.all_memory_gbps / machine.memory_gbps);
+  for (RowTime& time : all.rows) {
+    const double far = machine.far(time), by = (1 - far) * own + far * of_rows;
+    time.row_ns /= by;
+    time.line_ns /= by;
+  }
   all.l1_bytes *= threads;
   all.l2_bytes *= threads;
   return all;
 }
 
-double changed_size(const std::string& option, const std::string& text, double now) {
-  const char* const wanted = "a size (512K, 4M, 1.5G or bytes) or a factor (2x)";
-  std::string rest;
-  const double value = leading_number(option, text, wanted, &rest);
-  if (rest == "x") return value * now;
-  if (rest.empty() && value >= 1024) return value;
-  if (rest == "K") return value * 1024;
-  if (rest == "M") return value * 1024 * 1024;
-  if (rest == "G") return value * 1024 * 1024 * 1024;
-  refuse(option, text, wanted);
+double MachineDescription::far(const RowTime& time) const {
+  const double near = rows.front().line_ns, most = rows.back().line_ns;
+  return most > near ? std::clamp((time.line_ns - near) / (most - near), 0.0, 1.0) : 0;
 }
 
-double changed_number(const std::string& option, const std::string& text, double now) {
-  const char* const wanted = "a number above 0 or a factor (2x)";
+MachineDescription with_change(const MachineDescription& machine, const MachineChange& change) {
+  MachineDescription changed = machine;
+  changed.l1_bytes *= change.l1;
+  changed.l2_bytes *= change.l2;
+  changed.l3_bytes *= change.l3;
+  if (!(changed.l1_bytes < changed.l2_bytes && changed.l2_bytes < changed.l3_bytes)) {
+    throw std::runtime_error("--l1, --l2, --l3: each cache must be larger than the one before; change the next one too");
+  }
+  changed.l3_gbps *= change.l3_bandwidth;
+  changed.all_l3_gbps *= change.l3_bandwidth;
+  changed.memory_gbps *= change.bandwidth;
+  changed.all_memory_gbps *= change.bandwidth;
+  for (RowTime& time : changed.rows) {
+    const double far = machine.far(time), in_l3 = time.footprint_bytes > machine.l2_bytes ? 1 - far : 0;
+    time.line_ns *= far / change.bandwidth + in_l3 / change.l3_bandwidth + (1 - far - in_l3);
+    time.row_ns *= 1 + far * (change.latency - 1);
+    time.footprint_bytes = moved(machine, change, time.footprint_bytes);
+  }
+  for (auto& [arithmetic, rate] : changed.gflops) rate *= change.compute;
+  return changed;
+}
+
+double change_factor(const std::string& option, const std::string& text, Unit unit, double now) {
+  if (text.empty()) return 1;
+  const char* const wanted =
+      unit == Unit::kBytes ? "a size (512K, 4M, 1.5G or bytes) or a factor (2x)" : "a number above 0 or a factor (2x)";
   std::string rest;
-  const double value = leading_number(option, text, wanted, &rest);
-  if (rest == "x") return value * now;
-  if (rest.empty()) return value;
-  refuse(option, text, wanted);
+  const double value = number_in(option, text, wanted, &rest);
+  if (rest == "x") return value;
+  if (unit == Unit::kNumber && rest.empty()) return value / now;
+  if (unit == Unit::kBytes) {
+    if (rest.empty() && value >= 1024) return value / now;
+    if (rest == "K") return value * 1024 / now;
+    if (rest == "M") return value * 1024 * 1024 / now;
+    if (rest == "G") return value * 1024 * 1024 * 1024 / now;
+  }
+  throw std::runtime_error(option + " " + text + ": it must be " + wanted);
 }
 
 }  // namespace lookupffn::what_if

@@ -20,7 +20,8 @@ namespace {
 using namespace what_if;
 
 struct Options {
-  std::string model, run, machine, on, check;
+  std::string model, machine, on, check;
+  std::vector<std::string> runs;
   std::string l1, l2, l3, bandwidth, l3_bandwidth, latency, compute;
   std::string isa, table_type, projection_type;
   std::vector<size_t> tokens;
@@ -34,34 +35,16 @@ std::vector<LayerShape> shapes_of(const std::string& model) {
   return {find_workload(model)};
 }
 
-MachineDescription changed(MachineDescription machine, const Options& options) {
-  const auto size = [](const char* name, const std::string& text, double* value) {
-    if (!text.empty()) *value = changed_size(name, text, *value);
-  };
-  size("--l1", options.l1, &machine.l1_bytes);
-  size("--l2", options.l2, &machine.l2_bytes);
-  size("--l3", options.l3, &machine.l3_bytes);
-  if (!(machine.l1_bytes < machine.l2_bytes && machine.l2_bytes < machine.l3_bytes)) {
-    throw std::runtime_error("--l1, --l2, --l3: each cache must be larger than the one before; change the next one too");
-  }
-  // Rows of a level come as much faster as it reads, and begin as much later as its latency grows.
-  const auto faster = [](const char* name, const std::string& text, Level* level, double* all) {
-    if (text.empty()) return;
-    const double factor = changed_number(name, text, level->stream_gbps) / level->stream_gbps;
-    level->stream_gbps *= factor;
-    level->line_ns /= factor;
-    *all *= factor;
-  };
-  faster("--bandwidth", options.bandwidth, &machine.memory, &machine.all_memory_gbps);
-  faster("--l3-bandwidth", options.l3_bandwidth, &machine.l3, &machine.all_l3_gbps);
-  if (!options.latency.empty()) {
-    const double factor = changed_number("--latency", options.latency, machine.memory.row_ns) / machine.memory.row_ns;
-    machine.memory.row_ns *= factor;
-  }
-  if (!options.compute.empty()) {
-    for (auto& [arithmetic, rate] : machine.gflops) rate = changed_number("--compute", options.compute, rate);
-  }
-  return machine;
+MachineDescription changed(const MachineDescription& machine, const Options& options) {
+  MachineChange change;
+  change.l1 = change_factor("--l1", options.l1, Unit::kBytes, machine.l1_bytes);
+  change.l2 = change_factor("--l2", options.l2, Unit::kBytes, machine.l2_bytes);
+  change.l3 = change_factor("--l3", options.l3, Unit::kBytes, machine.l3_bytes);
+  change.bandwidth = change_factor("--bandwidth", options.bandwidth, Unit::kNumber, machine.memory_gbps);
+  change.l3_bandwidth = change_factor("--l3-bandwidth", options.l3_bandwidth, Unit::kNumber, machine.l3_gbps);
+  change.latency = change_factor("--latency", options.latency, Unit::kNumber, machine.rows.back().row_ns);
+  change.compute = change_factor("--compute", options.compute, Unit::kNumber, 1);
+  return with_change(machine, change);
 }
 
 // The settings that are asked for, each of the run's where an option does not say.
@@ -92,7 +75,11 @@ nlohmann::json accuracy_json(const Accuracy& found) {
 
 void run_what_if(const Options& options) {
   const MachineDescription machine = load_machine(options.machine);
-  const std::vector<Recorded> run = load_run(options.run);
+  std::vector<Recorded> run;
+  for (const std::string& path : options.runs) {
+    const std::vector<Recorded> some = load_run(path);
+    run.insert(run.end(), some.begin(), some.end());
+  }
   const Predictor predictor(run, machine);
   const MachineDescription other = changed(options.on.empty() ? machine : load_machine(options.on), options);
   if (!options.check.empty()) {
@@ -148,7 +135,7 @@ void add_what_if_command(CLI::App& app) {
                          "(lookupffn_compare --json) and the machine's description (lookupffn_machine). See docs/what_if.md.");
   auto options = std::make_shared<Options>();
   command->add_option("model", options->model, "Model file, a workload's name, or a shape (\"d_in=512 tables=128 ...\")");
-  command->add_option("--run", options->run, "Times that lookupffn_compare --json wrote")->required();
+  command->add_option("--run", options->runs, "Times that lookupffn_compare --json wrote; may be repeated")->required();
   command->add_option("--machine", options->machine, "Description of the machine of that run")->required();
   command->add_option("--on", options->on, "Description of another machine, to predict for; default: --machine's");
   command->add_option("--l1", options->l1, "First-level data cache of a core: a size (64K) or a factor (2x)");
