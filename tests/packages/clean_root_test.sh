@@ -14,10 +14,12 @@ export "LOOKUPFFN_DEBIAN${release/-/_}=${LOOKUPFFN_PACKAGES_ROOTS:-/var/cache/lo
 cd "$source_dir"
 unset CCACHE_DIR LOOKUPFFN_KERNEL_CACHE LOOKUPFFN_ISA LOOKUPFFN_GENERATOR CC CXX
 for variable in $(compgen -e | grep '^CMAKE_' || true); do unset "$variable"; done
+# An emulated compiler takes very long: programs for another architecture are cross-built in the root of this one.
+tools="python3-numpy python3-venv"
+[[ $release = *-* ]] || tools+=" g++ make cmake pkgconf"
 scripts/with-debian "$release" bash -euc '
   export DEBIAN_FRONTEND=noninteractive
-  tools="g++ make cmake pkgconf python3-numpy python3-venv"
-  dpkg -s $tools >/dev/null 2>&1 || { apt-get -q update && apt-get -q -y install --no-install-recommends $tools; }'
+  dpkg -s $0 >/dev/null 2>&1 || { apt-get -q update && apt-get -q -y install --no-install-recommends $0; }' "$tools"
 rm -rf "$work"
 mkdir -p "$work"
 exec scripts/with-debian --discard "$release" tests/packages/in_clean_root.sh "$source_dir" "$packages" "$work" "$@"
