@@ -24,6 +24,7 @@ Boards::Boards(const std::vector<std::string>& commands, std::function<void(cons
     }
   }
   if (boards_.empty()) boards_.emplace_back("");
+  count_ = boards_.size();
 }
 
 bool Boards::emulated() const {
@@ -44,11 +45,6 @@ size_t Boards::in_use() const {
   return size_t(std::count_if(boards_.begin(), boards_.end(), [](const Board& board) { return board.in_use; }));
 }
 
-size_t Boards::count() const {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  return in_use();
-}
-
 void Boards::greet(const ArchitectureRow& architecture) {
   std::vector<std::string> troubles(boards_.size());
   std::vector<std::thread> threads;
@@ -63,6 +59,7 @@ void Boards::greet(const ArchitectureRow& architecture) {
   for (size_t i = 0; i < boards_.size(); ++i) {
     if (troubles[i].empty()) continue;
     boards_[i].in_use = false;
+    count_ = in_use();
     if (in_use() == 0) throw std::runtime_error("no board can be measured on: " + all);
     if (left_out_) left_out_("left out: " + name_of(boards_[i].runner) + ": " + troubles[i]);
   }
@@ -81,6 +78,7 @@ bool Boards::take(const Board& board, Work& work, Waiting* taken) const {
 
 void Boards::leave_out(Board& board, Work* work, const std::string& why) {
   board.in_use = false;
+  count_ = in_use();
   const auto its = [&board](const Waiting& waiting) { return waiting.only == &board; };
   work->waiting.erase(std::remove_if(work->waiting.begin(), work->waiting.end(), its), work->waiting.end());
   if (left_out_)

@@ -2,6 +2,7 @@
 #ifndef LOOKUPFFN_BOARDS_H
 #define LOOKUPFFN_BOARDS_H
 
+#include <atomic>
 #include <cstddef>
 #include <exception>
 #include <functional>
@@ -26,7 +27,7 @@ class Boards {
   std::string text() const;  // the commands of those that are in use, for messages
 
   // How many are in use, and how many there were.
-  size_t count() const;
+  size_t count() const { return count_; }  // may be asked while they measure
   size_t all() const { return boards_.size(); }
 
   // Asks each that is behind a login whether it answers and is of this architecture; leaves out those that do not. Throws
@@ -93,6 +94,7 @@ class Boards {
   std::string cpu_;  // of all boards, "" as long as none has said it
   bool found_emulated_ = false;
   std::function<void(const std::string&)> left_out_;
+  std::atomic<size_t> count_{0};
   mutable std::mutex mutex_;
 };
 
