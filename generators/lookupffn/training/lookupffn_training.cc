@@ -151,12 +151,7 @@ class LookupffnTraining : public lookupffn_training {
     const size_t d_out = packed_.d_out, row = packed_.row, rows = packed_.tables * shape.rows;
     // Kernels read whole vectors: rows of another width are copied.
     const bool copies = row != d_out;
-    PackedLayer layer = {};
-    layer.shape = packed_;
-    layer.table_type = layer.projection_type = LOOKUPFFN_F32;
-    layer.rows = row_format("f32");
-    layer.eps = shape.layer_norm_eps;
-    layer.skip = skip_;
+    PackedLayer layer{packed_, LOOKUPFFN_F32, LOOKUPFFN_F32, row_format("f32"), shape.layer_norm_eps, skip_};
     const size_t tasks = std::min(threads.count, tokens);
     const Gathered of = {layer, kernels_.gather()};
     const size_t of_task = round_up(gather_scratch_bytes(of, y, tokens), 64);
