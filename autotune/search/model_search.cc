@@ -20,9 +20,9 @@ constexpr size_t kMostPromising = 400, kRandomOnes = 100;
 const double kWorstLog = std::log(4.0);
 // The covariance is cubic in its observations.
 constexpr size_t kLargestFit = 240;
-// Trees are fitted to so many draws of the trials: where these disagree, little is known.
+// Trees are fitted to so many draws of the trials: where these disagree, little is known. Of fewer trials they learn nothing.
 constexpr int kForests = 5;
-constexpr size_t kFewestForTrees = 8;
+constexpr size_t kFewestForTrees = 30;
 // Trials without an improvement after which one proposal looks far from everything tried.
 constexpr size_t kPatience = 12;
 

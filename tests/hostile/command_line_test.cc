@@ -14,7 +14,7 @@ namespace {
 
 const std::string kGolden = std::string(LOOKUPFFN_TEST_DATA) + "/golden/dense_d100_t5_b10";
 const std::string kModel = kGolden + ".model.safetensors", kIo = kGolden + ".io.safetensors";
-const std::string kSweep = std::string(LOOKUPFFN_TEST_DATA) + "/sweeps/gather_avx512_small.jsonl.gz";
+const std::string kSweep = std::string(LOOKUPFFN_TEST_DATA) + "/../../schedules/sweeps/gather_avx512_small.jsonl.gz";
 
 using Arguments = std::vector<std::string>;
 

@@ -31,7 +31,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-const std::string kSweep = std::string(LOOKUPFFN_TEST_DATA) + "/sweeps/gather_avx512_small.jsonl.gz";
+const std::string kSweep = std::string(LOOKUPFFN_TEST_DATA) + "/../../schedules/sweeps/gather_avx512_small.jsonl.gz";
 
 // A header, `count` trials (a crash among them) and an outcome.
 std::vector<Json> sample_log(size_t count = 6) {

@@ -93,7 +93,7 @@ TEST(NamesNotUtf8, ALogIsContinued) {
 TEST(FullOutput, EndsEveryCommandWithAFailureAndALine) {
   const ScratchFolder folder;
   const std::string full = "exec \"$@\" >/dev/full", closed = "exec \"$@\" >&-";
-  const std::string sweep = std::string(LOOKUPFFN_TEST_DATA) + "/sweeps/gather_avx512_small.jsonl.gz";
+  const std::string sweep = std::string(LOOKUPFFN_TEST_DATA) + "/../../schedules/sweeps/gather_avx512_small.jsonl.gz";
   const std::vector<std::string> commands[] = {
       {"--help"},
       {"--version"},
