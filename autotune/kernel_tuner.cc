@@ -140,6 +140,7 @@ Trial KernelTuner::measure(const Candidate& candidate, double incumbent_cost, co
       trial.incumbent_us_per_token = median(measured.incumbent);
       trial.samples = measured.candidate;
       trial.ended_early = measured.ended_early;
+      trial.counters = measured.counters;
       trial.status = TrialStatus::kOk;
       break;
     }
