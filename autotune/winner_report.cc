@@ -48,8 +48,10 @@ std::string counters_text(const std::map<std::string, double>& counters) {
   };
   std::string text;
   if (at("cycles") > 0) text = format("%.4g cycles a token", at("cycles"));
-  if (at("cycles") > 0 && at("instructions") >= 0) text += format(", %.2f instructions a cycle", at("instructions") / at("cycles"));
-  for (const auto& [name, words] : {std::pair<const char*, const char*>{"l2_misses", "L2"}, {"l3_misses", "L3"}, {"tlb_misses", "TLB"}}) {
+  if (at("cycles") > 0 && at("instructions") >= 0)
+    text += format(", %.2f instructions a cycle", at("instructions") / at("cycles"));
+  for (const auto& [name, words] :
+       {std::pair<const char*, const char*>{"l2_misses", "L2"}, {"l3_misses", "L3"}, {"tlb_misses", "TLB"}}) {
     if (at(name) >= 0) text += format(", %.3g misses of the %s", at(name), words);
   }
   return text;
@@ -100,8 +102,8 @@ std::string winner_text(const std::vector<Trial>& trials) {
     std::string lines;
     for (const ParameterEffect& effect : parameter_effects(list)) {
       if (effect.share < kCounts) break;
-      lines += format("  %3.0f %% of the variance: %s (best %s; its worst value takes %.2f times its best)\n", 100 * effect.share,
-                      effect.name.c_str(), effect.best.c_str(), effect.worst_ratio);
+      lines += format("  %3.0f %% of the variance: %s (best %s; its worst value takes %.2f times its best)\n",
+                      100 * effect.share, effect.name.c_str(), effect.best.c_str(), effect.worst_ratio);
     }
     if (const Trial* best = fastest(list)) {
       const std::string counted = counters_text(best->counters);
@@ -124,19 +126,21 @@ std::string effects_picture(const std::vector<Trial>& trials) {
     body += format("<text x=\"12\" y=\"%.0f\" font-weight=\"bold\">", y) + escaped(label) + "</text>\n";
     for (const ParameterEffect& effect : effects) {
       y += kLine;
-      body += format("<text x=\"%.0f\" y=\"%.0f\" text-anchor=\"end\">", kLeft - 8, y) + escaped(effect.name + " = " + effect.best) +
+      body += format("<text x=\"%.0f\" y=\"%.0f\" text-anchor=\"end\">", kLeft - 8, y) +
+              escaped(effect.name + " = " + effect.best) +
               format("</text><rect x=\"%.0f\" y=\"%.0f\" width=\"%.1f\" height=\"12\" fill=\"#0072b2\"/>", kLeft, y - 11,
                      std::max(1.0, kWidth * std::min(1.0, effect.share))) +
-              format("<text x=\"%.1f\" y=\"%.0f\">%.0f %%, worst %.2fx</text>\n", kLeft + kWidth * std::min(1.0, effect.share) + 6, y,
-                     100 * effect.share, effect.worst_ratio);
+              format("<text x=\"%.1f\" y=\"%.0f\">%.0f %%, worst %.2fx</text>\n",
+                     kLeft + kWidth * std::min(1.0, effect.share) + 6, y, 100 * effect.share, effect.worst_ratio);
     }
     y += kLine / 2;
   }
   if (body.empty()) return "";
-  return format("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 720 %.0f\" font-family=\"sans-serif\" font-size=\"12\">\n"
-                "<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n"
-                "<text x=\"12\" y=\"22\" font-size=\"15\">%s</text>\n",
-                y + 24, kEffectsTitle) +
+  return format(
+             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 720 %.0f\" font-family=\"sans-serif\" font-size=\"12\">\n"
+             "<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n"
+             "<text x=\"12\" y=\"22\" font-size=\"15\">%s</text>\n",
+             y + 24, kEffectsTitle) +
          body + "</svg>\n";
 }
 

@@ -86,7 +86,8 @@ std::string counter_fault(int error) {
       return "this user may not read them: `sysctl kernel.perf_event_paranoid=2` or less as root, or CAP_PERFMON; in a "
              "container its profile must allow perf_event_open";
     case ENOSYS:
-      return "the system has no perf_event_open: use a Linux kernel with CONFIG_PERF_EVENTS, outside of sandboxes that take it away";
+      return "the system has no perf_event_open: use a Linux kernel with CONFIG_PERF_EVENTS, outside of sandboxes that take it "
+             "away";
     case EMFILE:
     case ENFILE:
       return "too many files are open: raise `ulimit -n`";
@@ -122,7 +123,8 @@ std::map<std::string, double> HardwareCounters::count(const std::function<void()
   for (size_t i = 0; i < open_.size(); ++i) {
     double after = 0;
     // A scaled count may step back a little.
-    if (before[i] >= 0 && source_.read(open_[i].handle, &after)) counts[open_[i].name] = after > before[i] ? after - before[i] : 0;
+    if (before[i] >= 0 && source_.read(open_[i].handle, &after))
+      counts[open_[i].name] = after > before[i] ? after - before[i] : 0;
   }
   return counts;
 }

@@ -8,8 +8,8 @@
 #include <set>
 #include <string>
 
-#include "trial/measure_call.h"
 #include "measure/result_line.h"
+#include "trial/measure_call.h"
 
 namespace lookupffn {
 namespace {
@@ -81,7 +81,8 @@ TEST(HardwareCounters, TheSystemsPageFaults) {
   HardwareCounters counters(system_counters());
   constexpr size_t kPages = 50, kPage = 4096;
   const auto touch = [&] {
-    char* const data = static_cast<char*>(mmap(nullptr, kPages * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    char* const data =
+        static_cast<char*>(mmap(nullptr, kPages * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     madvise(data, kPages * kPage, MADV_NOHUGEPAGE);
     for (size_t i = 0; i < kPages; ++i) *static_cast<volatile char*>(data + i * kPage) = 1;
     munmap(data, kPages * kPage);

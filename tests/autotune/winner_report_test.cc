@@ -63,7 +63,8 @@ TEST(WinnerReport, SaysItInWordsWithTheCounters) {
   std::vector<Trial> trials = trials_of_a_tile();
   for (Trial& one : trials) one.counters = {{"cycles", 1000}, {"instructions", 2500}, {"l2_misses", 12}};
   const std::string text = winner_text(trials);
-  EXPECT_NE(text.find("100 % of the variance: tile (best 8; its worst value takes 2.00 times its best)"), std::string::npos) << text;
+  EXPECT_NE(text.find("100 % of the variance: tile (best 8; its worst value takes 2.00 times its best)"), std::string::npos)
+      << text;
   EXPECT_EQ(text.find("unroll"), std::string::npos);
   EXPECT_NE(text.find("1000 cycles a token, 2.50 instructions a cycle, 12 misses of the L2"), std::string::npos) << text;
   const std::string picture = effects_picture(trials);
