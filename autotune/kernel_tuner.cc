@@ -159,6 +159,7 @@ void KernelTuner::add(const Measurement& measured, double incumbent_cost, Trial*
       trial.incumbent_us_per_token = median(measured.incumbent);
       trial.samples = measured.candidate;
       trial.ended_early = measured.ended_early;
+      trial.counters = measured.counters;
       trial.status = TrialStatus::kOk;
       break;
     }

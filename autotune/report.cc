@@ -23,6 +23,21 @@ std::string format(const char* pattern, ...) {
   return text;
 }
 
+constexpr double kHighestGain = 1000;
+
+// Over the default schedule, as it is drawn: a log that was damaged may hold any cost.
+double gain_of(const Trial& trial) {
+  const double gain = 1 / trial.cost;
+  return gain >= 0 ? std::min(gain, kHighestGain) : 0;
+}
+
+// Told apart by people who do not see all colours, too.
+const char* const kColours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#666666", "#7f3c8d"};
+
+constexpr char kPictureTitle[] = "Search: speed over the default schedule";
+
+}  // namespace
+
 std::string escaped(const std::string& text) {
   std::string out;
   for (const char c : text) {
@@ -38,21 +53,6 @@ std::string escaped(const std::string& text) {
   }
   return out;
 }
-
-constexpr double kHighestGain = 1000;
-
-// Over the default schedule, as it is drawn: a log that was damaged may hold any cost.
-double gain_of(const Trial& trial) {
-  const double gain = 1 / trial.cost;
-  return gain >= 0 ? std::min(gain, kHighestGain) : 0;
-}
-
-// Told apart by people who do not see all colours, too.
-const char* const kColours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#666666", "#7f3c8d"};
-
-constexpr char kPictureTitle[] = "Search: speed over the default schedule";
-
-}  // namespace
 
 std::string kernel_label(const KernelSpec& spec, size_t tokens) {
   std::string types, numbers;
@@ -185,7 +185,8 @@ std::string search_picture(const std::vector<Trial>& trials) {
 }
 
 bool is_search_picture(const std::string& text) {
-  return text.compare(0, 5, "<svg ") == 0 && text.find(kPictureTitle) != std::string::npos;
+  return text.compare(0, 5, "<svg ") == 0 &&
+         (text.find(kPictureTitle) != std::string::npos || text.find(kEffectsTitle) != std::string::npos);
 }
 
 }  // namespace lookupffn

@@ -24,7 +24,13 @@ std::string outcome_table(const std::vector<KernelOutcome>& outcomes, const Cach
 // A picture of the search, SVG: the best so far against the trials, a line a kernel, a dot a trial.
 std::string search_picture(const std::vector<Trial>& trials);
 
-// Whether a file's text is such a picture: others are not to be overwritten.
+// Text as it stands in SVG.
+std::string escaped(const std::string& text);
+
+// The title of effects_picture (winner_report.h).
+constexpr char kEffectsTitle[] = "Which parameters the time depends on: share of the variance, best value";
+
+// Whether a file's text is one of these two pictures: others are not to be overwritten.
 bool is_search_picture(const std::string& text);
 
 }  // namespace lookupffn

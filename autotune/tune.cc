@@ -15,10 +15,12 @@
 #include "isas.h"
 #include "kernel_tuner.h"
 #include "machine.h"
+#include "measure/hardware_counters.h"
 #include "measured_code.h"
 #include "on_interrupt.h"
 #include "preflight.h"
 #include "report.h"
+#include "winner_report.h"
 
 namespace lookupffn {
 namespace {
@@ -178,6 +180,8 @@ TuneResult tune(const TuneOptions& options, std::FILE* out) {
     char noise[64];
     std::snprintf(noise, sizeof noise, "%.1f%%", 100 * preflight.noise);
     progress.say("machine: " + machine.cpu + ", " + machine.caches + "; a fixed loop varies by " + noise);
+    const std::string missing = threads > 1 ? "" : HardwareCounters(system_counters()).missing();
+    if (!missing.empty()) progress.say(missing);
   } else {
     progress.say("measuring behind " + boards.text() + ": see to it that nothing else runs there");
     if (boards.emulated()) {
@@ -258,6 +262,13 @@ TuneResult tune(const TuneOptions& options, std::FILE* out) {
     progress.say("search picture: " + picture);
   } else {
     progress.say("no search picture: " + picture + " is there already and is none of ours");
+  }
+  const std::string why = winner_text(run.trials), effects = effects_picture(run.trials);
+  if (!why.empty()) progress.say(why);
+  const std::string effects_path = fs::path(options.log).replace_extension(".effects.svg").string();
+  if (!effects.empty() && picture_may_stand_at(effects_path)) {
+    write_file_atomically(effects_path, effects);
+    progress.say("picture of the parameters: " + effects_path);
   }
   return result;
 }

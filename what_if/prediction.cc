@@ -117,7 +117,7 @@ std::string describe(const Recorded& recorded) {
 
 Accuracy accuracy(const Predictor& predictor, const std::vector<Recorded>& measured, const MachineDescription& machine) {
   Accuracy result;
-  std::vector<double> errors;
+  std::vector<double>& errors = result.errors;
   for (const Recorded& one : measured) {
     const double error = std::fabs(predictor.predict(one.part, one.setting, machine).us / one.us - 1);
     if (errors.empty() || error > result.worst) {

@@ -47,6 +47,7 @@ class Predictor {
 // How far predictions are off, as a share of what was measured.
 struct Accuracy {
   size_t points = 0;
+  std::vector<double> errors;  // of each, the smallest first
   double median = 0, worst = 0;
   std::string worst_at;  // the setting
 };

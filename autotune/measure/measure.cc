@@ -13,6 +13,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "hardware_counters.h"
 #include "kernel_bench.h"
 #include "last_words.h"
 #include "machine.h"
@@ -56,6 +57,22 @@ std::string list(const std::vector<double>& values) {
     out += text;
   }
   return out + "]";
+}
+
+// ,"counters":{"cycles":12.5,...} of the candidate, a token; or why there are none.
+std::string counters_text(KernelBench& bench, const MeasureOptions& options, const reference::Input& input, size_t calls) {
+  if (options.threads > 1) return ",\"no_counters\":\"counters count one thread\"";
+  HardwareCounters counters(system_counters());
+  if (!counters.missing().empty()) return ",\"no_counters\":" + quoted(counters.missing());
+  bench.time(kCandidate, input, 1);
+  const std::map<std::string, double> counts = counters.count([&] { bench.time(kCandidate, input, calls); });
+  std::string text;
+  char number[48];
+  for (const auto& [name, count] : counts) {
+    std::snprintf(number, sizeof number, ":%.6g", count / double(calls * options.tokens));
+    text += (text.empty() ? "" : ",") + quoted(name) + number;
+  }
+  return ",\"counters\":{" + text + "}";
 }
 
 double now_seconds() {
@@ -217,7 +234,8 @@ std::string measure(const MeasureOptions& options) {
   return std::string("{\"status\":\"ok\",\"ended_early\":") + (pairs.ended_early ? "true" : "false") +
          ",\"noise\":" + std::to_string(pairs.noise) + ",\"cpu\":" + quoted(machine.cpu) +
          ",\"caches\":" + quoted(machine.caches) + ",\"emulated\":" + (machine.emulated ? "true" : "false") +
-         ",\"incumbent\":" + list(pairs.incumbent) + ",\"candidate\":" + list(pairs.candidate) + "}";
+         ",\"incumbent\":" + list(pairs.incumbent) + ",\"candidate\":" + list(pairs.candidate) +
+         counters_text(bench, options, input, calls) + "}";
 }
 
 }  // namespace

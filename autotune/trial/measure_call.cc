@@ -49,6 +49,8 @@ Measurement parse_measurement(const std::string& output) {
       measurement.incumbent = object.at("incumbent").get<std::vector<double>>();
       measurement.candidate = object.at("candidate").get<std::vector<double>>();
       measurement.ended_early = object.at("ended_early").get<bool>();
+      measurement.counters = object.value("counters", std::map<std::string, double>());
+      measurement.no_counters = object.value("no_counters", "");
       measurement.cpu = object.value("cpu", "");
       measurement.caches = object.value("caches", "");
       measurement.emulated = object.value("emulated", false);

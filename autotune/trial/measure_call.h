@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -42,10 +43,12 @@ struct Measurement {
   std::string reason;
   std::vector<double> incumbent, candidate;  // us a token, taken in turn, as many of each
   bool ended_early = false;
-  std::string cpu, caches;  // of the machine that it ran on, as in Machine
-  bool emulated = false;    // it found itself under an emulator: cpu and caches are not the target's
-  std::string board;        // the --runner that it was measured by; "": this machine
-  double seconds = 0;       // that it took, all in all
+  std::map<std::string, double> counters;  // of the candidate, a token: see measure/hardware_counters.h
+  std::string no_counters;                 // why there are none, or ""
+  std::string cpu, caches;                 // of the machine that it ran on, as in Machine
+  bool emulated = false;                   // it found itself under an emulator: cpu and caches are not the target's
+  std::string board;                       // the --runner that it was measured by; "": this machine
+  double seconds = 0;                      // that it took, all in all
 };
 
 // What a program's output says. Noise around and between its lines does not matter.

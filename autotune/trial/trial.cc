@@ -53,6 +53,7 @@ nlohmann::json to_json(const Trial& trial) {
     object["cost"] = trial.cost;
     object["samples"] = trial.samples;
     object["ended_early"] = trial.ended_early;
+    if (!trial.counters.empty()) object["counters"] = trial.counters;
   } else {
     object["reason"] = trial.reason;
   }
@@ -95,6 +96,11 @@ Trial trial_from_json(const nlohmann::json& object) {
     trial.cost = real_field(object, "cost", kLeastLoggedCost, kMostLoggedReal);
     trial.samples = reals_field(object, "samples", 0, kMostLoggedReal);
     trial.ended_early = flag_field(object, "ended_early");
+    if (object.contains("counters")) {
+      for (const auto& [name, count] : object["counters"].items()) {
+        trial.counters[name] = real_field(object["counters"], name.c_str(), 0, kMostLoggedReal);
+      }
+    }
   }
   return trial;
 }

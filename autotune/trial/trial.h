@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -40,6 +41,7 @@ struct Trial {
   double cost = 0;              // the default schedule's is 1: what trials are compared by, free of the machine's drift
   std::vector<double> samples;  // us a token
   bool ended_early = false;     // few samples, as it was clearly slower
+  std::map<std::string, double> counters;  // hardware's, a token; none where the system offers none
 
   std::string proposed_by;  // "default", "model", "random", ...
   double compile_seconds = 0, measure_seconds = 0;

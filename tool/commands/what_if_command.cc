@@ -70,7 +70,11 @@ std::vector<Setting> settings_of(const Options& options, const LayerShape& shape
 }
 
 nlohmann::json accuracy_json(const Accuracy& found) {
-  return {{"points", found.points}, {"median_error", found.median}, {"worst_error", found.worst}, {"worst_at", found.worst_at}};
+  return {{"points", found.points},
+          {"errors", found.errors},
+          {"median_error", found.median},
+          {"worst_error", found.worst},
+          {"worst_at", found.worst_at}};
 }
 
 void run_what_if(const Options& options) {

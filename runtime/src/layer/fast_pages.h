@@ -18,7 +18,7 @@ struct PageChoice {
 
 // Lays `bytes` of `memory` from `start` on, which nothing was written to yet, on the fastest of several sets of pages. They
 // differ: pages whose physical addresses collide in a cache drive each other out, for as long as they are in use. That one
-// process gets faster pages than the next made kernels up to 1.1 times as slow (docs/performance.md, "Placement"). Huge pages
+// process gets faster pages than the next made kernels up to 1.1 times as slow (docs/placement.md). Huge pages
 // do not help in a virtual machine whose host has small ones. The whole pages around those bytes are exchanged, so nothing in
 // them may have been written either. What the caches hold now is driven out, and the choice takes a few milliseconds. It is
 // left out where it cannot pay: below kLeastBytes, which collide too rarely, above kMostBytes, which no second-level cache
