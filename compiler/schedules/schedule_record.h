@@ -36,6 +36,9 @@ struct ScheduleRecord {
   } provenance;
 };
 
+// Now, as a Provenance has it.
+std::string date_now();
+
 // KERNEL-PROBLEM-CLASS[-CPU].json, without the directory. cpu may be "".
 std::string record_file_name(const KernelSpec& spec, const std::string& cpu);
 
