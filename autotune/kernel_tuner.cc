@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <ctime>
 #include <set>
 #include <stdexcept>
 #include <thread>
@@ -31,15 +30,6 @@ constexpr double kLooksGood = 1.05;       // of the best cost so far: sampled mo
 double seconds_since(TuneClock::time_point start) { return std::chrono::duration<double>(TuneClock::now() - start).count(); }
 
 double seconds_until(const std::optional<TuneClock::time_point>& end) { return end ? -seconds_since(*end) : 1e12; }
-
-std::string date_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  gmtime_r(&now, &utc);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text;
-}
 
 // The very fastest may owe it to a clock that went back.
 double second_fastest(std::vector<double> samples) {
@@ -182,8 +172,7 @@ BuiltPair KernelTuner::link(const BuiltKernel& incumbent, const BuiltKernel& can
   return run_.build.link(incumbent, candidate, companions_, compile_limit_);
 }
 
-// The default against itself: shows that all works, how long things take and how much they vary.
-bool KernelTuner::start(KernelOutcome* outcome) {
+bool KernelTuner::build_default() {
   default_kernel_ = run_.build.generate(target_.spec, default_schedule_, compile_limit_);
   const KernelDescription& description = kernel_description(target_.spec);
   if (description.companions && default_kernel_.ok) {
@@ -193,6 +182,12 @@ bool KernelTuner::start(KernelOutcome* outcome) {
       if (!companions_.back().ok) default_kernel_ = companions_.back();
     }
   }
+  return default_kernel_.ok;
+}
+
+// The default against itself: shows that all works, how long things take and how much they vary.
+bool KernelTuner::start(KernelOutcome* outcome) {
+  build_default();
   // A default that failed is tried again: what was wrong may have been mended, and without it nothing goes on.
   const auto logged = std::find_if(trials_.begin(), trials_.end(), [&](const Trial& trial) {
     return trial.schedule == default_schedule_ && trial.status == TrialStatus::kOk;
@@ -388,6 +383,34 @@ void KernelTuner::search(std::optional<TuneClock::time_point> deadline) {
   search_seconds_ = seconds_since(begun);
 }
 
+MeasureRequest KernelTuner::fresh_look() const {
+  MeasureRequest look = request(1000);
+  look.samples = kConfirmSamples;
+  look.seconds = kConfirmSeconds;
+  look.time_limit += 2 * kConfirmSeconds;
+  look.may_end_early = false;
+  return look;
+}
+
+std::optional<MeasuredGain> KernelTuner::gain_over_default(const Schedule& schedule) {
+  if (schedule == default_schedule_) return MeasuredGain{};
+  std::optional<MeasuredGain> gain;
+  if (build_default()) {
+    Candidate candidate;
+    candidate.kernel = run_.build.generate(target_.spec, schedule, compile_limit_);
+    if (candidate.kernel.ok) candidate.pair = link(default_kernel_, candidate.kernel);
+    if (candidate.pair.ok) {
+      const Measurement measured = run_.boards.run(candidate.pair.executable, fresh_look());
+      if (measured.status == Measurement::Status::kOk) gain = measured_gain(measured.incumbent, measured.candidate);
+    }
+    run_.build.discard(candidate.pair);
+    run_.build.discard(candidate.kernel);
+  }
+  run_.build.discard(default_kernel_);
+  for (const BuiltKernel& companion : companions_) run_.build.discard(companion);
+  return gain;
+}
+
 void KernelTuner::confirm(std::optional<TuneClock::time_point> deadline, KernelOutcome* outcome) {
   std::vector<const Trial*> order;
   for (const Trial& trial : trials_) {
@@ -404,11 +427,7 @@ void KernelTuner::confirm(std::optional<TuneClock::time_point> deadline, KernelO
   }
 
   // A fresh look at the finalists picks one; another fresh look says what it gains.
-  MeasureRequest look = request(1000);
-  look.samples = kConfirmSamples;
-  look.seconds = kConfirmSeconds;
-  look.time_limit += 2 * kConfirmSeconds;
-  look.may_end_early = false;
+  MeasureRequest look = fresh_look();
   Candidate winner;
   double winner_gain = 0;
   for (const Trial* trial : order) {
@@ -479,13 +498,19 @@ void KernelTuner::confirm(std::optional<TuneClock::time_point> deadline, KernelO
   outcome->record = save_record(run_.options.out, record);
 }
 
-KernelOutcome KernelTuner::tune(std::optional<TuneClock::time_point> deadline) {
-  KernelOutcome outcome;
-  outcome.spec = target_.spec;
-  outcome.tokens = target_.tokens;
-  outcome.schedule = default_schedule_;
+double KernelTuner::measure_default() {
+  outcome_.spec = target_.spec;
+  outcome_.tokens = target_.tokens;
+  outcome_.schedule = default_schedule_;
   show();
-  if (start(&outcome)) {
+  default_works_ = start(&outcome_);
+  return outcome_.default_us;
+}
+
+KernelOutcome KernelTuner::tune(std::optional<TuneClock::time_point> deadline) {
+  KernelOutcome outcome = outcome_;
+  show();
+  if (default_works_) {
     std::optional<TuneClock::time_point> search_end = deadline;
     if (deadline) {
       const double confirm_seconds =

@@ -7,7 +7,9 @@
 #include <cstring>
 #include <ctime>
 #include <filesystem>
-#include <set>
+#include <map>
+#include <memory>
+#include <numeric>
 #include <stdexcept>
 
 #include "atomic_file.h"
@@ -20,12 +22,15 @@
 #include "on_interrupt.h"
 #include "preflight.h"
 #include "report.h"
+#include "starting_point_writer.h"
 #include "winner_report.h"
 
 namespace lookupffn {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr double kEvenShare = 1.0 / 3;
 
 // Before minutes are spent: can records be written?
 void check_writable(const std::string& out) {
@@ -126,9 +131,11 @@ void check_code(const TuneOptions& options, const std::vector<TuneTarget>& targe
 
 std::vector<TuneTarget> tune_targets(const TuneOptions& options, const ScheduleSpaces& spaces) {
   std::vector<TuneTarget> targets;
-  std::set<KernelSpec> seen;
+  std::map<KernelSpec, size_t> seen;  // their places in targets
   for (const std::string& kernel : options.kernels.empty() ? kernel_names() : options.kernels) {
-    for (const LayerShape& shape : options.shapes) {
+    for (size_t i = 0; i < options.shapes.size(); ++i) {
+      const LayerShape& shape = options.shapes[i];
+      const size_t layers = options.layers.empty() ? 1 : options.layers.at(i);
       for (const std::string& table_type : options.table_types) {
         for (const KernelSpec& spec : layer_kernels(spaces, shape, options.isa, table_type, options.projection_type)) {
           if (spec.kernel != kernel) continue;
@@ -137,12 +144,33 @@ std::vector<TuneTarget> tune_targets(const TuneOptions& options, const ScheduleS
           for (const size_t tokens : options.tokens) {
             if (spaces.of(kernel).batch_class_of(tokens).name == spec.batch_class) largest = std::max(largest, tokens);
           }
-          if (largest > 0 && seen.insert(spec).second) targets.push_back({spec, largest});
+          if (largest == 0) continue;
+          if (seen.emplace(spec, targets.size()).second) targets.push_back({spec, largest, 0});
+          targets[seen.at(spec)].layers += layers;
         }
       }
     }
   }
   return targets;
+}
+
+std::vector<double> budget_shares(const TuneOptions& options, const ScheduleSpaces& spaces,
+                                  const std::vector<TuneTarget>& targets, const std::vector<double>& us) {
+  std::vector<double> parts(targets.size(), 0);
+  for (const size_t tokens : options.tokens) {
+    std::vector<double> time(targets.size(), 0);
+    for (size_t i = 0; i < targets.size(); ++i) {
+      const KernelSpec& spec = targets[i].spec;
+      const bool runs = spaces.of(spec.kernel).batch_class_of(tokens).name == spec.batch_class;
+      if (runs) time[i] = us[i] * static_cast<double>(targets[i].layers);
+    }
+    const double all = std::accumulate(time.begin(), time.end(), 0.0);
+    for (size_t i = 0; i < targets.size() && all > 0; ++i) parts[i] += time[i] / all;
+  }
+  const double all = std::accumulate(parts.begin(), parts.end(), 0.0);
+  const double even = 1.0 / static_cast<double>(targets.size());
+  for (double& part : parts) part = all > 0 ? kEvenShare * even + (1 - kEvenShare) * part / all : even;
+  return parts;
 }
 
 TuneResult tune(const TuneOptions& options, std::FILE* out) {
@@ -215,32 +243,48 @@ TuneResult tune(const TuneOptions& options, std::FILE* out) {
   if (options.budget_seconds > 0) run.end = start + seconds(options.budget_seconds);
 
   TuneResult result;
+  const auto time_left = [&run] { return !run.end || TuneClock::now() < *run.end; };
+  // What the run that is continued has finished.
+  std::vector<const KernelOutcome*> finished(targets.size());
+  for (size_t i = 0; i < targets.size(); ++i) {
+    for (const KernelOutcome& logged : log.content().outcomes) {
+      const bool same = logged.spec == targets[i].spec && logged.tokens == targets[i].tokens;
+      if (same && options.trials > 0 && logged.trials >= options.trials) finished[i] = &logged;
+    }
+  }
+  // All defaults first: what they take says how the budget is shared out.
+  std::vector<std::unique_ptr<KernelTuner>> tuners(targets.size());
+  std::vector<double> us(targets.size(), 0);
+  for (size_t i = 0; i < targets.size(); ++i) {
+    run.state.kernel_index = i;
+    if (finished[i] != nullptr || !time_left()) continue;
+    tuners[i] = std::make_unique<KernelTuner>(run, targets[i], spaces);
+    us[i] = tuners[i]->measure_default();
+  }
+  std::vector<double> shares = budget_shares(options, spaces, targets, us);
   for (size_t i = 0; i < targets.size(); ++i) {
     const TuneTarget& target = targets[i];
     run.state.kernel_index = i;
-    // Finished by the run that is continued?
-    const KernelOutcome* finished = nullptr;
-    for (const KernelOutcome& logged : log.content().outcomes) {
-      const bool same = logged.spec == target.spec && logged.tokens == target.tokens;
-      if (same && options.trials > 0 && logged.trials >= options.trials) finished = &logged;
-    }
     KernelOutcome outcome;
-    if (finished != nullptr) {
-      outcome = *finished;
+    if (finished[i] != nullptr) {
+      outcome = *finished[i];
+    } else if (tuners[i] == nullptr || !time_left()) {
+      outcome.spec = target.spec;
+      outcome.tokens = target.tokens;
+      outcome.note = "the budget ended first";
+      result.outcomes.push_back(outcome);
+      continue;
     } else {
       std::optional<TuneClock::time_point> deadline;
       if (run.end) {
+        // What one leaves over is the others'.
+        double rest = 0;
+        for (size_t j = i; j < targets.size(); ++j) rest += tuners[j] != nullptr ? shares[j] : 0;
         const double left = std::chrono::duration<double>(*run.end - TuneClock::now()).count();
-        if (left <= 0) {
-          outcome.spec = target.spec;
-          outcome.tokens = target.tokens;
-          outcome.note = "the budget ended first";
-          result.outcomes.push_back(outcome);
-          continue;
-        }
-        deadline = TuneClock::now() + seconds(left / static_cast<double>(targets.size() - i));
+        deadline = TuneClock::now() + seconds(left * shares[i] / rest);
       }
-      outcome = KernelTuner(run, target, spaces).tune(deadline);
+      outcome = tuners[i]->tune(deadline);
+      tuners[i].reset();
     }
     char gain[128];
     std::snprintf(gain, sizeof gain, "%.2fx in %zu trials", outcome.gain, outcome.trials);
@@ -251,6 +295,9 @@ TuneResult tune(const TuneOptions& options, std::FILE* out) {
     progress.say(kernel_label(target.spec, target.tokens) + ": " + gain +
                  (outcome.record.empty() ? ", no record: " + outcome.note : ", " + outcome.record));
     result.outcomes.push_back(outcome);
+  }
+  if (options.write_defaults) {
+    for (const std::string& line : write_starting_points(run, targets, spaces, result.outcomes)) progress.say(line);
   }
 
   progress.say("");

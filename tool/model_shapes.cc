@@ -14,14 +14,18 @@ void check(lookupffn_status status) {
   if (status != LOOKUPFFN_OK) throw std::runtime_error(lookupffn_last_message());
 }
 
+// Where in the list it is now.
 template <class Type>
-void add_once(std::vector<Type>* list, const Type& value) {
-  if (std::find(list->begin(), list->end(), value) == list->end()) list->push_back(value);
+size_t add_once(std::vector<Type>* list, const Type& value) {
+  const auto there = std::find(list->begin(), list->end(), value);
+  if (there != list->end()) return static_cast<size_t>(there - list->begin());
+  list->push_back(value);
+  return list->size() - 1;
 }
 
 }  // namespace
 
-std::vector<LayerShape> model_shapes(const std::string& path) {
+std::vector<LayerShape> model_shapes(const std::string& path, std::vector<size_t>* layers) {
   lookupffn_model* opened = nullptr;
   check(lookupffn_model_open(path.c_str(), &opened));
   const std::unique_ptr<lookupffn_model, void (*)(lookupffn_model*)> model(opened, lookupffn_model_close);
@@ -29,7 +33,10 @@ std::vector<LayerShape> model_shapes(const std::string& path) {
   for (size_t i = 0; i < lookupffn_model_layer_count(model.get()); ++i) {
     lookupffn_shape from;
     check(lookupffn_model_layer(model.get(), i, &from));
-    add_once(&shapes, LayerShape(from));
+    const size_t at = add_once(&shapes, LayerShape(from));
+    if (layers == nullptr) continue;
+    layers->resize(shapes.size());
+    ++(*layers)[at];
   }
   return shapes;
 }

@@ -10,7 +10,7 @@
 namespace lookupffn {
 
 // The different shapes of a model's layers, in the order of the layers. Throws std::runtime_error.
-std::vector<LayerShape> model_shapes(const std::string& path);
+std::vector<LayerShape> model_shapes(const std::string& path, std::vector<size_t>* layers = nullptr);
 
 // ISA names without duplicates; "native" stands for the widest that this library holds and this machine runs,
 // "all" for every one that this library holds. Another name may be that of any architecture. Throws std::runtime_error for one

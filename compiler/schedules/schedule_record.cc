@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <ctime>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -51,6 +52,15 @@ Json pairs_to_json(const std::map<std::string, std::string>& pairs) {
 std::string short_cpu(const std::string& cpu) { return cpu.empty() ? "an unknown CPU" : cpu; }
 
 }  // namespace
+
+std::string date_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text;
+}
 
 std::string record_file_name(const KernelSpec& spec, const std::string& cpu, const std::string& objective) {
   const std::string key = cpu_key(cpu);

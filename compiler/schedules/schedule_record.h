@@ -38,6 +38,9 @@ struct ScheduleRecord {
   } provenance;
 };
 
+// Now, as a Provenance has it.
+std::string date_now();
+
 // KERNEL-PROBLEM-CLASS[-CPU][-OBJECTIVE].json, without the directory. cpu may be ""; hot, the usual objective, is not named.
 std::string record_file_name(const KernelSpec& spec, const std::string& cpu,
                              const std::string& objective = default_objective());

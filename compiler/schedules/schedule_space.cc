@@ -40,12 +40,6 @@ std::string text_member(const Json& object, const char* name) {
   return member(object, name, Json::value_t::string).get<std::string>();
 }
 
-Schedule schedule_from(const Json& object) {
-  Schedule schedule;
-  for (const auto& [name, value] : object.items()) schedule[name] = value_text(value);
-  return schedule;
-}
-
 Value parameter_value(const std::string& text) {
   if (text == "true") return Value::from_number(1);
   if (text == "false") return Value::from_number(0);
@@ -187,8 +181,19 @@ ScheduleSpace ScheduleSpace::parse(const std::string& json_text, const std::stri
       essence["conditions"].push_back(space.rules_.back().condition.expression());
     }
     for (const Json& entry : member(json, "defaults", Json::value_t::array)) {
-      Default choice{Condition(text_member(entry, "when")),
-                     space.completed(schedule_from(member(entry, "schedule", Json::value_t::object)))};
+      Default choice{Condition(text_member(entry, "when")), {}, {}};
+      for (const auto& [name, value] : member(entry, "schedule", Json::value_t::object).items()) {
+        if (!value.is_object()) {
+          choice.schedule[name] = value_text(value);
+          continue;
+        }
+        const Condition& expression = choice.computed.emplace(name, Condition(text_member(value, "expr"))).first->second;
+        check_names(expression, parameter_names, "a default's value");
+        const auto computed = std::find_if(space.parameters_.begin(), space.parameters_.end(),
+                                           [&n = name](const Parameter& parameter) { return parameter.name == n; });
+        choice.schedule[name] = computed == space.parameters_.end() ? "" : computed->values[0];
+      }
+      choice.schedule = space.completed(choice.schedule);
       check_names(choice.when, parameter_names, "a default's condition");
       std::string why;
       if (!space.complete(choice.schedule, &why)) throw std::runtime_error("a default is no schedule: " + why);
@@ -352,7 +357,20 @@ void ScheduleSpace::search(const KernelSpec& spec, const std::function<uint64_t(
   }
 }
 
-Schedule ScheduleSpace::default_schedule(const KernelSpec& spec) const {
+void ScheduleSpace::add_starting_points(const std::string& json_text, const std::string& name) {
+  StartingPoints points = StartingPoints::parse(json_text, kernel_, name);
+  for (const StartingPoint& row : points.rows()) {
+    std::string why;
+    if (!complete(completed(row.schedule), &why)) {
+      throw std::runtime_error("'" + name + "': the starting point of " + row.isa + ", " + row.batch_class + ", " +
+                               canonical_text(row.types) + " is no schedule: " + why);
+    }
+    batch_class(row.batch_class);
+  }
+  starting_points_ = std::move(points);
+}
+
+Schedule ScheduleSpace::neutral_default(const KernelSpec& spec) const {
   Variables variables = fixed_variables(spec);
   // Definitions that do not depend on the schedule may be used by "when".
   std::set<std::string> unknown;
@@ -367,11 +385,28 @@ Schedule ScheduleSpace::default_schedule(const KernelSpec& spec) const {
   }
   const auto chosen =
       std::find_if(defaults_.begin(), defaults_.end(), [&](const Default& choice) { return choice.when.holds(variables); });
-  if (legal(spec, chosen->schedule)) return chosen->schedule;
+  Schedule schedule = chosen->schedule;
+  for (const auto& [name, expression] : chosen->computed) {
+    const Value value = expression.evaluate(variables);
+    schedule[name] = value.is_number ? std::to_string(value.number) : value.text;
+  }
+  std::string why;
+  if (!complete(schedule, &why)) throw std::runtime_error("'" + name_ + "': a default for " + describe(spec) + ": " + why);
+  return schedule;
+}
+
+Schedule ScheduleSpace::default_schedule(const KernelSpec& spec) const {
+  const StartingPoint* start = starting_point(spec);
+  return nearest_legal(spec, start != nullptr ? start->schedule : neutral_default(spec));
+}
+
+Schedule ScheduleSpace::nearest_legal(const KernelSpec& spec, const Schedule& given) const {
+  const Schedule chosen = completed(given);
+  if (legal(spec, chosen)) return chosen;
 
   std::vector<size_t> wanted;
   for (const Parameter& parameter : parameters_) {
-    wanted.push_back(size_t(std::find(parameter.values.begin(), parameter.values.end(), chosen->schedule.at(parameter.name)) -
+    wanted.push_back(size_t(std::find(parameter.values.begin(), parameter.values.end(), chosen.at(parameter.name)) -
                             parameter.values.begin()));
   }
   const auto steps = [&](size_t parameter, size_t value) {
@@ -387,7 +422,7 @@ Schedule ScheduleSpace::default_schedule(const KernelSpec& spec) const {
   });
   if (nearest.empty() && !parameters_.empty()) {
     std::string why;
-    legal(spec, chosen->schedule, &why);
+    legal(spec, chosen, &why);
     throw std::runtime_error("'" + name_ + "' holds no legal schedule for " + describe(spec) +
                              "; the default fails because: " + why);
   }

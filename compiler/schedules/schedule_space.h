@@ -6,8 +6,10 @@
 //    "definitions": [{"name": "row_floats", "expr": "round_up(d_out, 16)"}, ...],
 //    "conditions":  [{"expr": "row_floats % d_tile == 0", "if_not_message": "d_tile divides the padded row"}, ...],
 //    "defaults":    [{"when": "isa_vector_bytes == 64 && class == 'one'", "schedule": {"d_tile": 64, ...}}, ...,
-//                    {"when": "true", "schedule": {...}}]}
+//                    {"when": "true", "schedule": {"d_tile": {"expr": "isa_vector_bytes"}, ...}}]}
 //
+// A space of ours has one default, a neutral rule that is decent on any ISA. What was found to be better to start from on an
+// ISA is not here, but in schedules/defaults/ (starting_points.h). A default's value may be an expression of what "when" sees.
 // A definition may use earlier ones.
 // A batch class is a range of numbers of tokens that has a kernel of its own; without "classes" there is one, "any".
 // A parameter with "needs_threads": true is not searched on one thread; one with "step": 8 is given up last where
@@ -23,16 +25,18 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "condition.h"
 #include "kernel_spec.h"
 #include "schedule.h"
+#include "starting_points.h"
 
 namespace lookupffn {
 
-// Immutable once read; its methods may be called from several threads.
+// Immutable once read and its starting points added; its methods may be called from several threads.
 class ScheduleSpace {
  public:
   struct Parameter {
@@ -70,10 +74,22 @@ class ScheduleSpace {
   // Where not, *why (may be null) says which and how, in one line.
   bool legal(const KernelSpec& spec, const Schedule& schedule, std::string* why = nullptr) const;
 
-  // The first default whose "when" holds; where it is not legal for this problem, the legal schedule that
-  // is the fewest steps along the value lists away, those of each parameter counted as its `step` says. Throws
-  // std::runtime_error where nothing is legal.
+  // Takes the text of a file of starting points; `name` stands for the file in messages. Throws std::runtime_error, too, where
+  // a row's schedule has a parameter or a value that the space has not, or a class that it has not.
+  void add_starting_points(const std::string& json_text, const std::string& name);
+
+  // The starting point that serves this kernel; null: none, and the defaults decide.
+  const StartingPoint* starting_point(const KernelSpec& spec) const { return starting_points_.find(spec); }
+
+  const StartingPoints& starting_points() const { return starting_points_; }
+
+  // nearest_legal() of the starting point's schedule; where none serves the kernel, of the first default whose "when" holds.
   Schedule default_schedule(const KernelSpec& spec) const;
+
+  // A schedule; where it is not legal for this problem, the legal one that is the fewest steps along the value lists away,
+  // those of each parameter counted as its `step` says. Each parameter must have one of its values. Throws std::runtime_error
+  // where nothing is legal.
+  Schedule nearest_legal(const KernelSpec& spec, const Schedule& wanted) const;
 
   // All combinations of values, legal or not.
   uint64_t combinations() const;
@@ -103,10 +119,12 @@ class ScheduleSpace {
   };
   struct Default {
     Condition when;
-    Schedule schedule;
+    Schedule schedule;                          // but for what is
+    std::map<std::string, Condition> computed;  // from the ISA, the class and the problem
   };
 
   Variables fixed_variables(const KernelSpec& spec) const;
+  Schedule neutral_default(const KernelSpec& spec) const;
   // Depth first over the parameters, cutting off where a condition already fails. `cost(parameter, value)`
   // adds up along the way; branches that reach *bound are left out.
   void search(const KernelSpec& spec, const std::function<uint64_t(size_t, size_t)>& cost, const uint64_t* bound,
@@ -119,6 +137,7 @@ class ScheduleSpace {
   std::vector<Definition> definitions_;
   std::vector<Rule> rules_;
   std::vector<Default> defaults_;
+  StartingPoints starting_points_;
 };
 
 }  // namespace lookupffn

@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <stdexcept>
 
+#include "atomic_file.h"
+
 namespace lookupffn {
 
 std::vector<std::string> space_folders(const std::string& schedules_dir) {
@@ -26,6 +28,8 @@ const ScheduleSpace& ScheduleSpaces::of(const std::string& kernel) const {
       std::error_code error;
       if (space || !std::filesystem::exists(folder + "/" + kernel + ".space.json", error)) continue;
       space = std::make_unique<ScheduleSpace>(ScheduleSpace::load(folder, kernel));
+      const std::string points = starting_points_path(directory, kernel);
+      if (std::filesystem::exists(points, error)) space->add_starting_points(read_file(points), points);
     }
     list += (list.empty() ? "" : ", ") + directory;
   }

@@ -23,8 +23,8 @@ class ScheduleSpaces {
 
   const std::vector<std::string>& directories() const { return directories_; }
 
-  // The space of a kernel, from the first of the directories that has one. Throws std::runtime_error where none has, or
-  // where it cannot be read.
+  // The space of a kernel, from the first of the directories that has one, with the starting points that this directory has.
+  // Throws std::runtime_error where none has, or where it cannot be read.
   const ScheduleSpace& of(const std::string& kernel) const;
 
  private:

@@ -92,8 +92,8 @@ void run_tune(Arguments& arguments) {
     throw std::runtime_error("say what to tune: a model file, or --workload (one of the two)");
   }
   options.subject = arguments.model.empty() ? arguments.workload : arguments.model;
-  options.shapes =
-      arguments.model.empty() ? std::vector<LayerShape>{find_workload(arguments.workload)} : model_shapes(arguments.model);
+  options.shapes = arguments.model.empty() ? std::vector<LayerShape>{find_workload(arguments.workload)}
+                                           : model_shapes(arguments.model, &options.layers);
   if (arguments.isa.empty()) {
     if (!options.runners.empty()) throw std::runtime_error("with --runner, say with --isa what the target runs");
     arguments.isa = "native";
@@ -207,6 +207,10 @@ void add_tune_command(CLI::App& app) {
   CLI::Option* resume = command->add_flag("--resume", options.resume, "go on with the log's run");
   command->add_option("--out", options.out, "schedules directory for records, which go to OUT/tuned/ISA/")
       ->capture_default_str();
+  command->add_flag(
+      "--write-defaults", options.write_defaults,
+      "also write what beat a default into OUT/defaults/KERNEL.json: it is then where kernels of that ISA, batch class and "
+      "types start from, of any shape; several shapes are tried on each other");
   command->add_option("--schedules", arguments->schedules, "more directories with schedule spaces and records");
   command->add_option("--generator", arguments->generator, "the generator program lookupffn_generators")->check(not_empty());
   command->add_option("--sample-time", options.sample_seconds, "seconds that timing one trial may take")
