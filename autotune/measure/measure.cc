@@ -60,12 +60,14 @@ std::string list(const std::vector<double>& values) {
 }
 
 // ,"counters":{"cycles":12.5,...} of the candidate, a token; or why there are none.
-std::string counters_text(KernelBench& bench, const MeasureOptions& options, const reference::Input& input, size_t calls) {
+std::string counters_text(KernelBench& bench, const MeasureOptions& options, const reference::Input& input, size_t calls,
+                          Surroundings& surroundings) {
+  if (surroundings.evicts()) return ",\"no_counters\":\"counters would count what evicts the tables, too\"";
   if (options.threads > 1) return ",\"no_counters\":\"counters count one thread\"";
   HardwareCounters counters(system_counters());
   if (!counters.missing().empty()) return ",\"no_counters\":" + quoted(counters.missing());
-  bench.time(kCandidate, input, 1);
-  const std::map<std::string, double> counts = counters.count([&] { bench.time(kCandidate, input, calls); });
+  bench.time(kCandidate, input, 1, surroundings);
+  const std::map<std::string, double> counts = counters.count([&] { bench.time(kCandidate, input, calls, surroundings); });
   std::string text;
   char number[48];
   for (const auto& [name, count] : counts) {
@@ -130,7 +132,7 @@ size_t other_count(size_t tokens) {
 
 // Tokens of the ring: enough that their codes cover the tables.
 constexpr size_t kRing = 4096;
-constexpr size_t kJudged = 6;  // of a call's tokens: twins are slow
+constexpr size_t kJudged = 6;                         // of a call's tokens: twins are slow
 constexpr size_t kMostCalls = 20000, kColdCalls = 4;  // of a sample
 
 template <class T>
@@ -226,7 +228,8 @@ std::string measure(const MeasureOptions& options) {
         return bench.time(contender, input, calls, surroundings);
       },
       sampling, [&] { return now_seconds() - start; });
-  if (pairs.candidate.size() < 3 && !pairs.ended_early) throw std::runtime_error("the clock of this machine gives no plausible times");
+  if (pairs.candidate.size() < 3 && !pairs.ended_early)
+    throw std::runtime_error("the clock of this machine gives no plausible times");
   const double scale = 1e-3 / static_cast<double>(calls * options.tokens);
   for (auto* samples : {&pairs.incumbent, &pairs.candidate}) {
     for (double& ns : *samples) ns *= scale;
@@ -235,7 +238,7 @@ std::string measure(const MeasureOptions& options) {
          ",\"noise\":" + std::to_string(pairs.noise) + ",\"cpu\":" + quoted(machine.cpu) +
          ",\"caches\":" + quoted(machine.caches) + ",\"emulated\":" + (machine.emulated ? "true" : "false") +
          ",\"incumbent\":" + list(pairs.incumbent) + ",\"candidate\":" + list(pairs.candidate) +
-         counters_text(bench, options, input, calls) + "}";
+         counters_text(bench, options, input, calls, surroundings) + "}";
 }
 
 }  // namespace
