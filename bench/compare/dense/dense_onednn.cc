@@ -27,6 +27,22 @@ float float_of_bf16(uint16_t value) {
   return result;
 }
 
+// What oneDNN 2 (Debian 12) and oneDNN 3 (Debian 13) call differently.
+using InnerProduct = dnnl::inner_product_forward::primitive_desc;
+#if DNNL_VERSION_MAJOR < 3
+void append(dnnl::post_ops& operations, dnnl::algorithm elementwise) { operations.append_eltwise(1.0f, elementwise, 0, 0); }
+InnerProduct describe(const dnnl::engine& engine, const memory::desc& source, const memory::desc& weights,
+                      const memory::desc& bias, const memory::desc& destination, const dnnl::primitive_attr& attributes) {
+  return {{dnnl::prop_kind::forward_inference, source, weights, bias, destination}, attributes, engine};
+}
+#else
+void append(dnnl::post_ops& operations, dnnl::algorithm elementwise) { operations.append_eltwise(elementwise, 0, 0); }
+InnerProduct describe(const dnnl::engine& engine, const memory::desc& source, const memory::desc& weights,
+                      const memory::desc& bias, const memory::desc& destination, const dnnl::primitive_attr& attributes) {
+  return {engine, dnnl::prop_kind::forward_inference, source, weights, bias, destination, attributes};
+}
+#endif
+
 class OneDnn : public Contender {
  public:
   OneDnn(const ComparedLayer& layer, const Setting& setting, memory::data_type type)
@@ -41,7 +57,7 @@ class OneDnn : public Contender {
   void set_tokens(size_t tokens) override {
     dnnl::primitive_attr gelu;
     dnnl::post_ops operations;
-    operations.append_eltwise(1.0f, dnnl::algorithm::eltwise_gelu_erf, 0, 0);
+    append(operations, dnnl::algorithm::eltwise_gelu_erf);
     gelu.set_post_ops(operations);
     steps_.clear();
     for (const DenseNetwork::Product& product : network_.products) {
@@ -98,8 +114,7 @@ class OneDnn : public Contender {
     const auto f32 = memory::data_type::f32;
     const memory::desc source({tokens, in}, type_, tag::ab), destination({tokens, out}, type_, tag::ab);
     const memory::desc any_weights({out, in}, type_, tag::any), bias({out}, f32, tag::a);
-    const dnnl::inner_product_forward::primitive_desc description(
-        {dnnl::prop_kind::forward_inference, source, any_weights, bias, destination}, attributes, engine_);
+    const auto description = describe(engine_, source, any_weights, bias, destination, attributes);
     Step step;
     step.primitive = dnnl::inner_product_forward(description);
     step.implementation = description.impl_info_str();
