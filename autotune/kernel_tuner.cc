@@ -16,7 +16,8 @@
 namespace lookupffn {
 namespace {
 
-constexpr size_t kMostPoints = 4000;  // of a space that are chosen from, drawn where it has more; neighbours of the best join them
+constexpr size_t kMostPoints =
+    4000;                     // of a space that are chosen from, drawn where it has more; neighbours of the best join them
 constexpr size_t kMoves = 2;  // parameters that a neighbour differs in
 constexpr size_t kMostTransferred = 3;
 constexpr size_t kMostFinalists = 3;
@@ -276,9 +277,7 @@ void KernelTuner::search(std::optional<TuneClock::time_point> deadline) {
     return learned.empty() ? estimated_cost(target_.spec, point, target_.tokens, run_.caches)
                            : learned.cost(target_.spec, point, target_.tokens, run_.caches);
   };
-  hints.features = [&](const Schedule& point) {
-    return schedule_features(target_.spec, point, target_.tokens, run_.caches);
-  };
+  hints.features = [&](const Schedule& point) { return schedule_features(target_.spec, point, target_.tokens, run_.caches); };
   const auto strategy = make_search_strategy(run_.options.strategy, space, hints, run_.options.seed);
 
   // What the log holds already, in its order; the best of it is the incumbent.

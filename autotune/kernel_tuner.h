@@ -77,7 +77,7 @@ class KernelTuner {
   bool is_built(const Candidate& candidate) const { return candidate.kernel.ok && candidate.pair.ok; }
   Trial trial_of(const Candidate& candidate, const std::string& proposed_by) const;  // not built, or not yet measured
   void add(const Measurement& measured, double incumbent_cost, Trial* trial) const;  // what was measured
-  const Trial* best_trial() const;  // NULL where none was measured
+  const Trial* best_trial() const;                                                   // NULL where none was measured
   double best_cost() const;
   void keep(const Trial& trial);
   MeasureRequest request(uint64_t seed_offset) const;

@@ -111,9 +111,9 @@ BoostedTrees::BoostedTrees(const std::vector<float>& rows, size_t columns, const
           for (size_t k = open.first; k < open.last; ++k) residual[order[k]] -= value;
           continue;
         }
-        const auto middle = std::stable_partition(
-            order.begin() + static_cast<std::ptrdiff_t>(open.first), order.begin() + static_cast<std::ptrdiff_t>(open.last),
-            [&](size_t i) { return bins[best_column * n + i] <= best_bin; });
+        const auto middle = std::stable_partition(order.begin() + static_cast<std::ptrdiff_t>(open.first),
+                                                  order.begin() + static_cast<std::ptrdiff_t>(open.last),
+                                                  [&](size_t i) { return bins[best_column * n + i] <= best_bin; });
         const size_t split = static_cast<size_t>(middle - order.begin()), left = tree.size();
         tree[open.node].column = static_cast<int>(best_column);
         tree[open.node].threshold = thresholds[best_column][best_bin];

@@ -10,8 +10,8 @@
 namespace lookupffn {
 namespace {
 
-constexpr size_t kFewestTrials = 20;    // of a kernel: fewer say little about their middle
-constexpr size_t kMostTrials = 1000;    // of a kernel that are looked at
+constexpr size_t kFewestTrials = 20;     // of a kernel: fewer say little about their middle
+constexpr size_t kMostTrials = 1000;     // of a kernel that are looked at
 const double kWorstLog = std::log(3.0);  // above the kernel's best: worse is all bad
 
 }  // namespace

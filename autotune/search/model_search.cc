@@ -129,8 +129,7 @@ std::optional<size_t> ModelSearch::first_points() {
       };
       for (size_t other : observed_) compare(other);
       for (size_t other : proposed_) compare(other);
-      const double score =
-          prior_[point] - kDiversity * nearest + 0.02 * std::uniform_real_distribution<double>()(random_);
+      const double score = prior_[point] - kDiversity * nearest + 0.02 * std::uniform_real_distribution<double>()(random_);
       if (!best || score < best_score) {
         best = point;
         best_score = score;

@@ -14,11 +14,11 @@ namespace lookupffn {
 
 struct ReplayOptions {
   std::string strategy = "model";
-  size_t trials = 0;         // a kernel; 0: a tenth of its points
-  uint64_t seed = 1;         // of the first run
-  size_t runs = 20;          // with one seed each
-  bool from_default = true;  // begin with the sweep's default schedule, as a live run does
-  size_t batch = 4;          // trials that are proposed together, as when two compilers run at a time
+  size_t trials = 0;              // a kernel; 0: a tenth of its points
+  uint64_t seed = 1;              // of the first run
+  size_t runs = 20;               // with one seed each
+  bool from_default = true;       // begin with the sweep's default schedule, as a live run does
+  size_t batch = 4;               // trials that are proposed together, as when two compilers run at a time
   std::vector<LearnedFrom> logs;  // to learn from; what they say of the kernel at hand itself is left out
 };
 

@@ -23,10 +23,14 @@ double logarithm(double value) { return std::log2(std::clamp(value, 1e-6, 1e15))
 void add_loop_nest(const LoopNest& nest, double registers, const CacheSizes& caches, Features* features) {
   Features& out = *features;
   const std::pair<const char*, double> counts[] = {
-      {"multiply_adds", nest.multiply_adds}, {"loads", nest.loads},
-      {"sums_in_flight", nest.sums_in_flight}, {"starts", nest.starts},
-      {"bytes", nest.bytes}, {"kept_bytes", nest.kept_bytes},
-      {"fetches", nest.fetches}, {"fetched_bytes", nest.fetched_bytes},
+      {"multiply_adds", nest.multiply_adds},
+      {"loads", nest.loads},
+      {"sums_in_flight", nest.sums_in_flight},
+      {"starts", nest.starts},
+      {"bytes", nest.bytes},
+      {"kept_bytes", nest.kept_bytes},
+      {"fetches", nest.fetches},
+      {"fetched_bytes", nest.fetched_bytes},
   };
   for (const auto& [name, value] : counts) {
     if (value > 0) out[std::string("nest ") + name] = logarithm(value);

@@ -25,7 +25,8 @@ struct SearchHints {
   std::function<Features(const Schedule&)> features;
 };
 
-// Proposes each point once at most. Points may be added to the space between calls. Same seed and same observations, same proposals. Not thread-safe.
+// Proposes each point once at most. Points may be added to the space between calls. Same seed and same observations, same
+// proposals. Not thread-safe.
 class SearchStrategy {
  public:
   virtual ~SearchStrategy() = default;

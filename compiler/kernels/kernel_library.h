@@ -22,7 +22,7 @@ struct KernelLibraryRequest {
   std::vector<KernelSpec> specs;  // no two alike
   std::string origin;             // what they are for, a line for the manifest: the model's path, or shapes
   std::vector<std::string> schedules_dirs;
-  std::string objective = default_objective();  // whose schedule records come first: a name of objectives.h
+  std::string objective = default_objective();   // whose schedule records come first: a name of objectives.h
   std::string generator;                         // the generator program
   std::string sanitizer;                         // "", "address", "thread" or "undefined"
   int jobs = 1;                                  // generators that run at a time

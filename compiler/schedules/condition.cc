@@ -40,7 +40,7 @@ enum class Op {
 
 struct Condition::Node {
   Op op;
-  Value value;                  // of a constant; value.text is a variable's name
+  Value value;                   // of a constant; value.text is a variable's name
   const Value* bound = nullptr;  // the variable, where it is known already
   std::vector<std::shared_ptr<const Node>> operands;
 };

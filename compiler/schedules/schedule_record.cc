@@ -268,8 +268,7 @@ static ChosenSchedule choose_of_isa(const std::vector<std::string>& schedules_di
       return std::make_tuple(!c.same_objective, !c.same_cpu, !c.same_threads, c.directory);
     };
     return rank(a) < rank(b) ||
-           (rank(a) == rank(b) &&
-            std::tie(b.record.provenance.date, b.name) < std::tie(a.record.provenance.date, a.name));
+           (rank(a) == rank(b) && std::tie(b.record.provenance.date, b.name) < std::tie(a.record.provenance.date, a.name));
   };
   const Candidate& best = *std::min_element(candidates.begin(), candidates.end(), better);
   for (const std::string& refusal : refusals) chosen.notes.push_back(refusal + ": " + best.name + " is used");

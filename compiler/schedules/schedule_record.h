@@ -20,7 +20,7 @@ constexpr int kScheduleRecordSchema = 2, kOldestScheduleRecordSchema = 1;
 struct ScheduleRecord {
   int schema = kScheduleRecordSchema;
   KernelSpec spec;
-  int threads = 0;  // threads that the kernel was measured with
+  int threads = 0;                              // threads that the kernel was measured with
   std::string objective = default_objective();  // that it was tuned for: a name of objectives.h
   Schedule schedule;
 
@@ -78,9 +78,9 @@ struct ChosenSchedule {
 
 // The schedule to generate a kernel with. Looks at the records of all directories that bear this kernel's
 // name or claim to be for it; the first directory with a space file for the kernel decides the space. Among
-// records that match, those that were tuned for `objective` come first. Among these, this CPU with as many threads comes first, then this CPU, then any other CPU's (which
-// is noted), the newest of equals; avx512's records come after avx512_bf16's own, and these after avx512_amx's own
-// where the kernel does not multiply with AMX. Nothing that matches: the space's default.
+// records that match, those that were tuned for `objective` come first. Among these, this CPU with as many threads comes first,
+// then this CPU, then any other CPU's (which is noted), the newest of equals; avx512's records come after avx512_bf16's own,
+// and these after avx512_amx's own where the kernel does not multiply with AMX. Nothing that matches: the space's default.
 // Throws std::runtime_error where no directory has the space.
 ChosenSchedule choose_schedule(const std::vector<std::string>& schedules_dirs, const KernelSpec& spec, const Machine& machine,
                                const std::string& objective = default_objective());

@@ -325,8 +325,7 @@ void ScheduleSpace::search(const KernelSpec& spec, const std::function<uint64_t(
   }
   const auto holds = [&](size_t level) {
     for (const Computed& definition : definitions[level]) *definition.variable = definition.expression.evaluate(variables);
-    return std::all_of(rules[level].begin(), rules[level].end(),
-                       [&](const Condition& rule) { return rule.holds(variables); });
+    return std::all_of(rules[level].begin(), rules[level].end(), [&](const Condition& rule) { return rule.holds(variables); });
   };
   const std::function<bool(size_t, uint64_t)> descend = [&](size_t level, uint64_t spent) {
     if (!holds(level)) return true;

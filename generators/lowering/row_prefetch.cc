@@ -188,7 +188,8 @@ InlinedFunctions prefetch_function(const Target& target, int cache) {
     case Target::RISCV:  // RV64GCV has no instruction for it
       return function("");
     default:  // read; 3 for all cache levels, 1 for the third only; data
-      return function("  call void " + intrinsic + "(" + pointer + " %p, i32 0, i32 " + std::to_string(4 - cache) + ", i32 1)\n");
+      return function("  call void " + intrinsic + "(" + pointer + " %p, i32 0, i32 " + std::to_string(4 - cache) +
+                      ", i32 1)\n");
   }
 }
 

@@ -14,7 +14,7 @@ class BudgetTest : public testing::Test {
  protected:
   // One kernel of each class of hash and gather, for one token and for 64.
   BudgetTest() : spaces_({LOOKUPFFN_SCHEDULES}) {
-    options_.shapes = {find_workload("small512_t128")};
+    options_.shapes = {find_workload("small512_t64")};
     options_.isa = "avx2";
     options_.tokens = {1, 64};
     targets_ = tune_targets(options_, spaces_);

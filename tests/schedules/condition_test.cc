@@ -59,7 +59,8 @@ TEST(Condition, VariablesAndTexts) {
 
 // Bound or not, the same values, and the same errors no earlier.
 TEST(Condition, BoundExpressionsFollowTheirVariables) {
-  Variables variables = {{"fixed", Value::from_number(6)}, {"moving", Value::from_number(0)}, {"order", Value::from_text("rows")}};
+  Variables variables = {
+      {"fixed", Value::from_number(6)}, {"moving", Value::from_number(0)}, {"order", Value::from_text("rows")}};
   for (const char* expression :
        {"moving + fixed * 2", "order == 'rows' ? moving : 6 / 0", "fixed > 5 && moving % 2 == 1", "fixed > 5 || moving",
         "fixed == 5 ? 7 / moving : moving * fixed", "moving == 0 || fixed % moving == 0", "moving && 1 / (fixed - 6) > 0",

@@ -79,9 +79,10 @@ void run_replay(const Arguments& arguments) {
     for (const size_t after : looks) {
       if (after == 0 || after > result.trials) continue;
       const std::vector<double> excess = result.excess(after);
-      std::printf("  after %zu trials (%.1f%%): best found is %.2f%% above the sweep's best (median; best %.2f%%, worst %.2f%%)\n",
-                  after, 100.0 * static_cast<double>(after) / static_cast<double>(result.points),
-                  100 * result.median_excess(after), 100 * excess.front(), 100 * excess.back());
+      std::printf(
+          "  after %zu trials (%.1f%%): best found is %.2f%% above the sweep's best (median; best %.2f%%, worst %.2f%%)\n",
+          after, 100.0 * static_cast<double>(after) / static_cast<double>(result.points), 100 * result.median_excess(after),
+          100 * excess.front(), 100 * excess.back());
     }
   }
 }

@@ -136,7 +136,7 @@ LoopNest hash_loop_nest(const KernelSpec& spec, const Schedule& schedule, double
   // What is read again for each register tile: its weights for the tile's tokens, or the other way round.
   const double weights = block * vectors * panels * lanes * 4, activations = tile * (bh4 ? block * panels : width) * 4;
   const std::string order = word(schedule, "product_order");
-  nest.inner_footprint = order == "tokens" ? work.footprint_bytes / stages + rows * width * 4
+  nest.inner_footprint = order == "tokens"    ? work.footprint_bytes / stages + rows * width * 4
                          : order == "outputs" ? weights + activations * vectors
                                               : weights + activations;
   nest.turn_footprint = tile * width * 4 * (bh4 ? 4 : 2);

@@ -81,18 +81,19 @@ bool gather_is_large(const KernelSpec& spec) {
 }  // namespace
 
 extern const CompilerFamily lookupffn_compiler_family;
-const CompilerFamily lookupffn_compiler_family = {
-    "lookupffn",
-    shape_of,
-    describe_shape,
-    kernels_of,
-    lookupffn_work,
-    {{"hash", LayerPart::kAddresser, packed_layer_of_hash, hash_cost, hash_is_large, true, one_token_kernels, has_layer_norm, hash_loop_nest},
-     {"gather", LayerPart::kRetriever, layer_of_gather, gather_cost, gather_is_large, false, nullptr, nullptr, gather_loop_nest}},
-    {
+const CompilerFamily lookupffn_compiler_family = {"lookupffn",
+                                                  shape_of,
+                                                  describe_shape,
+                                                  kernels_of,
+                                                  lookupffn_work,
+                                                  {{"hash", LayerPart::kAddresser, packed_layer_of_hash, hash_cost,
+                                                    hash_is_large, true, one_token_kernels, has_layer_norm, hash_loop_nest},
+                                                   {"gather", LayerPart::kRetriever, layer_of_gather, gather_cost,
+                                                    gather_is_large, false, nullptr, nullptr, gather_loop_nest}},
+                                                  {
 #define LOOKUPFFN_WORKLOAD(name, shape) {#name, shape},
 #include "../workloads.def"
 #undef LOOKUPFFN_WORKLOAD
-    }};
+                                                  }};
 
 }  // namespace lookupffn

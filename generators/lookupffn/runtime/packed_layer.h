@@ -36,10 +36,10 @@ struct PackedLayer {
   PackedPart projection = {};  // empty without a projection; float [panel, in, block], or words [panel, parts * in / 2, block]
                                // of two bf16, see bf16_place(); BH4: panel = (repeat * 4 + stage) * panels + block number, with
                                // the Hadamard transform within a block folded in, and decay into the last stage
-  PackedPart offset = {};        // float [>= outputs]: the projection's bias, zero from tables * bits on
-  PackedPart tables = {};        // [tables, rows, row], as `rows` says
-  PackedPart scales = {};        // float [tables, rows] for types with scales, else empty
-  PackedPart bias = {};          // float [row]
+  PackedPart offset = {};      // float [>= outputs]: the projection's bias, zero from tables * bits on
+  PackedPart tables = {};      // [tables, rows, row], as `rows` says
+  PackedPart scales = {};      // float [tables, rows] for types with scales, else empty
+  PackedPart bias = {};        // float [row]
   PageChoice weight_pages = {};  // of `projection`
 
   // How many bf16 a weight of the projection is the sum of; 0: it is a float.

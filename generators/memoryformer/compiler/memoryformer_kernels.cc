@@ -103,7 +103,8 @@ const CompilerFamily memoryformer_compiler_family = {
     kernels_of,
     work_of,
     {{"code_and_score", LayerPart::kAddresser, layer_of_code_and_score, code_and_score_cost, nullptr, false, one_token_kernels},
-     {"hash", LayerPart::kAddresser, layer_of_hash, hash_cost, hash_is_large, true, one_token_kernels, calls_hash, hash_loop_nest}},
+     {"hash", LayerPart::kAddresser, layer_of_hash, hash_cost, hash_is_large, true, one_token_kernels, calls_hash,
+      hash_loop_nest}},
     {
 #define LOOKUPFFN_WORKLOAD(name, shape) {#name, shape},
 #include "../workloads.def"
