@@ -101,13 +101,15 @@ TEST_F(BoardsTest, WithoutAnyThereIsAnError) {
 
 // A stand-in for ssh: `HOST COMMAND`, to a folder of this machine; the line that it runs first may end it.
 TEST_F(BoardsTest, SaysWhichBoardCannotBeReachedAndWhatSshSaid) {
+  const ArchitectureRow& here = architecture_row(kThisArchitecture);
+  const std::string processors = here.processors, machine = processors.substr(0, processors.find(' '));
   const std::string ssh = board("ssh",
                                 "case $1 in\n"
                                 "far) echo 'ssh: connect to host far port 22: No route to host' >&2; exit 255;;\n"
                                 "other) echo Welcome; echo riscv64; exit 0;;\n"
                                 "mute) exit 0;;\n"
-                                "esac\nshift\nexec sh -c \"$*\"\n");
-  const ArchitectureRow& here = architecture_row(kThisArchitecture);
+                                "esac\nshift\nexec sh -c \"uname() { echo " +
+                                    machine + "; }; $*\"\n");
   const auto at = [&](const std::string& host) { return ssh + " " + host; };
   Boards boards({at("near"), at("far"), at("other"), at("mute")}, note_);
   boards.greet(here);

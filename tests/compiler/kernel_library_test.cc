@@ -25,6 +25,7 @@
 #include "lookupffn/kernels.h"
 #include "machine.h"
 #include "object_code_hash.h"
+#include "plainest_isa.h"
 #include "schedule_record.h"
 #include "schedule_spaces.h"
 #include "scratch_folder.h"
@@ -52,11 +53,6 @@ echo "int ${function}_argv(void **a) { (void)a; return $arguments; }" > "$direct
 exec COMPILER -fPIC -c "$directory/$function.c" -o "$directory/$function.o"
 )";
 
-std::string plainest_of(Architecture architecture) {
-  return std::find_if(std::begin(kIsas), std::end(kIsas), [&](const IsaRow& isa) { return isa.architecture == architecture; })
-      ->name;
-}
-
 // The environment's name for the C compiler of an architecture.
 std::string compiler_variable(Architecture architecture) {
   std::string triple = architecture_row(architecture).triple;
@@ -70,7 +66,7 @@ class KernelLibrary : public testing::Test {
     request.name = "mine";
     request.directory = directory.file("out");
     request.specs = layer_kernels(ScheduleSpaces({LOOKUPFFN_SCHEDULES}), parse_layer_shape("d_in=64 tables=4"),
-                                  plainest_of(kThisArchitecture), "f32", "f32");
+                                  plainest_isa(kThisArchitecture), "f32", "f32");
     request.origin = "a test";
     request.schedules_dirs = {LOOKUPFFN_SCHEDULES};
     request.jobs = 2;
@@ -289,7 +285,7 @@ TEST_F(KernelLibrary, HasAFolderForEachArchitecture) {
   const std::string here = architecture_row(kThisArchitecture).triple, there = architecture_row(other).triple;
   for (const KernelSpec& spec : std::vector<KernelSpec>(request.specs)) {
     request.specs.push_back(spec);
-    request.specs.back().isa = plainest_of(other);
+    request.specs.back().isa = plainest_isa(other);
   }
   const std::string compiler = compiler_variable(other), archiver = "AR" + compiler.substr(2);
 
@@ -312,7 +308,7 @@ TEST_F(KernelLibrary, HasAFolderForEachArchitecture) {
   const auto* library = static_cast<const lookupffn_kernel_library*>(dlsym(module, LOOKUPFFN_KERNEL_LIBRARY_SYMBOL));
   ASSERT_NE(library, nullptr);
   ASSERT_EQ(library->kernel_count, request.specs.size() / 2);
-  for (unsigned i = 0; i < library->kernel_count; ++i) EXPECT_EQ(library->kernels[i].isa, plainest_of(kThisArchitecture));
+  for (unsigned i = 0; i < library->kernel_count; ++i) EXPECT_EQ(library->kernels[i].isa, plainest_isa(kThisArchitecture));
   dlclose(module);
 }
 

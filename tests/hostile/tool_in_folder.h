@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "atomic_file.h"
+#include "plainest_isa.h"
 #include "scratch_folder.h"
 #include "subprocess.h"
 
@@ -50,11 +51,21 @@ class ToolInFolder : public testing::Test {
 
   // One trial of a kernel; with the quick generator the default fails, which ends it at once.
   std::vector<std::string> tune_arguments(const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> all = {"tune",     "--workload", "d_in=32 tables=4 bits=3 block=16",
-                                    "--isa",    "sse41",      "--kernels",
-                                    "gather",   "--tokens",   "8",
-                                    "--trials", "1",          "--generator",
-                                    generator_, "--out",      folder_.file("schedules")};
+    std::vector<std::string> all = {"tune",
+                                    "--workload",
+                                    "d_in=32 tables=4 bits=3 block=16",
+                                    "--isa",
+                                    plainest_isa(kThisArchitecture),
+                                    "--kernels",
+                                    "gather",
+                                    "--tokens",
+                                    "8",
+                                    "--trials",
+                                    "1",
+                                    "--generator",
+                                    generator_,
+                                    "--out",
+                                    folder_.file("schedules")};
     all.insert(all.end(), more.begin(), more.end());
     return all;
   }
