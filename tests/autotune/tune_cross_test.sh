@@ -28,7 +28,7 @@ cat >ssh <<END
 #!/bin/sh
 host=\$1; shift
 echo >>'$work/calls.'\$host
-if [ \$host = dies ] && [ \$(wc -l <'$work/calls.dies') -gt 4 ]; then
+if [ \$host = dies ] && [ \$(wc -l <'$work/calls.dies') -gt 2 ]; then # at its second trial
   echo 'client_loop: send disconnect: Broken pipe' >&2
   exit 255
 fi
