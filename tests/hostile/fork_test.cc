@@ -89,28 +89,20 @@ TEST_F(ForkAndThreads, AChildHasPoolsOfItsOwnAndChildren) {
             "exit 0");
 }
 
-// Children that are made while other threads run the same layer on the same pools: what was locked stays locked in them.
-TEST_F(ForkAndThreads, WhileOtherThreadsForward) {
-  const Threads shared(2);
+// Makes `rounds` children, one after another, while threads call `called(thread)`: what they have locked stays locked in the
+// children. Both functions return a status.
+template <class Called, class Child>
+void children_while(int threads, const Called& called, int rounds, const Child& child) {
   std::atomic<bool> end{false};
   std::atomic<int> failures{0};
   std::vector<std::thread> callers;
-  for (int c = 0; c < 3; ++c) {
-    callers.emplace_back([&, c] {
-      std::vector<float> y(layer_.expected.size());
-      while (!end) failures += layer_.forward(c ? shared.get() : nullptr, y.data()) != LOOKUPFFN_OK;
+  for (int thread = 0; thread < threads; ++thread) {
+    callers.emplace_back([&, thread] {
+      while (!end) failures += called(thread) != LOOKUPFFN_OK;
     });
   }
-  std::vector<float> y(layer_.expected.size());
-  for (int round = 0; round < 200; ++round) {
-    const std::string how = ending_of_child(
-        [&] {
-          if (const int status = layer_.forward(shared.get(), y.data())) return status;
-          if (const int status = layer_.forward(nullptr, y.data())) return status;
-          lookupffn_threads_free(shared.get());
-          return 0;
-        },
-        20);
+  for (int round = 0; round < rounds; ++round) {
+    const std::string how = ending_of_child(child, 20);
     EXPECT_EQ(how, "exit 0") << "round " << round;
     if (how != "exit 0") break;
   }
@@ -119,33 +111,31 @@ TEST_F(ForkAndThreads, WhileOtherThreadsForward) {
   EXPECT_EQ(failures, 0);
 }
 
-// Children that are made while other threads register kernels register some themselves, and pack a layer, which asks for them.
+TEST_F(ForkAndThreads, WhileOtherThreadsForwardOnTheSamePools) {
+  const Threads shared(2);
+  std::vector<std::vector<float>> y(4, std::vector<float>(layer_.expected.size()));
+  children_while(
+      3, [&](int thread) { return layer_.forward(thread ? shared.get() : nullptr, y[thread].data()); }, 200,
+      [&] {
+        if (const int status = layer_.forward(shared.get(), y[3].data())) return status;
+        if (const int status = layer_.forward(nullptr, y[3].data())) return status;
+        lookupffn_threads_free(shared.get());
+        return 0;
+      });
+}
+
+// Registering, and packing a layer, which asks for what is registered.
 TEST_F(Fork, WhileOtherThreadsRegisterKernels) {
   static const lookupffn_kernel_library libraries[3] = {{LOOKUPFFN_KERNEL_ABI_VERSION, 0, "none of the first thread", nullptr},
                                                         {LOOKUPFFN_KERNEL_ABI_VERSION, 0, "none of the second", nullptr},
                                                         {LOOKUPFFN_KERNEL_ABI_VERSION, 0, "none of the child", nullptr}};
-  std::atomic<bool> end{false};
-  std::atomic<int> failures{0};
-  std::vector<std::thread> callers;
-  for (int c = 0; c < 2; ++c) {
-    callers.emplace_back([&, c] {
-      while (!end) failures += lookupffn_register_kernels(&libraries[c]) != LOOKUPFFN_OK;
-    });
-  }
-  for (int round = 0; round < 100; ++round) {
-    const std::string how = ending_of_child(
-        [&] {
-          if (const int status = lookupffn_register_kernels(&libraries[2])) return status;
-          const Layer again(layer_.model);
-          return 0;
-        },
-        20);
-    EXPECT_EQ(how, "exit 0") << "round " << round;
-    if (how != "exit 0") break;
-  }
-  end = true;
-  for (std::thread& caller : callers) caller.join();
-  EXPECT_EQ(failures, 0);
+  children_while(
+      2, [&](int thread) { return lookupffn_register_kernels(&libraries[thread]); }, 100,
+      [&] {
+        if (const int status = lookupffn_register_kernels(&libraries[2])) return status;
+        const Layer again(layer_.model);
+        return 0;
+      });
 }
 
 }  // namespace

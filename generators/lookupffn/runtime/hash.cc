@@ -176,70 +176,47 @@ class GenericHasher {
 
   // x: rows for the kernels, for the codes of `tokens` tokens from `first` on.
   void hash_rows(const InputRows& x, float eps, size_t tokens, size_t first, const CodeRows& codes) {
+    const FloatRows h = rows(tile_.h);
     if (shape_.rules.layer_norm) {
-      layer_norm(x, eps, tokens);
+      kernels_.layer_norm(x, round_up(shape_.d_in, kInputMultiple), floats(packed_.gamma), floats(packed_.beta), shape_.input(),
+                          shape_.d_in, eps, tokens, h, shape_.width);
     } else {
-      copy_rows(x, tokens, scratch_ + tile_.h, shape_.width);
+      copy_rows(x, tokens, h);
     }
     if (!shape_.rules.projection) {
-      copy_rows(x, tokens, scratch_ + tile_.v, tile_.v_stride);
+      copy_rows(x, tokens, v());
     } else if (shape_.bh4) {
       for (size_t repeat = 0; repeat < shape_.repeats; ++repeat) bh4(repeat, tokens);
     } else {
-      product(scratch_ + tile_.h, shape_.width, 0, shape_.d_in, 0, shape_.panels, tokens, scratch_ + tile_.v, tile_.v_stride);
+      product(h, 0, shape_.d_in, 0, shape_.panels, tokens, v());
     }
-    code_and_score(tokens, codes.code + first * codes.stride, codes.score + first * codes.stride, codes.stride);
+    kernels_.code_and_score(v(), h, shape_.width, floats(packed_.offset), shape_.bits, packed_.skip, tokens,
+                            codes.code + first * codes.stride, codes.score + first * codes.stride, codes.stride);
   }
 
   float* copy() const { return scratch_ + tile_.copy; }
 
  private:
   // With the zeros behind them, which a projection's skip reads.
-  void copy_rows(const InputRows& x, size_t tokens, float* to, size_t stride) {
-    for (size_t n = 0; n < tokens; ++n) std::memcpy(to + n * stride, x.row(n), shape_.width * sizeof(float));
-  }
-
-  void layer_norm(const InputRows& x, float eps, size_t tokens) {
-    int32_t d_in = int32_t(shape_.d_in);
-    BufferArgument x_argument(x.data, {{round_up(shape_.d_in, kInputMultiple), 1}, {tokens, x.stride}});
-    BufferArgument gamma(floats(packed_.gamma), {{shape_.input(), 1}});
-    BufferArgument beta(floats(packed_.beta), {{shape_.input(), 1}});
-    BufferArgument h(scratch_ + tile_.h, {{shape_.width, 1}, {tokens, ptrdiff_t(shape_.width)}});
-    void* arguments[] = {x_argument.pointer(), gamma.pointer(), beta.pointer(), &d_in, &eps, h.pointer()};
-    call_kernel(*kernels_.layer_norm, arguments);
+  void copy_rows(const InputRows& x, size_t tokens, const FloatRows& to) {
+    for (size_t n = 0; n < tokens; ++n) std::memcpy(to.row(n), x.row(n), shape_.width * sizeof(float));
   }
 
   // out[n, panel, :] = W[panel] in[n, panel, :] for `panels` panels from first_panel on.
-  void product(const float* in, size_t in_stride, size_t panel_stride, size_t inputs, size_t first_panel, size_t panels,
-               size_t tokens, float* out, size_t out_stride) {
-    const bool one = tokens == 1;
-    // Rows beyond the tokens hold what an earlier tile left: computed, never looked at.
-    const size_t rows = one ? 1 : round_up(tokens, kernels_.product_tokens);
-    BufferArgument in_argument(in, {{inputs, 1}, {panels, ptrdiff_t(panel_stride)}, {rows, ptrdiff_t(in_stride)}});
+  void product(const FloatRows& in, size_t in_step, size_t inputs, size_t first_panel, size_t panels, size_t tokens,
+               const FloatRows& out) {
     BufferArgument weight = weight_argument(packed_, first_panel, panels);
-    BufferArgument out_argument(out, {{shape_.block, 1}, {panels, ptrdiff_t(shape_.block)}, {rows, ptrdiff_t(out_stride)}});
-    void* arguments[] = {in_argument.pointer(), weight.pointer(), out_argument.pointer()};
-    call_kernel(one ? *kernels_.product_one : *kernels_.product, arguments);
-  }
-
-  void butterfly(const float* in, size_t in_stride, size_t step, size_t tokens, float* out, size_t out_stride) {
-    const ptrdiff_t s = ptrdiff_t(step);
-    const size_t pairs = shape_.width / (2 * step);
-    BufferArgument in_argument(in, {{step, 1}, {2, s}, {pairs, 2 * s}, {tokens, ptrdiff_t(in_stride)}});
-    BufferArgument out_argument(out, {{step, 1}, {2, s}, {pairs, 2 * s}, {tokens, ptrdiff_t(out_stride)}});
-    void* arguments[] = {in_argument.pointer(), out_argument.pointer()};
-    call_kernel(*kernels_.butterfly, arguments);
+    kernels_.product({panels, inputs, shape_.block, in_step, shape_.block}, in, weight, tokens, out);
   }
 
   void bh4(size_t repeat, size_t tokens) {
     const size_t width = shape_.width, block = shape_.block;
-    float* const result = scratch_ + tile_.v + repeat * width;
-    float* from = scratch_ + tile_.h;
-    float* to = scratch_ + tile_.first;
-    float* spare = scratch_ + tile_.second;
+    const FloatRows result = {scratch_ + tile_.v + repeat * width, tile_.v_stride};
+    const FloatRows h = rows(tile_.h);
+    FloatRows from = h, to = rows(tile_.first), spare = rows(tile_.second);
     const auto advance = [&] {
       // h is needed again: by the next repeat and by the skip.
-      float* const used = from == scratch_ + tile_.h ? spare : from;
+      const FloatRows used = from.data == h.data ? spare : from;
       from = to;
       to = used;
     };
@@ -248,34 +225,22 @@ class GenericHasher {
       // The first stage's blocks of nothing but padding give zeros.
       const size_t filled = stage == 0 ? (shape_.d_in + block - 1) / block : shape_.panels;
       const bool to_result = last_stage && shape_.panels == 1;
-      float* out = to_result ? result : to;
-      const size_t out_stride = to_result ? tile_.v_stride : width;
-      product(from, width, block, block, (repeat * 4 + stage) * shape_.panels, filled, tokens, out, out_stride);
+      product(from, block, block, (repeat * 4 + stage) * shape_.panels, filled, tokens, to_result ? result : to);
       if (to_result) return;
       if (filled < shape_.panels) {
-        for (size_t n = 0; n < tokens; ++n) std::fill(to + n * width + filled * block, to + (n + 1) * width, 0.0f);
+        for (size_t n = 0; n < tokens; ++n) std::fill(to.row(n) + filled * block, to.row(n) + width, 0.0f);
       }
       advance();
       for (size_t step = block; step < width; step *= 2) {
         const bool last = last_stage && 2 * step == width;
-        butterfly(from, width, step, tokens, last ? result : to, last ? tile_.v_stride : width);
+        kernels_.butterfly(from, width, step, tokens, last ? result : to);
         if (!last) advance();
       }
     }
   }
 
-  void code_and_score(size_t tokens, uint16_t* code, float* score, size_t stride) {
-    float skip = packed_.skip;
-    int32_t bits = int32_t(shape_.bits);
-    BufferArgument v(scratch_ + tile_.v, {{tile_.v_stride, 1}, {tokens, ptrdiff_t(tile_.v_stride)}});
-    BufferArgument h(scratch_ + tile_.h, {{shape_.width, 1}, {tokens, ptrdiff_t(shape_.width)}});
-    BufferArgument offset(floats(packed_.offset), {{tile_.v_stride, 1}});
-    BufferArgument code_argument(code, {{stride, 1}, {tokens, ptrdiff_t(stride)}});
-    BufferArgument score_argument(score, {{stride, 1}, {tokens, ptrdiff_t(stride)}});
-    void* arguments[] = {
-        v.pointer(), h.pointer(), offset.pointer(), &skip, &bits, code_argument.pointer(), score_argument.pointer()};
-    call_kernel(*kernels_.code_and_score, arguments);
-  }
+  FloatRows rows(size_t at) const { return {scratch_ + at, shape_.width}; }
+  FloatRows v() const { return {scratch_ + tile_.v, tile_.v_stride}; }
 
   const PackedLayer& packed_;
   const PackedShape& shape_;

@@ -111,15 +111,15 @@ std::string specialise_gather(const PackedShape& shape, const char* isa, const s
 void generic_hash(const PackedShape& shape, const char* isa, const std::string& type, KernelChoice& choice) {
   const auto only = [&](const char* kernel, const char* problem = "") { return generic_kernels(kernel, isa, problem).front(); };
   GenericHash& hash = choice.generic_hash;
-  hash.layer_norm = only("generic_layer_norm");
+  hash.layer_norm_kernel = only("generic_layer_norm");
   for (const lookupffn_kernel* product : generic_kernels("generic_product", isa, "projection_type=" + type)) {
-    (is_for(*product, 1) ? hash.product_one : hash.product) = product;
+    (is_for(*product, 1) ? hash.product_one_kernel : hash.product_kernel) = product;
   }
-  hash.product_tokens = schedule_number(*hash.product, "token_registers", 1);
-  hash.butterfly = only("generic_butterfly");
-  hash.code_and_score = only("generic_code_and_score", shape.rules.zero_is_one ? "zero=one" : "");
-  choice.description +=
-      "hash generic, " + (shape.rules.projection ? "product " + describe(*hash.product) : describe(*hash.code_and_score));
+  hash.product_tokens = schedule_number(*hash.product_kernel, "token_registers", 1);
+  hash.butterfly_kernel = only("generic_butterfly");
+  hash.code_and_score_kernel = only("generic_code_and_score", shape.rules.zero_is_one ? "zero=one" : "");
+  choice.description += "hash generic, " + (shape.rules.projection ? "product " + describe(*hash.product_kernel)
+                                                                   : describe(*hash.code_and_score_kernel));
 }
 
 void generic_gather(const char* isa, const std::string& type, KernelChoice& choice) {

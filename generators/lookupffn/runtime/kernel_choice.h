@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "generic_hash.h"
 #include "layer.h"
 #include "lookupffn/kernels.h"
 #include "lookupffn/lookupffn.h"
@@ -29,15 +30,6 @@ struct GatherKernel {
 // What gathers a row of y.
 struct GatherKernels {
   GatherKernel wide, rest;  // rest: what is left of a row beyond a multiple of wide's d_tile
-};
-
-struct GenericHash {
-  const lookupffn_kernel* layer_norm = nullptr;
-  const lookupffn_kernel* product_one = nullptr;  // any number of tokens
-  const lookupffn_kernel* product = nullptr;      // multiples of product_tokens
-  size_t product_tokens = 0;
-  const lookupffn_kernel* butterfly = nullptr;
-  const lookupffn_kernel* code_and_score = nullptr;
 };
 
 struct KernelChoice : KernelSet {

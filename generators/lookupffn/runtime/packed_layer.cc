@@ -6,9 +6,11 @@
 #include <cstring>
 #include <vector>
 
+#include "bh4_matrix.h"
 #include "float_types.h"
 #include "kernel_choice.h"
 #include "packed_rows.h"
+#include "tensor_limits.h"
 
 namespace lookupffn {
 namespace {
@@ -21,36 +23,6 @@ constexpr size_t kFloatsAtOnce = size_t(1) << 15;
 // A tensor as floats, at the start of a part; the rest of it stays zero.
 void pack_floats(const TensorView& tensor, const PackedPart& part) {
   read_floats(tensor, 0, tensor.elements(), static_cast<float*>(part.data()));
-}
-
-// data = H data over the rows of a matrix [size, columns]: H the unnormalised Sylvester-Hadamard matrix.
-void hadamard_rows(double* data, size_t size, size_t columns) {
-  for (size_t step = 1; step < size; step *= 2) {
-    for (size_t first = 0; first < size; first += 2 * step) {
-      for (size_t k = first; k < first + step; ++k) {
-        for (size_t c = 0; c < columns; ++c) {
-          const double a = data[k * columns + c], b = data[(k + step) * columns + c];
-          data[k * columns + c] = a + b;
-          data[(k + step) * columns + c] = a - b;
-        }
-      }
-    }
-  }
-}
-
-// H_width B: `width` consecutive outputs of one stage's block-diagonal product, transformed. blocks holds the
-// width / block matrices, [o, i] each; the result is [width outputs, width inputs].
-std::vector<double> transformed_blocks(const float* blocks, size_t block, size_t width) {
-  std::vector<double> matrix(width * width, 0.0);
-  for (size_t n = 0; n < width / block; ++n) {
-    for (size_t o = 0; o < block; ++o) {
-      for (size_t i = 0; i < block; ++i) {
-        matrix[(n * block + o) * width + n * block + i] = blocks[(n * block + o) * block + i];
-      }
-    }
-  }
-  hadamard_rows(matrix.data(), width, width);
-  return matrix;
 }
 
 // Stores a panel's [in, out] element.
@@ -93,7 +65,7 @@ void pack_bh4(const LayerWeights& weights, const PackedShape& shape, ProjectionW
       read_floats(weights.projection_weight, (repeat * 4 + stage) * p * block, p * block, stage_weights.data());
       const double factor = stage == 3 ? weights.shape.decay : 1.0;
       for (size_t m = 0; m < shape.panels; ++m) {
-        const std::vector<double> matrix = transformed_blocks(&stage_weights[m * shape.block * block], block, shape.block);
+        const Matrix matrix = bh4_stage_matrix(&stage_weights[m * shape.block * block], block, shape.block);
         for (size_t o = 0; o < shape.block; ++o) {
           for (size_t i = 0; i < shape.block; ++i) {
             writer.set((repeat * 4 + stage) * shape.panels + m, i, o, factor * matrix[o * shape.block + i]);
@@ -112,33 +84,16 @@ void pack_dense(const LayerWeights& weights, const PackedShape& shape, Projectio
   }
 }
 
-// A BH4 projection of p < 16 values multiplied out: W = decay H B3 H B2 H B1 H B0 + (1 - decay) I of each repeat.
+// A BH4 projection of p < 16 values multiplied out.
 void pack_tiny_bh4(const LayerWeights& weights, const PackedShape& shape, ProjectionWriter& writer) {
-  const size_t block = weights.shape.block;
-  size_t p = 1;
-  while (p < shape.d_in) p *= 2;
-  std::vector<float> stage_weights(p * block);
+  const size_t block = weights.shape.block, p = power_of_two_from(shape.d_in), of_repeat = 4 * p * block;
+  std::vector<float> repeat_weights(of_repeat);
   for (size_t repeat = 0; repeat < weights.shape.repeats; ++repeat) {
-    std::vector<double> product(p * p, 0.0);
-    for (size_t k = 0; k < p; ++k) product[k * p + k] = 1.0;
-    for (size_t stage = 0; stage < 4; ++stage) {
-      read_floats(weights.projection_weight, (repeat * 4 + stage) * p * block, p * block, stage_weights.data());
-      const std::vector<double> matrix = transformed_blocks(stage_weights.data(), block, p);
-      std::vector<double> next(p * p, 0.0);
-      for (size_t o = 0; o < p; ++o) {
-        for (size_t k = 0; k < p; ++k) {
-          for (size_t i = 0; i < p; ++i) next[o * p + i] += matrix[o * p + k] * product[k * p + i];
-        }
-      }
-      product = next;
-    }
-    const double decay = weights.shape.decay;
-    for (size_t o = 0; o < p; ++o) {
+    read_floats(weights.projection_weight, repeat * of_repeat, of_repeat, repeat_weights.data());
+    const Matrix matrix = bh4_matrix(repeat_weights.data(), block, p, weights.shape.decay);
+    for (size_t o = 0; o < p && repeat * p + o < shape.tables * shape.bits; ++o) {
       const size_t k = repeat * p + o;
-      if (k >= shape.tables * shape.bits) break;
-      for (size_t i = 0; i < shape.d_in; ++i) {
-        writer.set(k / shape.block, i, k % shape.block, decay * product[o * p + i] + (o == i ? 1 - decay : 0));
-      }
+      for (size_t i = 0; i < shape.d_in; ++i) writer.set(k / shape.block, i, k % shape.block, matrix[o * p + i]);
     }
   }
 }
@@ -204,21 +159,8 @@ LayerExtents layer_extents(const lookupffn_shape& shape, const HashRules& rules)
 
 PackedLayer pack_layer(const LayerWeights& weights, const std::string& isa, lookupffn_type table_type,
                        lookupffn_type projection_type) {
-  PackedLayer packed{PackedShape(layer_extents(weights.shape, weights.rules)),
-                     table_type,
-                     projection_type,
-                     row_format(weight_type(table_type).name),
-                     weights.shape.layer_norm_eps,
-                     0,
-                     {},
-                     {},
-                     {},
-                     {},
-                     {},
-                     {},
-                     {},
-                     {},
-                     {}};
+  PackedLayer packed(PackedShape(layer_extents(weights.shape, weights.rules)), table_type, projection_type);
+  packed.eps = weights.shape.layer_norm_eps;
   if (packed.shape.bh4) packed.skip = float(1.0 - double(weights.shape.decay));
   packed.rows = row_format(stored_type(weight_type(table_type).name, isa_row(isa), packed.shape.row));
   lay_out(packed);

@@ -27,20 +27,24 @@ struct PackedLayer {
   PackedShape shape;
   lookupffn_type table_type, projection_type;
   RowFormat rows;  // of the tables
-  float eps;       // of LayerNorm
-  float skip;      // BH4: 1 - decay; dense: 0
+  float eps = 0;   // of LayerNorm
+  float skip = 0;  // BH4: 1 - decay; dense: 0
 
   // Empty until they are packed.
-  HugeMemory memory = {};            // of all parts, so that small ones are on huge pages too
-  PackedPart gamma = {}, beta = {};  // float [input()]; empty without LayerNorm
-  PackedPart projection = {};  // empty without a projection; float [panel, in, block], or words [panel, parts * in / 2, block]
-                               // of two bf16, see bf16_place(); BH4: panel = (repeat * 4 + stage) * panels + block number, with
-                               // the Hadamard transform within a block folded in, and decay into the last stage
-  PackedPart offset = {};      // float [>= outputs]: the projection's bias, zero from tables * bits on
-  PackedPart tables = {};      // [tables, rows, row], as `rows` says
-  PackedPart scales = {};      // float [tables, rows] for types with scales, else empty
-  PackedPart bias = {};        // float [row]
-  PageChoice weight_pages = {};  // of `projection`
+  HugeMemory memory;        // of all parts, so that small ones are on huge pages too
+  PackedPart gamma, beta;   // float [input()]; empty without LayerNorm
+  PackedPart projection;    // empty without a projection; float [panel, in, block], or words [panel, parts * in / 2, block]
+                            // of two bf16, see bf16_place(); BH4: panel = (repeat * 4 + stage) * panels + block number, with
+                            // the Hadamard transform within a block folded in, and decay into the last stage
+  PackedPart offset;        // float [>= outputs]: the projection's bias, zero from tables * bits on
+  PackedPart tables;        // [tables, rows, row], as `rows` says
+  PackedPart scales;        // float [tables, rows] for types with scales, else empty
+  PackedPart bias;          // float [row]
+  PageChoice weight_pages;  // of `projection`
+
+  // Nothing is packed yet.
+  PackedLayer(const PackedShape& of_shape, lookupffn_type of_tables, lookupffn_type of_projection)
+      : shape(of_shape), table_type(of_tables), projection_type(of_projection), rows(row_format(weight_type(of_tables).name)) {}
 
   // How many bf16 a weight of the projection is the sum of; 0: it is a float.
   size_t weight_parts() const { return size_t(weight_type(projection_type).parts); }

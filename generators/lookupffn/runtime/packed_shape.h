@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "tensor_limits.h"
 #include "weight_types.h"
 
 namespace lookupffn {
@@ -69,8 +70,7 @@ struct PackedShape {
 
   explicit PackedShape(const LayerExtents& layer)
       : d_in(layer.d_in), d_out(layer.d_out), tables(layer.tables), bits(layer.bits), rules(layer.rules) {
-    size_t p = 1;
-    while (p < d_in) p *= 2;
+    const size_t p = power_of_two_from(d_in);
     bh4 = layer.bh4 && p >= kLaneMultiple;
     row = round_up(d_out, kLaneMultiple);
     if (bh4) {

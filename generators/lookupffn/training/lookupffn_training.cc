@@ -110,15 +110,15 @@ class LookupffnTraining : public lookupffn_training {
       float* const own = at + shared + i * of_task;
       const Share share(tokens, tasks, i, kTile);
       for (size_t n = share.first; n < share.first + share.count; n += kTile) {
-        const size_t count = std::min(kTile, tokens - n), whole = round_up(count, kernels_.product_tokens());
+        const size_t count = std::min(kTile, tokens - n), whole = round_up(count, kernels_.hash().product_tokens);
         const InputRows from = input_rows(x, n, count, own + copy);
         const FloatRows h = {saved.h.row(n), saved.h.stride}, v = {saved.z.row(n), saved.z.stride};
-        kernels_.layer_norm(from.data, from.stride, input, at + gamma, at + beta, packed_.d_in, shape.layer_norm_eps, count, h,
-                            packed_.width);
+        kernels_.hash().layer_norm(from, input, at + gamma, at + beta, input, packed_.d_in, shape.layer_norm_eps, count, h,
+                                   packed_.width);
         projection_.forward(kernels_, at + columns, h, whole, v, saved.kept + n * projection_.stride(), saved.kept_step,
                             own + work);
-        kernels_.code_and_score(v, h, packed_.width, saved.offset, packed_.bits, skip_, count, saved.codes.code + n * codes_,
-                                saved.codes.score + n * codes_, codes_);
+        kernels_.hash().code_and_score(v, h, packed_.width, saved.offset, packed_.bits, skip_, count,
+                                       saved.codes.code + n * codes_, saved.codes.score + n * codes_, codes_);
         // v is z from here on. A dense projection skips nothing, so any row is as good as h.
         kernels_.add_skip_and_bias(packed_.bh4 ? h : v, packed_.bh4 ? packed_.width : packed_.outputs,
                                    packed_.bh4 ? packed_.repeats : 1, saved.offset, skip_, count, v);
@@ -151,7 +151,7 @@ class LookupffnTraining : public lookupffn_training {
     const size_t d_out = packed_.d_out, row = packed_.row, rows = packed_.tables * shape.rows;
     // Kernels read whole vectors: rows of another width are copied.
     const bool copies = row != d_out;
-    PackedLayer layer{packed_, LOOKUPFFN_F32, LOOKUPFFN_F32, row_format("f32"), shape.layer_norm_eps, skip_};
+    PackedLayer layer(packed_, LOOKUPFFN_F32, LOOKUPFFN_F32);
     const size_t tasks = std::min(threads.count, tokens);
     const Gathered of = {layer, kernels_.gather()};
     const size_t of_task = round_up(gather_scratch_bytes(of, y, tokens), 64);
@@ -310,7 +310,7 @@ class LookupffnTraining : public lookupffn_training {
                      const FloatRows& d_score, const float* gamma, float* d_x, const Sums& sums, float* to, const Tile& tile,
                      float* work) const {
     const size_t outputs = packed_.tables * packed_.bits, input = packed_.input(), d_in = packed_.d_in;
-    const size_t whole = round_up(count, kernels_.product_tokens());
+    const size_t whole = round_up(count, kernels_.hash().product_tokens);
     const FloatRows h = {saved.h.row(n), saved.h.stride}, z = {saved.z.row(n), saved.z.stride};
     const FloatRows d_z = {work + tile.d_z, z_}, d_h = {work + tile.d_h, input}, normal = {work + tile.normal, input};
     kernels_.score_gradient(z, codes_, packed_.bits, {d_score.row(n), d_score.stride}, count, d_z);

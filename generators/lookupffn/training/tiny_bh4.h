@@ -8,7 +8,7 @@
 
 namespace lookupffn {
 
-// W [tables * bits, d_in] at `stride`: decay T3 T2 T1 T0 + (1 - decay) I of each repeat, T = H_p times a stage's blocks.
+// W [tables * bits, d_in] at `stride`: bh4_matrix() of each repeat.
 void multiply_out_bh4(const lookupffn_shape& shape, const float* weight, float* dense, size_t stride);
 
 // The gradient by W -> by weight.

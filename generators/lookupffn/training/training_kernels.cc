@@ -27,45 +27,6 @@ TrainingKernels::TrainingKernels(const PackedShape& shape, const char* isa)
       row_dots_(only("generic_row_dots", isa)),
       row_sums_(only("generic_row_sums", isa)) {}
 
-void TrainingKernels::layer_norm(const float* x, ptrdiff_t x_stride, size_t input, const float* gamma, const float* beta,
-                                 size_t d_in, float eps, size_t tokens, const FloatRows& h, size_t width) const {
-  int32_t inputs = int32_t(d_in);
-  BufferArgument of_x(x, {{input, 1}, {tokens, x_stride}}), of_gamma(gamma, {{input, 1}}), of_beta(beta, {{input, 1}});
-  BufferArgument to_h(h.data, {{width, 1}, {tokens, stride(h.stride)}});
-  void* arguments[] = {of_x.pointer(), of_gamma.pointer(), of_beta.pointer(), &inputs, &eps, to_h.pointer()};
-  call_kernel(*choice_.generic_hash.layer_norm, arguments);
-}
-
-void TrainingKernels::product(const Panels& p, const FloatRows& in, const float* weight, size_t tokens,
-                              const FloatRows& out) const {
-  BufferArgument of_in(in.data, {{p.inputs, 1}, {p.panels, stride(p.in_step)}, {tokens, stride(in.stride)}});
-  BufferArgument of_weight(weight, {{p.outputs, 1}, {p.inputs, stride(p.weight_row)}, {p.panels, stride(p.weight_step)}});
-  BufferArgument to_out(out.data, {{p.outputs, 1}, {p.panels, stride(p.out_step)}, {tokens, stride(out.stride)}});
-  void* arguments[] = {of_in.pointer(), of_weight.pointer(), to_out.pointer()};
-  call_kernel(*choice_.generic_hash.product, arguments);
-}
-
-void TrainingKernels::butterfly(const FloatRows& in, size_t width, size_t step, size_t tokens, const FloatRows& out) const {
-  const size_t pairs = width / (2 * step);
-  BufferArgument of_in(in.data, {{step, 1}, {2, stride(step)}, {pairs, stride(2 * step)}, {tokens, stride(in.stride)}});
-  BufferArgument to_out(out.data, {{step, 1}, {2, stride(step)}, {pairs, stride(2 * step)}, {tokens, stride(out.stride)}});
-  void* arguments[] = {of_in.pointer(), to_out.pointer()};
-  call_kernel(*choice_.generic_hash.butterfly, arguments);
-}
-
-void TrainingKernels::code_and_score(const FloatRows& v, const FloatRows& h, size_t width, const float* offset, size_t bits,
-                                     float skip, size_t tokens, uint16_t* code, float* score, size_t code_stride) const {
-  int32_t of_bits = int32_t(bits);
-  BufferArgument of_v(v.data, {{v.stride, 1}, {tokens, stride(v.stride)}});
-  BufferArgument of_h(h.data, {{width, 1}, {tokens, stride(h.stride)}});
-  BufferArgument of_offset(offset, {{v.stride, 1}});
-  BufferArgument to_code(code, {{code_stride, 1}, {tokens, stride(code_stride)}});
-  BufferArgument to_score(score, {{code_stride, 1}, {tokens, stride(code_stride)}});
-  void* arguments[] = {of_v.pointer(), of_h.pointer(),    of_offset.pointer(), &skip,
-                       &of_bits,       to_code.pointer(), to_score.pointer()};
-  call_kernel(*choice_.generic_hash.code_and_score, arguments);
-}
-
 void TrainingKernels::add_skip_and_bias(const FloatRows& h, size_t width, size_t repeats, const float* offset, float skip,
                                         size_t tokens, const FloatRows& z) const {
   BufferArgument of_h(h.data, {{width, 1}, {tokens, stride(h.stride)}});

@@ -5,17 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "generic_hash.h"
 #include "kernel_choice.h"
 
 namespace lookupffn {
-
-// Rows of floats for a kernel.
-struct FloatRows {
-  float* data;
-  size_t stride;
-
-  float* row(size_t n) const { return data + n * stride; }
-};
 
 class TrainingKernels {
  public:
@@ -24,24 +17,8 @@ class TrainingKernels {
 
   // What gathers rows of y.
   const TokenRanges<GatherKernels>& gather() const { return choice_.gather; }
-  // Products of several tokens are of multiples of so many.
-  size_t product_tokens() const { return choice_.generic_hash.product_tokens; }
-
-  // ---- of the forward: as runtime/hash.cc calls them ----
-
-  // h = LayerNorm(x). x [tokens, input], gamma and beta [input], h [tokens, width].
-  void layer_norm(const float* x, ptrdiff_t x_stride, size_t input, const float* gamma, const float* beta, size_t d_in,
-                  float eps, size_t tokens, const FloatRows& h, size_t width) const;
-  // One of `panels` products: out[n, m, :] = sum_i in[n, m, i] weight[m, i, :]. Strides in floats, from panel to panel.
-  struct Panels {
-    size_t panels, inputs, outputs;
-    size_t in_step, weight_step, weight_row, out_step;  // weight_row: from an input to the next
-  };
-  void product(const Panels& panels, const FloatRows& in, const float* weight, size_t tokens, const FloatRows& out) const;
-  // Of the Hadamard transform: values `step` apart. in and out may not be the same.
-  void butterfly(const FloatRows& in, size_t width, size_t step, size_t tokens, const FloatRows& out) const;
-  void code_and_score(const FloatRows& v, const FloatRows& h, size_t width, const float* offset, size_t bits, float skip,
-                      size_t tokens, uint16_t* code, float* score, size_t code_stride) const;
+  // What makes up a hash.
+  const GenericHash& hash() const { return choice_.generic_hash; }
 
   // ---- of the backward: see the generators ----
 

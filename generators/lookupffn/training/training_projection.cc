@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernel_arguments.h"
 #include "tiny_bh4.h"
 
 namespace lookupffn {
@@ -25,10 +26,17 @@ void transpose(const float* from, size_t rows, size_t columns, float* to) {
 float* transform_outputs(const TrainingKernels& kernels, size_t panels, size_t block, float* data, float* scratch) {
   const size_t floats = block * block;
   for (size_t step = 1; step < block; step *= 2) {
-    kernels.butterfly({data, floats}, floats, step * block, panels, {scratch, floats});
+    kernels.hash().butterfly({data, floats}, floats, step * block, panels, {scratch, floats});
     std::swap(data, scratch);
   }
   return data;
+}
+
+// weight: row_step floats from an input to the next, panel_step from a panel to the next.
+void product(const TrainingKernels& kernels, const ProductPanels& p, const FloatRows& in, const float* weight, size_t row_step,
+             size_t panel_step, size_t tokens, const FloatRows& out) {
+  BufferArgument of_weight(weight, {{p.outputs, 1}, {p.inputs, ptrdiff_t(row_step)}, {p.panels, ptrdiff_t(panel_step)}});
+  kernels.hash().product(p, in, of_weight, tokens, out);
 }
 
 }  // namespace
@@ -99,16 +107,16 @@ void TrainingProjection::unpack_gradient(const TrainingKernels& kernels, const f
   }
 }
 
-TrainingKernels::Panels TrainingProjection::blocks(size_t panels) const {
+ProductPanels TrainingProjection::blocks(size_t panels) const {
   const size_t block = packed_.block;
-  return {panels, block, block, block, block * block, block, block};
+  return {panels, block, block, block, block};
 }
 
 void TrainingProjection::forward(const TrainingKernels& kernels, const float* columns, const FloatRows& h, size_t tokens,
                                  const FloatRows& v, float* kept, size_t kept_step, float* scratch) const {
   const size_t block = packed_.block, width = packed_.width;
   if (!packed_.bh4) {
-    kernels.product({packed_.panels, packed_.d_in, block, 0, block * width, block, block}, h, columns, tokens, v);
+    product(kernels, {packed_.panels, packed_.d_in, block, 0, block}, h, columns, block, block * width, tokens, v);
     return;
   }
   const size_t filled = (packed_.d_in + block - 1) / block;
@@ -120,14 +128,15 @@ void TrainingProjection::forward(const TrainingKernels& kernels, const float* co
                                           : FloatRows{kept + (repeat * 3 + stage) * kept_step, stride()};
       const size_t panels = stage == 0 ? filled : packed_.panels;  // others are of padding
       FloatRows to = packed_.panels == 1 ? result : FloatRows{scratch, stride()};
-      kernels.product(blocks(panels), from, columns + (repeat * 4 + stage) * matrix_floats(), tokens, to);
+      product(kernels, blocks(panels), from, columns + (repeat * 4 + stage) * matrix_floats(), block, block * block, tokens,
+              to);
       if (panels < packed_.panels) {
         for (size_t n = 0; n < tokens; ++n) std::fill(to.row(n) + panels * block, to.row(n) + width, 0.0f);
       }
       for (size_t step = block; step < width; step *= 2) {
         const FloatRows in = to;
         to = 2 * step == width ? result : FloatRows{in.data == scratch ? scratch + tokens * stride() : scratch, stride()};
-        kernels.butterfly(in, width, step, tokens, to);
+        kernels.hash().butterfly(in, width, step, tokens, to);
       }
       from = result;
     }
@@ -141,7 +150,7 @@ void TrainingProjection::backward(const TrainingKernels& kernels, const float* r
   if (!packed_.bh4) {
     kernels.weight_gradient(packed_.panels, block, width, d_z, block, h, 0, counted, d_rows, width, block * width);
     const size_t panel = width % 64 == 0 ? 64 : kLaneMultiple;
-    kernels.product({width / panel, packed_.outputs, panel, 0, panel, width, panel}, d_z, rows, tokens, d_h);
+    product(kernels, {width / panel, packed_.outputs, panel, 0, panel}, d_z, rows, width, panel, tokens, d_h);
     return;
   }
   const size_t filled = (packed_.d_in + block - 1) / block;
@@ -153,7 +162,7 @@ void TrainingProjection::backward(const TrainingKernels& kernels, const float* r
     for (size_t stage = 4; stage-- > 0;) {
       for (size_t step = block; step < width; step *= 2) {
         const FloatRows to = {d_v.data == first ? second : first, stride()};
-        kernels.butterfly(d_v, width, step, tokens, to);
+        kernels.hash().butterfly(d_v, width, step, tokens, to);
         d_v = to;
       }
       const size_t matrix = (repeat * 4 + stage) * matrix_floats(), panels = stage == 0 ? filled : packed_.panels;
@@ -161,7 +170,7 @@ void TrainingProjection::backward(const TrainingKernels& kernels, const float* r
           stage == 0 ? h : FloatRows{const_cast<float*>(kept) + (repeat * 3 + stage - 1) * kept_step, stride()};
       kernels.weight_gradient(panels, block, block, d_v, block, in, block, counted, d_rows + matrix, block, block * block);
       const FloatRows to = {stage == 0 ? branches + repeat * tokens * stride() : d_v.data == first ? second : first, stride()};
-      kernels.product(blocks(panels), d_v, rows + matrix, tokens, to);
+      product(kernels, blocks(panels), d_v, rows + matrix, block, block * block, tokens, to);
       d_v = to;
     }
   }

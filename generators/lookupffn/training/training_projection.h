@@ -45,7 +45,7 @@ class TrainingProjection {
   size_t forward_floats(size_t tokens) const { return 2 * tokens * stride(); }
   size_t backward_floats(size_t tokens) const { return (2 + std::max<size_t>(1, packed_.repeats)) * tokens * stride(); }
 
-  // v = projection(h), without bias and skip. tokens: a multiple of the kernels' product_tokens(); what lies between `tokens`
+  // v = projection(h), without bias and skip. tokens: a multiple of the kernels' product_tokens; what lies between `tokens`
   // rows and that is computed, too. kept: the first of the inputs' rows, `kept_step` floats from one to the next.
   void forward(const TrainingKernels& kernels, const float* columns, const FloatRows& h, size_t tokens, const FloatRows& v,
                float* kept, size_t kept_step, float* scratch) const;
@@ -56,7 +56,7 @@ class TrainingProjection {
 
  private:
   size_t matrix_floats() const { return packed_.panels * packed_.block * packed_.block; }  // of a BH4 stage
-  TrainingKernels::Panels blocks(size_t panels) const;
+  ProductPanels blocks(size_t panels) const;
 
   const lookupffn_shape& shape_;
   const PackedShape& packed_;
