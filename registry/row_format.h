@@ -29,11 +29,12 @@ struct RowFormat {
   size_t bytes(size_t columns) const { return words(columns) * size_t(word_bits / 8); }
 };
 
-// Of a type's or a storage's name. Throws std::runtime_error.
+// Of the name of a type, or of a form in which tables are stored. Throws std::runtime_error.
 inline RowFormat row_format(const std::string& stored) {
   const WeightType& type = weight_type_of(stored);
   const Storage* storage = find_storage(stored);
   if (!storage) return {&type, type.word, type.word_bits, type.group, false};
+  if (storage->role != WeightRole::kTables) throw std::runtime_error("tables are not stored as '" + stored + "'");
   return {&type, kUnsigned, 32, storage->multiple, storage->needs == kByteDots};
 }
 

@@ -36,15 +36,18 @@ inline constexpr WeightType kWeightTypes[] = {
 #undef LOOKUPFFN_WEIGHT_TYPE
 };
 
+enum class WeightRole { kTables, kProjections };
+
 struct Storage {
   const char* name;  // what kernels call it
   const char* type;  // the weight type that it holds
+  WeightRole role;   // weights of another role are stored as their type says
   Capability needs;
   size_t multiple;  // of columns or inputs
 };
 
 inline constexpr Storage kStorages[] = {
-#define LOOKUPFFN_STORAGE(name, type, capability, multiple) {#name, #type, capability, multiple},
+#define LOOKUPFFN_STORAGE(name, type, role, capability, multiple) {#name, #type, WeightRole::role, capability, multiple},
 #include "storages.def"
 #undef LOOKUPFFN_STORAGE
 };
@@ -71,13 +74,11 @@ inline const WeightType& weight_type(lookupffn_type type) {
   throw std::runtime_error("there is no weight type " + std::to_string(int(type)));
 }
 
-// "f32, bf16, i8": the names of the types for tables, or for projections.
-enum class WeightRole { kTables, kProjections };
-
 inline bool serves(const WeightType& type, WeightRole role) {
   return role == WeightRole::kTables ? type.for_tables : type.for_projections;
 }
 
+// The names of the types for tables, or for projections.
 inline std::vector<std::string> weight_type_names(WeightRole role) {
   std::vector<std::string> names;
   for (const WeightType& row : kWeightTypes) {
@@ -86,6 +87,7 @@ inline std::vector<std::string> weight_type_names(WeightRole role) {
   return names;
 }
 
+// "f32, bf16, i8"
 inline std::string weight_type_list(WeightRole role) {
   std::string list;
   for (const std::string& name : weight_type_names(role)) list += (list.empty() ? "" : ", ") + name;
@@ -119,10 +121,12 @@ inline const WeightType& weight_type_of(const std::string& name, WeightRole role
 // Bytes of `elements` elements.
 inline double weight_bytes(const WeightType& type, double elements) { return elements * type.bits / 8; }
 
-// How weights of a type are stored for an ISA, `inner` being their columns or inputs: what kernels call their type.
-inline std::string stored_type(const std::string& type, const IsaRow& isa, size_t inner) {
+// How tables or projections of a type are stored for an ISA, `inner` being their columns or inputs: what kernels call their
+// type.
+inline std::string stored_type(const std::string& type, WeightRole role, const IsaRow& isa, size_t inner) {
   for (const Storage& storage : kStorages) {
-    if (type == storage.type && isa_has(isa, storage.needs) && inner % storage.multiple == 0) return storage.name;
+    if (type == storage.type && role == storage.role && isa_has(isa, storage.needs) && inner % storage.multiple == 0)
+      return storage.name;
   }
   return type;
 }

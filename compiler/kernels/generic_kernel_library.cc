@@ -33,8 +33,8 @@ std::vector<std::map<std::string, std::string>> problems_of(const nlohmann::json
   std::vector<std::map<std::string, std::string>> problems;
   if (each == "table_storage") {
     for (const Storage& storage : kStorages) {
-      if (weight_type_of(storage.type).for_tables && isa_has(isa, storage.needs))
-        problems.push_back({{"table_type", storage.name}});
+      if (storage.role != WeightRole::kTables || !isa_has(isa, storage.needs)) continue;
+      problems.push_back({{"table_type", storage.name}});
     }
     return problems;
   }

@@ -51,6 +51,24 @@ TEST(KernelDescription, EveryFamilyHasWorkloadsAndDescribesItsKernels) {
   EXPECT_THROW(kernel_description(none), std::runtime_error);
 }
 
+// Tables and projections of a type may be stored differently: no kernel is made for the form of the other.
+TEST(KernelDescription, TypesOfTablesAndProjectionsAreTheirOwnForms) {
+  std::set<std::string> forms_seen;
+  for_each_kernel([&](const KernelSpec& spec) {
+    for (const auto& [name, role] :
+         {std::pair("table_type", WeightRole::kTables), {"projection_type", WeightRole::kProjections}}) {
+      const auto type = spec.problem.find(name);
+      if (type == spec.problem.end()) continue;
+      EXPECT_TRUE(serves(weight_type_of(type->second), role)) << describe(spec);
+      if (const Storage* form = find_storage(type->second)) {
+        EXPECT_EQ(int(form->role), int(role)) << describe(spec);
+        forms_seen.insert(form->name);
+      }
+    }
+  });
+  for (const Storage& form : kStorages) EXPECT_EQ(forms_seen.count(form.name), 1u) << "no kernel for " << form.name;
+}
+
 // What a kernel is measured in calls it, and measuring it there is measuring the same problem.
 TEST(KernelDescription, TheSmallestLayerCallsTheKernel) {
   std::set<std::string> kernels_seen;

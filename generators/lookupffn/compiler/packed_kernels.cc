@@ -27,7 +27,7 @@ std::vector<KernelSpec> packed_kernels(const ScheduleSpaces& spaces, const Packe
   }
   for (const ScheduleSpace::BatchClass& batch : spaces.of("gather").batch_classes()) {
     specs.push_back({"gather", isa, batch.name,
-                     parse_pairs(packed.gather_problem(stored_type(table_type, isa_row(isa), packed.row))), batch.min_tokens,
+                     parse_pairs(packed.gather_problem(packed.stored_table_type(table_type, isa_row(isa)))), batch.min_tokens,
                      batch.max_tokens});
   }
   return specs;

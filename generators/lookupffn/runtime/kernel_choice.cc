@@ -145,7 +145,7 @@ void generic_gather(const char* isa, const std::string& type, KernelChoice& choi
 KernelChoice choose_kernels(const PackedShape& shape, const char* isa, lookupffn_type table_type,
                             lookupffn_type projection_type, lookupffn_kernels wanted) {
   KernelChoice choice;
-  const std::string stored = stored_type(weight_type(table_type).name, isa_row(isa), shape.row);
+  const std::string stored = shape.stored_table_type(weight_type(table_type).name, isa_row(isa));
   std::string hash_missing, gather_missing;
   if (wanted != LOOKUPFFN_GENERIC_KERNELS) {
     hash_missing =

@@ -162,7 +162,7 @@ PackedLayer pack_layer(const LayerWeights& weights, const std::string& isa, look
   PackedLayer packed(PackedShape(layer_extents(weights.shape, weights.rules)), table_type, projection_type);
   packed.eps = weights.shape.layer_norm_eps;
   if (packed.shape.bh4) packed.skip = float(1.0 - double(weights.shape.decay));
-  packed.rows = row_format(stored_type(weight_type(table_type).name, isa_row(isa), packed.shape.row));
+  packed.rows = row_format(packed.shape.stored_table_type(weight_type(table_type).name, isa_row(isa)));
   lay_out(packed);
   if (weights.rules.layer_norm) {
     pack_floats(weights.layer_norm_weight, packed.gamma);

@@ -111,9 +111,13 @@ struct PackedShape {
            " projection_type=" + projection_type + " repeats=" + std::to_string(call.repeats) +
            " tables=" + std::to_string(call.tables) + zero;
   }
+  // What gather kernels call a table type on an ISA.
+  std::string stored_table_type(const std::string& type, const IsaRow& isa) const {
+    return stored_type(type, WeightRole::kTables, isa, row);
+  }
   // What specialised hash kernels call a projection type on an ISA. Parts that go to tiles must fit a kernel's stack.
   std::string stored_projection_type(const std::string& type, const IsaRow& isa) const {
-    return panel_inputs() <= 1024 && width <= 2048 ? stored_type(type, isa, panel_inputs()) : type;
+    return panel_inputs() <= 1024 && width <= 2048 ? stored_type(type, WeightRole::kProjections, isa, panel_inputs()) : type;
   }
 
   std::string gather_problem(const std::string& table_type) const {
