@@ -1,6 +1,6 @@
 /// @file
 /// A thin C++17 wrapper around the C API: handles that free themselves, exceptions instead of status codes.
-/// What a function does, needs and promises is documented in lookupffn.h, at the C function of the same name.
+/// What a function does, needs and promises is documented in lookupffn.h, at the corresponding C function.
 ///
 ///   lookupffn::Model model("model.safetensors");
 ///   lookupffn::Layer layer(model, "encoder.layer.3.FFN.");
