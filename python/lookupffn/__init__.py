@@ -67,7 +67,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """What needs torch is imported when it is asked for."""
+    """Imports what needs torch only when it is used."""
     if name in ("nn", "ops", "optim"):
         return importlib.import_module("." + name, __name__)
     for module, names in {"replacement": ("feed_forward_names", "replace"), "fitting": ("FitError", "FitResult", "fit")}.items():

@@ -1,4 +1,4 @@
-"""`python3 -m lookupffn ...` and the command `lookupffn`: `fit`, and all that the tool does which the wheel brings along."""
+"""`python3 -m lookupffn ...` and the command `lookupffn`: `fit`, and all commands of the tool that is in the wheel."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from .library import NATIVE, Error
 
 FIT = """Puts LookupFFN layers in place of a trained model's feed-forward layers: lookupffn.fit().
 
-TASK is FILE.py:FUNCTION. FUNCTION() returns a dict of lookupffn.fit's arguments: model, batches, which, loss, and what else it
-likes (forward, evaluation, tables, ...); and for --scratch `untrained`, a function that returns a new model."""
+TASK is FILE.py:FUNCTION. FUNCTION() returns a dict of lookupffn.fit's arguments: model, batches, which, loss, and optionally
+others (forward, evaluation, tables, ...); for --scratch also `untrained`, a function that returns a new model."""
 
 
 def setting(text: str) -> tuple[str, object]:
@@ -32,13 +32,13 @@ def fit(arguments: list[str]) -> None:
     )
     parser.add_argument("task", metavar="TASK", help="FILE.py:FUNCTION")
     parser.add_argument("--folder", required=True, help="gets checkpoint.pt, log.jsonl, curves.svg and model.safetensors")
-    parser.add_argument("--minutes", type=float, help="end after so many minutes (default: 60)")
-    parser.add_argument("--cpu-minutes", type=float, help="end after so many minutes of CPU time, of all threads together")
-    parser.add_argument("--steps", type=int, help="end after so many steps")
+    parser.add_argument("--minutes", type=float, help="end after this many minutes (default: 60)")
+    parser.add_argument("--cpu-minutes", type=float, help="end after this many minutes of CPU time, of all threads together")
+    parser.add_argument("--steps", type=int, help="end after this many steps")
     parser.add_argument("--scratch", action="store_true", help="train the task's untrained model, to compare with")
-    parser.add_argument("--compare", metavar="FOLDER", help="of a training with --scratch, whose curve joins the picture")
-    parser.add_argument("--threads", type=int, help="of torch (default: one a core)")
-    parser.add_argument("--resume", action="store_true", help="go on from the folder's checkpoint")
+    parser.add_argument("--compare", metavar="FOLDER", help="of a training with --scratch, whose curve is added to the picture")
+    parser.add_argument("--threads", type=int, help="of torch (default: one per core)")
+    parser.add_argument("--resume", action="store_true", help="continue from the folder's checkpoint")
     parser.add_argument(
         "--set", metavar="NAME=VALUE", type=setting, action="append", default=[], help="an argument of fit: tables=128"
     )
@@ -82,7 +82,7 @@ def fit(arguments: list[str]) -> None:
 
 
 def main() -> None:
-    """Fits, or runs the tool in place of this process."""
+    """Runs fit, or replaces this process by the tool."""
     if sys.argv[1:2] == ["fit"]:
         return fit(sys.argv[2:])
     tool = os.path.join(NATIVE, "bin", "lookupffn")

@@ -1,4 +1,4 @@
-"""NumPy arrays as the C API takes them: addresses, row strides, and clear errors for what it cannot take."""
+"""NumPy arrays for the C API: addresses, row strides, and clear errors for arrays that it cannot take."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def contiguous(name: str, array: object, dtype: type, shape: tuple[int, ...] | N
 
 
 def empty_aligned(floats: int) -> np.ndarray:
-    """So many float32, of which the first begins a cache line: kernels are faster on such memory."""
+    """This many float32, starting at the beginning of a cache line: kernels are faster on such memory."""
     memory = np.empty(floats + 15, np.float32)
     first = -address(memory) % 64 // 4
     return memory[first : first + floats]

@@ -1,5 +1,5 @@
-"""A LookupFFN layer's formulas in plain torch operations: what training in other dtypes than float32 runs on, and
-what the kernels are checked against.
+"""A LookupFFN layer's formulas in plain torch operations. Training in dtypes other than float32 uses them, and the
+kernels are checked against them.
 
 Names and shapes, with `tokens` rows:
     x [tokens, d_in], h [tokens, d_in]: LayerNorm of x; z [tokens, tables * bits]; code [tokens, tables], int64;
@@ -76,7 +76,7 @@ def score_of(z: Tensor, tables: int) -> Tensor:
 
 
 def flat_rows(code: Tensor, rows: int) -> Tensor:
-    """The rows that codes pick, of the tables one below the other."""
+    """The rows that codes pick, numbered through all tables."""
     return code + torch.arange(code.shape[1]) * rows
 
 

@@ -1,7 +1,7 @@
-"""Gradients of the formulas, each stage by itself, with codes held fixed. Names and shapes are those of formulas.py; d_v is the
-gradient of the loss by v.
+"""Gradients of the formulas, one function for each stage, with codes held fixed. Names and shapes are those of formulas.py;
+d_v is the gradient of the loss by v.
 
-Training in other dtypes than float32 runs on them; for float32 there are kernels.
+Training in dtypes other than float32 uses them; for float32 there are kernels.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _SUM = 0
 def of_tables(d_y: Tensor, code: Tensor, score: Tensor, rows: int) -> tuple[Tensor, Tensor]:
     """d_table[t, r, :] = sum of score[n, t] * d_y[n, :] over the tokens n whose code[n, t] is r, tokens in their order.
 
-    Returns the numbers of the rows that some token picked, of the tables one below the other, ascending: int64 [picked]; and
-    their gradients [picked, d_out].
+    Returns the rows that at least one token picked, numbered through all tables, ascending: int64 [picked]; and their gradients
+    [picked, d_out].
     """
     tokens, tables = code.shape
     if tokens == 0:

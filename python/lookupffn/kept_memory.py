@@ -1,4 +1,4 @@
-"""Memory of tensors that is used again: what the system gives anew for each step costs a tenth of the step, page by page."""
+"""Reuses the memory of tensors: new memory from the system for each step would cost a tenth of the step, page by page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _rounded(floats: int) -> int:
 
 
 def empty(floats: int) -> Tensor:
-    """A float32 tensor of so many elements, whose memory comes back here when nobody has it any more."""
+    """A float32 tensor of this many elements. Its memory comes back here when nobody uses it any more."""
     with _lock:
         fitting = [number for number, memory in enumerate(_free) if floats <= memory.size <= 2 * floats]
         best = min(fitting, key=lambda number: _free[number].size, default=None)
@@ -33,6 +33,6 @@ def empty(floats: int) -> Tensor:
 
 
 def forget() -> None:
-    """Gives what nobody has back to the system."""
+    """Gives unused memory back to the system."""
     with _lock:
         _free.clear()

@@ -1,4 +1,4 @@
-"""A packed layer: what runs."""
+"""A packed layer, which runs."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from .system import TYPE_NAMES, Threads
 
 @dataclass(frozen=True)
 class LayerShape:
-    """The sizes of a layer. docs/families.md of the project says what the families compute."""
+    """The sizes of a layer. The project's docs/families.md says what the families compute."""
 
     prefix: str
     """What its tensors' names begin with: "encoder.layer.3.FFN.", or ""."""
     family: str
     """ "lookupffn", "memoryformer", "embedding_bag" or "fff"."""
     projection: str | None
-    """How z is made: "dense", "bh4", or None where there is no such thing."""
+    """How z is made: "dense", "bh4", or None for no projection."""
     d_in: int
     """Floats of a row of x; 0: the layer takes ids."""
     d_out: int
     """Floats of a row of y."""
     tables: int
     bits: int
-    """Of a code that is made of signs, rows = 2^bits; else 0."""
+    """Bits of a code that is made of signs: rows = 2^bits; else 0."""
     rows: int
-    """Of a table."""
+    """Rows of a table."""
     lookups: int
-    """Rows that a token adds up: codes and scores are [tokens, lookups]; 0: as many as it has ids."""
+    """Rows added up per token: codes and scores are [tokens, lookups]; 0: as many as it has ids."""
     block: int
     """bh4: edge of a block; fff: hidden width of a leaf; else 0."""
     repeats: int
     """bh4: how often d_in, rounded up to a power of two, is projected; else 0."""
     decay: float
-    """bh4: the share of the projected values in z; else 1."""
+    """bh4: the weight of the projected values in z; else 1."""
     layer_norm_eps: float
     """What LayerNorm adds to the variance; 0: there is no LayerNorm."""
 
@@ -63,7 +63,7 @@ class LayerShape:
 
 @dataclass(frozen=True)
 class LayerInfo:
-    """What a packed layer runs on and weighs."""
+    """Which kernels a packed layer runs on, and how much memory it takes."""
 
     isa: str
     """The ISA that it was packed for."""
@@ -72,25 +72,25 @@ class LayerInfo:
     specialised: bool
     """It runs on kernels made for its shape; False: on generic ones."""
     fallback: str
-    """Why it is generic where specialised was possible, or ""."""
+    """Why it is generic although specialised was possible, or ""."""
     kernels: str
     """One line: kernel library and schedule record per batch class."""
     table_bytes: int
     projection_bytes: int
     packed_bytes: int
-    """All that the layer holds."""
+    """All memory that the layer holds."""
     huge_page_bytes: int
-    """Of those, how much the system was asked to hold in huge pages."""
+    """How much of it the system was asked to hold in huge pages."""
     pack_seconds: float
 
 
 class Layer:
-    """A packed layer, made by Model.pack. Immutable; it may be shared between Python threads, and its calls let other
-    Python threads run. It needs the model no more.
+    """A packed layer, made by Model.pack. Immutable; it may be shared between Python threads, and other Python threads can
+    run during its calls. It no longer needs the model.
 
-    Arrays are NumPy arrays of the dtype that a method names, else TypeError. Shapes are those that it names, else ValueError.
-    Inputs are read where they lie and outputs written where they lie: nothing is copied, and what would have to be copied is
-    a ValueError. The library's own refusals are lookupffn.Error.
+    Each method names the dtypes and shapes of its NumPy arrays; other dtypes raise TypeError, other shapes ValueError. Arrays
+    are read and written in place: nothing is copied, and an array that would have to be copied raises ValueError. What the
+    library itself refuses raises lookupffn.Error.
     """
 
     shape: LayerShape
@@ -137,13 +137,13 @@ class Layer:
     ) -> np.ndarray:
         """y = layer(x), row by row.
 
-        x: float32 [..., d_in]. Contiguous, or of two dimensions with rows that are each contiguous.
+        x: float32 [..., d_in]. Contiguous, or two-dimensional with rows that are each contiguous.
         out: float32 [..., d_out] to write y to, with the same leading dimensions; it may be x itself, and must not overlap it
             otherwise. None: a new array.
         residual: y = x + layer(x), for d_in = d_out.
-        threads: None: the process's default pool. A row's bits depend neither on the threads nor on the other rows.
+        threads: None for the process's default pool. A row's bits depend neither on the threads nor on the other rows.
 
-        Returns y, which is `out` where that was given. A row of x that is not finite gives a row of y that is not finite.
+        Returns y, which is `out` if that was given. A row of x that is not finite gives a row of y that is not finite.
         """
         shape = self.shape
         x_address, x_stride, tokens = rows_of("x", x, shape.d_in, "d_in") if shape.d_in else _takes_ids()
@@ -176,13 +176,13 @@ class Layer:
         mean: bool = False,
         threads: Threads | None = None,
     ) -> np.ndarray:
-        """Of layers that take ids (shape.d_in is 0): y[b, :] = the sum of weight * row over the ids of bag b.
+        """For layers that take ids (shape.d_in is 0): y[b, :] = the sum of weight * row over the ids of bag b.
 
-        ids: int64 [count], contiguous, 0 to rows - 1 each; or [bags, ids of a bag], then without offsets.
-        offsets: int64 [bags], ascending: bag b is ids[offsets[b]] up to where the next begins, the last up to `count`.
+        ids: int64 [count], contiguous, each 0 to rows - 1; or [bags, ids of a bag], then without offsets.
+        offsets: int64 [bags], ascending: bag b is ids[offsets[b]] up to the start of the next bag, the last bag up to `count`.
         weights: float32, shaped like ids; None: all 1.
         out: float32 [bags, d_out]; None: a new array.
-        mean: the mean of a bag's rows, 0 of none, in place of the sum; it goes without weights.
+        mean: the mean of a bag's rows instead of the sum, 0 for an empty bag; cannot be combined with weights.
 
         Returns y [bags, d_out].
         """
@@ -236,11 +236,11 @@ class Layer:
     ) -> np.ndarray:
         """The second half: y = bias + sum over t of score[..., t] * table[t, code[..., t], :].
 
-        code: int32 [..., lookups], contiguous, 0 to rows - 1 each, else Error.
-        score: float32, shaped like code, contiguous; from 0 on.
+        code: int32 [..., lookups], contiguous, each 0 to rows - 1, else Error.
+        score: float32, shaped like code, contiguous, not negative.
         out: float32 [..., d_out]; None: a new array.
 
-        Returns y [..., d_out]. Raises Error where a layer has no rows to gather.
+        Returns y [..., d_out]. Raises Error if the layer has no rows to gather.
         """
         shape = self.shape
         code = contiguous("code", code, np.int32)

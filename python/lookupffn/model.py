@@ -18,7 +18,7 @@ from .system import TYPE_NUMBERS
 class Model:
     """A safetensors model, open and checked. Immutable; it may be shared between Python threads.
 
-    source: the path of a file; or its content as bytes, which are not copied and must not change while the Model lives.
+    source: the path of a file, or its content as bytes, which are not copied and must not change while the Model exists.
 
     Raises lookupffn.Error: "io_error" for files that cannot be read, "malformed_model" with the name of the tensor and the
     reason, "not_found" for files without layers.
@@ -52,12 +52,12 @@ class Model:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> Model:
-        """A model without a file: of a state_dict, say.
+        """A model without a file, for example from a state_dict.
 
-        tensors: name -> NumPy array or torch tensor, as they would stand in a file; they are copied.
+        tensors: name -> NumPy array or torch tensor, as they would be in a file; they are copied.
         metadata: the file's metadata, such as {"decay": "0.7"}.
 
-        Raises TypeError for values that a file does not hold; otherwise as Model().
+        Raises TypeError for values that a file cannot hold; otherwise as Model().
         """
         pieces = serialised(tensors, metadata)
         content = np.empty(sum(len(piece) for piece in pieces), np.uint8)
@@ -84,14 +84,14 @@ class Model:
         *,
         kernels: str = "any",
     ) -> Layer:
-        """Packs a layer for an ISA and for types of weights; the layer runs.
+        """Packs a layer for an ISA and weight types, ready to run.
 
         prefix: the layer's, or "" for the model's only layer, whatever its prefix.
         isa: a name of lookupffn.isas(); None: the active one.
-        table_type, projection_type: names of lookupffn.weight_types() ("f32", "bf16", "i8", ...); less bits are faster and
+        table_type, projection_type: names of lookupffn.weight_types() ("f32", "bf16", "i8", ...); fewer bits are faster and
             less exact.
-        kernels: "any": specialised ones where load_kernels() brought them, else generic; "generic"; or "specialised", which
-            raises Error where there are none.
+        kernels: "any": specialised ones if load_kernels() has loaded them, else generic; "generic"; or "specialised", which
+            raises Error if there are none.
 
         Raises ValueError for a name that does not exist, lookupffn.Error for one that does not fit.
         """

@@ -21,7 +21,7 @@ from .packing import NAMES
 from .safetensors_file import load_torch_file, save_file
 
 DECAY = 0.7
-"""What a model file that says nothing means by decay; and what it means by layer_norm_eps."""
+"""The decay of a model file that does not give it; LAYER_NORM_EPS likewise."""
 LAYER_NORM_EPS = 1e-5
 
 
@@ -102,7 +102,7 @@ class LookupFFN(torch.nn.Module):
     Its state_dict has the published names (LayerNorm.weight, LayerNorm.bias, hash.projection.weight, hash.projection.bias,
     tables, bias) and is a model file's content.
 
-    In train() it runs the library's kernels for training steps, in eval() the packed ones, whose results are the same but for
+    In train() it runs the library's training kernels, in eval() the packed ones, whose results are the same except for
     rounding. Both are differentiable, with codes held fixed. eval() packs the weights at the first forward and again after they
     have changed. Changes of `parameter.data` are not seen: call lookupffn.ops.forget() after them.
 
@@ -110,10 +110,10 @@ class LookupFFN(torch.nn.Module):
         d_in, d_out: floats of a row of x and of y
         tables, bits: how many tables, of 2^bits rows each
         projection: "bh4" or "dense"
-        block: of BH4: edge of a block, a power of two; None: 64, or less where d_in is small
+        block: BH4's edge of a block, a power of two; None: 64, or less if d_in is small
         decay, layer_norm_eps: as in a model file's metadata
-        sparse: in train(), the gradient of the tables is a sparse tensor with the rows that some token picked, for
-            lookupffn.optim.RowAdam; where torch.compile trains it, it is dense nevertheless
+        sparse: in train(), the gradient of the tables is a sparse tensor with the rows that at least one token picked, for
+            lookupffn.optim.RowAdam; under torch.compile it is dense all the same
         isa, table_type, projection_type: how eval() packs; see lookupffn.Model.pack
         output_std: see reset_parameters
     """
@@ -161,8 +161,8 @@ class LookupFFN(torch.nn.Module):
 
         LayerNorm is the identity. z has variance 1: a dense weight is N(0, 1 / d_in); the blocks of BH4 are random orthogonal
         matrices, which together with the Hadamard transforms keep lengths, so that gradients neither grow nor vanish on their
-        way through the four products. Tables are normal, with the deviation that gives y the deviation `output_std`; its bias
-        is 0.
+        way through the four products. Tables are normal, with the standard deviation that gives y the standard deviation
+        `output_std`. The bias is 0.
         """
         self.LayerNorm.reset_parameters()
         self.hash.projection.reset_parameters()
@@ -236,21 +236,21 @@ class LookupFFN(torch.nn.Module):
 
 
 def from_file(path: str | os.PathLike[str], prefix: str = "", **options) -> LookupFFN:
-    """The layer of a model file whose tensors' names begin with `prefix`; the rest as LookupFFN.from_tensors.
-    Raises ValueError and OSError too, for what is no safetensors file."""
+    """The layer of a model file whose tensors' names begin with `prefix`; otherwise as LookupFFN.from_tensors.
+    Also raises ValueError if the file is not a safetensors file, and OSError."""
     tensors, metadata = load_torch_file(path)
     return LookupFFN.from_tensors(tensors, prefix, metadata, **options)
 
 
 def parameter_groups(model: torch.nn.Module, lr: float) -> list[dict[str, Any]]:
-    """A model's parameters as groups for an optimiser of Adam's kind, with learning rates that fit the size of projections.
+    """A model's parameters as groups for an optimiser like Adam, with learning rates that fit the size of projections.
 
-    Adam moves each weight by about the learning rate, whatever its size. A projection that does the work of a dense one of weights
-    1 / sqrt(d_in) with smaller weights, in several products in a row, is moved more by that. Its rate is
+    Adam moves each weight by about the learning rate, whatever its size. BH4 has smaller weights than a dense projection, whose
+    weights are about 1 / sqrt(d_in), and several products in a row, so the same rate moves it more. Its rate is
 
-        lr * rms(weight) * sqrt(d_in) / products          products: 4 of BH4, 1 of dense
+        lr * rms(weight) * sqrt(d_in) / products          products: 4 for BH4, 1 for dense
 
-    with the rms that reset_parameters gives. All other parameters are one group of rate `lr`.
+    with the rms that reset_parameters gives. All other parameters are one group with the rate `lr`.
 
         optimizer = lookupffn.optim.RowAdam(lookupffn.nn.parameter_groups(model, 2e-3))
     """
@@ -288,18 +288,18 @@ def _constants(model: torch.nn.Module) -> dict[str, str]:
 
 def save(model: torch.nn.Module, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None) -> None:
     """Writes a model's state_dict, with decay and layer_norm_eps of its LookupFFN layers in the metadata, as a safetensors file
-    that the library's Model reads: all of the file, or where that fails nothing.
+    that the library's Model reads. If this fails, nothing is written.
 
-    metadata: more texts to write. Raises ValueError where layers differ in decay or layer_norm_eps, TypeError for tensors that a
-    file does not hold, OSError.
+    metadata: more texts to write. Raises ValueError if layers differ in decay or layer_norm_eps, TypeError for tensors that a
+    file cannot hold, OSError.
     """
     save_file(path, model.state_dict(), {**(metadata or {}), **_constants(model)})
 
 
 def load(model: torch.nn.Module, path: str | os.PathLike[str], strict: bool = True) -> dict[str, str]:
-    """Loads a file that save() wrote into a model of the same make, by load_state_dict(strict). Returns the file's metadata.
-    Raises ValueError where the file's decay or layer_norm_eps is not that of the model's layers, and what load_state_dict
-    raises."""
+    """Loads a file that save() wrote into a model of the same structure, by load_state_dict(strict). Returns the file's
+    metadata. Raises ValueError if the file's decay or layer_norm_eps is not that of the model's layers, and what
+    load_state_dict raises."""
     tensors, metadata = load_torch_file(path)
     for constant, value in _constants(model).items():
         default = DECAY if constant == "decay" else LAYER_NORM_EPS

@@ -3,14 +3,14 @@
     y = torch.ops.lookupffn.forward(x, norm_weight, norm_bias, projection_weight, projection_bias, tables, bias,
                                     decay, layer_norm_eps, isa="", table_type="f32", projection_type="f32")
 
-A layer's weights are arguments, under the names and shapes of a model file, so that the operators are functions: they may be
+A layer's weights are arguments, with the shapes that they have in a model file. So the operators are functions, which can be
 compiled, exported and differentiated. x is float32 [..., d_in]; y is [..., d_out]. What the library refuses is lookupffn.Error.
 
 forward    runs the packed kernels. Weights are packed at the first call, and again where one has changed since.
-train      runs the library's kernels for training steps, on the weights as they are, and returns beside y what its gradient
-           needs. Of other dtypes than float32 it runs plain torch operations.
+train      runs the library's training kernels on the unpacked weights, and returns y and what its gradient needs. For dtypes
+           other than float32 it runs plain torch operations.
 backward   the gradients of all arguments, with codes held fixed.
-backward_rows  the same; of the tables, the rows that were picked and their gradients.
+backward_rows  the same, but for the tables only the rows that were picked and their gradients.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ _library.impl("forward", _forward_shape, "Meta")
 
 
 def forget() -> None:
-    """Forgets all packed weights, so that the next forward of each layer packs again, and memory that is kept for training."""
+    """Forgets all packed weights, so that the next forward of each layer packs again, and frees memory kept for training."""
     packing.forget()
     kept_memory.forget()
 
@@ -384,6 +384,6 @@ _library.impl("train", _train_autograd, "Autograd")
 
 
 def train_sparse(x: Tensor, *arguments) -> Tensor:
-    """y of torch.ops.lookupffn.train, whose gradient of the tables is a sparse tensor: a row of it for each row that some token
-    picked. What lookupffn.optim.RowAdam takes. It is no operator: torch.compile and torch.export do not see into it."""
+    """y of torch.ops.lookupffn.train, with a sparse gradient of the tables for lookupffn.optim.RowAdam: it holds the rows that
+    at least one token picked. This is not an operator: torch.compile and torch.export do not see into it."""
     return _TrainSparse.apply(x, *arguments)

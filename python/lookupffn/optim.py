@@ -1,4 +1,4 @@
-"""An optimiser for tables: it touches the rows of the step and no others."""
+"""An optimiser for tables: it touches only the rows that a step picked."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ def _optimizer_of(parameter: Tensor) -> RowAdam | None:
 
 
 def catch_up(parameter: Tensor, rows: Tensor | Callable[[], Tensor] | None = None) -> None:
-    """Applies the decay that a RowAdam owes rows of a parameter, before they are read. Nothing for other parameters.
+    """Applies the weight decay that RowAdam has postponed for rows of a parameter, before they are read. Does nothing for other
+    parameters.
 
-    rows: int64, numbers of rows counted through all dimensions but the last, or a function that tells them; None: all of them.
+    rows: int64 numbers of rows, counted through all dimensions but the last, or a function that returns them; None: all rows.
     """
     optimizer = _optimizer_of(parameter)
     if optimizer is not None and optimizer._owes(parameter):
@@ -55,26 +56,25 @@ class RowAdam(torch.optim.Optimizer):
     and writes the rows of the gradient and their state, and nothing of the other rows. Parameters with dense gradients get
     torch.optim.AdamW's step.
 
-    A row is what a gradient's sparse dimensions name. To a row it is as if torch.optim.AdamW ran on this row alone, as a
-    parameter of its own that has a gradient in the steps whose sparse gradient holds the row: moments and bias correction count
-    these steps only, so a row that is picked seldom gets whole steps, neither dragged on by old momentum nor blown up by a bias
-    correction that thinks its moments are old. Weight decay counts all steps: that of the steps between is made up for, as one
-    factor, before the row is read again. LookupFFN does so in its forward; other readers call catch_up(), and readers of whole
-    tensors, such as model.state_dict(), flush().
+    A row is what a gradient's sparse dimensions name. Each row is updated as if torch.optim.AdamW ran on this row alone, in the
+    steps whose sparse gradient holds it. Moments and bias correction count only these steps, so a row that is seldom picked
+    gets full steps: old momentum does not move it in between, and its bias correction fits the age of its moments. Weight decay
+    counts all steps: the decay of the steps in between is applied as one factor before the row is read again. LookupFFN does so
+    in its forward. Other readers must call catch_up(), and readers of whole tensors, such as model.state_dict(), flush().
 
     params: parameters or groups, as for any optimiser
     lr, betas, eps, weight_decay: as torch.optim.AdamW's; each group may have its own
     in_backward: the tables of a LookupFFN layer with sparse=True are updated in the backward, row by row while their gradient is
-        in the cache, which spares most of a step's traffic. Their `.grad` is then None, so nothing can look at it, clip it or add
-        to it; each backward is a step of theirs, at the rate that their group has at that moment.
+        in the cache, which saves most of a step's memory traffic. Their `.grad` is then None, so nothing can read it, clip it
+        or add to it. Each backward is one step for these tables, at the learning rate that their group has at that moment.
 
     Raises ValueError for values out of range.
     """
 
     rows_touched: int
-    """Rows that the last step read and wrote, of parameters with sparse gradients."""
+    """Rows that the last step read and wrote, in parameters with sparse gradients."""
     bytes_touched: int
-    """Bytes of parameters, gradients and state that it read and wrote for them."""
+    """Bytes of parameters, gradients and state that it read and wrote for these rows."""
 
     def __init__(
         self,
@@ -104,12 +104,12 @@ class RowAdam(torch.optim.Optimizer):
                     self._register(parameter)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forgets gradients, as torch 2 does; torch 1.13 would keep them as zeros, to which it would add the next ones."""
+        """Sets gradients to None, as torch 2 does; torch 1.13 would keep them as zeros and add the next ones to them."""
         super().zero_grad(set_to_none)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One step. Returns what `closure` returned, if it was given."""
+        """Makes one step. Returns what `closure` returned, if it was given."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -132,7 +132,7 @@ class RowAdam(torch.optim.Optimizer):
 
     @torch.no_grad()
     def flush(self) -> None:
-        """Brings all rows up to date with their decay: before whole tables are saved or read by others than LookupFFN."""
+        """Applies all postponed weight decay. Call it before whole tables are saved, or read by anything but LookupFFN."""
         for parameter, state in self.state.items():
             if "row_steps" in state:
                 self._catch_up_rows(parameter, None)

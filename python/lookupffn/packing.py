@@ -1,4 +1,4 @@
-"""Packed layers of torch tensors, kept while the tensors live and are what they were."""
+"""Packed layers of torch tensors, kept while the tensors exist unchanged."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def packed(
     """The layer of six weights in the order of NAMES, packed at most once for as long as no weight's version changes.
     isa: "" for the active one. Raises lookupffn.Error, ValueError.
 
-    Changes that torch does not count, those of `weight.data` and of tensors that inference_mode made, are not seen: call
-    forget() after them.
+    Changes that torch does not count are not seen: those of `weight.data`, and of tensors made in inference_mode. Call forget()
+    after them.
     """
     key = (weights[4].data_ptr(), isa, table_type, projection_type, decay, layer_norm_eps)
     found = _kept.get(key)

@@ -105,19 +105,19 @@ def replace(
 ) -> dict[str, torch.nn.Module]:
     """Puts LookupFFN layers in place of feed-forward modules, within `model`.
 
-    which: the modules' names, as model.named_modules() has them; or which(name, module), true for those to replace. What is
-        inside a replaced module is not looked at. Of a torch.nn.TransformerEncoderLayer or TransformerDecoderLayer its feed-forward
-        part is replaced; the new layer is its linear1. Where a block has no module for its feed-forward part but two linear layers,
-        "layer.0.fc1+layer.0.fc2" names it: the new layer is the second of them, gets what the first would get, and what lies
-        between them, which works element by element, has no effect. Such a model takes one forward at a time.
-    options: LookupFFN's arguments: tables=128, bits=8, ... d_in and d_out are the inputs of the module's first linear layer and
-        the outputs of its last, where they are not given.
-    make: make(name, module) -> the new module, in place of options.
+    which: the modules' names, as in model.named_modules(); or a function which(name, module) that is true for those to replace.
+        Modules inside a replaced module are skipped. In a torch.nn.TransformerEncoderLayer or TransformerDecoderLayer only the
+        feed-forward part is replaced; the new layer is its linear1. If a block has two linear layers but no module around them,
+        "layer.0.fc1+layer.0.fc2" names its feed-forward part: the new layer takes the place of the second and gets the input of
+        the first, and the elementwise operations between them have no effect. Such a model can run one forward at a time only.
+    options: LookupFFN's arguments: tables=128, bits=8, ... d_in and d_out default to the inputs of the module's first linear
+        layer and the outputs of its last.
+    make: make(name, module) -> the new module, instead of options.
 
     A new layer has new weights, its own LayerNorm, and the old module's mode (train or eval).
 
-    Returns name -> new layer. Raises ValueError for a name that is not there, for no module at all, and for a module without
-    linear layers whose d_in and d_out are not given; `model` is then as it was.
+    Returns name -> new layer. Raises ValueError for a name that does not exist, if no module is chosen, and for a module
+    without linear layers if d_in and d_out are not given; `model` is then unchanged.
 
         lookupffn.replace(model, lambda name, module: name.endswith(".mlp"), tables=128, bits=8)
     """

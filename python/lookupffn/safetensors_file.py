@@ -73,8 +73,8 @@ def serialised(tensors: Mapping[str, Any], metadata: Mapping[str, str] | None = 
 
 
 def save_file(path: str | os.PathLike[str], tensors: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> None:
-    """Writes all of the file or, where that fails, nothing: a file of that name is replaced only by a whole one.
-    Raises TypeError for values that a file does not hold, OSError."""
+    """Writes all of the file or, if that fails, nothing: an existing file is replaced only by a whole one.
+    Raises TypeError for values that a file cannot hold, OSError."""
     pieces = serialised(tensors, metadata)
     path = os.path.realpath(path)  # a symbolic link stays one
     descriptor, temporary = tempfile.mkstemp(prefix=os.path.basename(path) + ".", dir=os.path.dirname(path))
@@ -139,8 +139,8 @@ def _content(path: str | os.PathLike[str]) -> np.ndarray:
 
 
 def load_file(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """The tensors and the metadata of a file. bfloat16 comes as float32, which holds it exactly.
-    Raises ValueError where the bytes are no safetensors file, OSError."""
+    """The tensors and the metadata of a file. bfloat16 is returned as float32, which holds it exactly.
+    Raises ValueError if the file is not a safetensors file, OSError."""
     entries, metadata = _entries(os.fspath(path), _content(path))
     tensors = {}
     for name, (dtype, _, array) in entries.items():

@@ -17,19 +17,19 @@ def version() -> str:
 
 @dataclass(frozen=True)
 class Isa:
-    """An instruction set, and what this library and this machine make of it."""
+    """An instruction set, and whether this library and this machine support it."""
 
     name: str
     """ "sse41", "avx2", ..."""
     description: str
     missing: str
-    """What this machine lacks for it, "" where it runs it."""
+    """What this machine lacks for it, "" if it can run it."""
     built_in: bool
-    """Kernels for it are in this library."""
+    """This library has kernels for it."""
     runnable: bool
     """This CPU and this operating system can run it."""
     active: bool
-    """Layers packed now, with no ISA of their own choice, get it."""
+    """It is the default for layers that are packed now."""
 
 
 def isas() -> list[Isa]:
@@ -53,15 +53,15 @@ def isas() -> list[Isa]:
 
 def active_isa() -> str:
     """The ISA that layers are packed for by default: the forced one, else that of the environment variable LOOKUPFFN_ISA,
-    else the widest that this library and this machine have. Raises Error where LOOKUPFFN_ISA names one that cannot be had."""
+    else the widest that this library and this machine have. Raises Error if LOOKUPFFN_ISA's is not available."""
     name = ctypes.c_char_p()
     check(c.lookupffn_active_isa(name))
     return text(name.value)
 
 
 def force_isa(name: str | None) -> None:
-    """Makes `name` the active ISA of the process; None returns to the automatic choice. Layers that are packed keep theirs.
-    Raises Error where this machine or library lacks it."""
+    """Makes `name` the active ISA of the process; None returns to the automatic choice. Layers that are already packed
+    keep theirs. Raises Error if this machine or library lacks it."""
     check(c.lookupffn_force_isa(None if name is None else name.encode()))
 
 
@@ -73,7 +73,7 @@ class WeightType:
     """ "f32", "bf16", ..."""
     description: str
     bits: int
-    """Of an element."""
+    """Bits of an element."""
     for_tables: bool
     for_projections: bool
 
@@ -109,12 +109,12 @@ def load_kernels(directory: str | os.PathLike[str]) -> int:
 
 
 class Threads:
-    """Threads that forwards run on; without them a forward runs on the process's default pool. Forwards that share a pool
-    may run at the same time; one that finds it busy runs on its own thread alone.
+    """A pool of threads that forwards run on; without it a forward runs on the process's default pool. Forwards that share a
+    pool may run at the same time; one that finds it busy runs on its own thread alone.
 
-    count: how many, the calling thread among them; 0: as many as this process may use.
+    count: how many threads, including the calling one; 0: as many as this process may use.
 
-    Raises Error where the system does not start so many.
+    Raises Error if the system does not start so many.
     """
 
     def __init__(self, count: int = 0) -> None:
@@ -127,7 +127,7 @@ class Threads:
 
     @property
     def count(self) -> int:
-        """How many threads there are, the calling one among them."""
+        """How many threads there are, including the calling one."""
         return c.lookupffn_threads_count(self._handle)
 
     def __del__(self, free=c.lookupffn_threads_free) -> None:

@@ -1,4 +1,4 @@
-"""Training steps of LookupFFN layers on the library's kernels, on weights where they lie."""
+"""Training steps of LookupFFN layers on the library's kernels, on weights in the caller's memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .system import Threads
 
 
 class Weights(NamedTuple):
-    """A layer's weights, under the names and shapes of a model file; and their gradients. float32, contiguous."""
+    """A layer's weights, or their gradients, with the names and shapes of a model file. float32, contiguous."""
 
     norm_weight: np.ndarray
     """LayerNorm.weight [d_in]"""
@@ -31,19 +31,19 @@ class Weights(NamedTuple):
 
 
 class Training:
-    """Training steps of layers of one shape. It holds no weights; it may be shared between Python threads.
+    """Training steps for layers of one shape. It holds no weights and may be shared between Python threads.
 
         training = lookupffn.Training(512, 512, 128, 8, block=64)
         y, saved = training.forward(weights, x)
         d_x, gradients = training.backward(weights, x, d_y, saved)
 
-    d_in, d_out, tables, bits: as of a layer
-    block: of a BH4 projection; None: a dense one
+    d_in, d_out, tables, bits: sizes of the layer
+    block: edge of a block of a BH4 projection; None: a dense projection
     decay, layer_norm_eps: as in a model file's metadata
     isa: None for the active one
 
     Gradients are those of the formulas with codes held fixed. Their bits depend neither on the threads nor on what else runs.
-    Arrays are float32 and contiguous where nothing else is said, else TypeError or ValueError; the library's refusals are Error.
+    Arrays are float32 and contiguous unless stated otherwise, else TypeError or ValueError. What the library refuses is Error.
     """
 
     def __init__(
@@ -82,13 +82,13 @@ class Training:
             self._handle = None
 
     def saved_floats(self, tokens):
-        """Floats that a step of so many tokens keeps from its forward for its backward."""
+        """How many floats a step of `tokens` tokens keeps from its forward for its backward."""
         return self._floats_of_step + (tokens + 15) * self._floats_of_token
 
     # ---- on NumPy arrays ----
 
     def forward(self, weights: Weights, x: np.ndarray, threads: Threads | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """y [..., d_out] of x [..., d_in], and what backward() needs."""
+        """Returns y [..., d_out] for x [..., d_in], and `saved`, which backward() needs."""
         given = self._weights(weights)
         x_at, x_stride, tokens = rows_of("x", x, self.d_in, "d_in")
         saved = empty_aligned(self.saved_floats(tokens))
@@ -98,7 +98,7 @@ class Training:
         return y, saved
 
     def rows(self, saved: np.ndarray, tokens: int) -> np.ndarray:
-        """The rows that some token of the step picked, of the tables one below the other, ascending: int64."""
+        """The rows that at least one token of the step picked, ascending, numbered through all tables: int64."""
         self._saved(saved, tokens)
         rows = np.empty(self._count_rows(tokens, address(saved)), np.int64)
         self._rows(tokens, address(saved), address(rows))
@@ -113,9 +113,9 @@ class Training:
         sparse: bool = False,
         threads: Threads | None = None,
     ) -> tuple[np.ndarray, Weights]:
-        """The gradients by x and by the weights, for the gradient by y; x, weights and saved are the forward's.
+        """The gradients by x and by the weights, given d_y, the gradient by y; x, weights and saved are the forward's.
 
-        sparse: in place of the tables' gradient [tables, rows, d_out] there is that of the rows of rows(), [count, d_out].
+        sparse: instead of the tables' gradient [tables, rows, d_out], return that of the rows given by rows(): [count, d_out].
         """
         given = self._weights(weights)
         x_at, x_stride, tokens = rows_of("x", x, self.d_in, "d_in")

@@ -32,14 +32,14 @@ class FitError(RuntimeError):
 
 @dataclass(frozen=True)
 class FitResult:
-    """What a fit came to."""
+    """The result of a fit."""
 
     dense_loss: float | None
     """Mean loss of the model as it was, over the evaluation batches; None: there are none, or it was untrained."""
     loss: float | None
-    """Of the fitted model, which runs on packed kernels for this."""
+    """The fitted model's loss over the evaluation batches, on packed kernels."""
     rows_used: dict[str, float]
-    """name -> share of a layer's rows that `capture_tokens` tokens pick."""
+    """name -> share of a layer's rows that are picked by `capture_tokens` tokens."""
     path: str
     """The model file."""
 
@@ -335,32 +335,32 @@ def fit(
 ) -> FitResult:
     """Puts LookupFFN layers in place of the feed-forward layers of a trained model, and trains them to do their work.
 
-    1. Each layer starts from what the dense one makes of captured activations (start.start_from).
-    2. All are distilled from the dense ones, a batch a step. Codes that nobody uses are revived.
-    3. The whole model, all of its weights, is fine-tuned by its own loss and the dense model's logits.
+    1. Each layer starts from the dense one's inputs and outputs on captured activations (start.start_from).
+    2. All layers are distilled from the dense ones, one batch per step. Unused codes are revived.
+    3. The whole model, with all its weights, is fine-tuned by its own loss and the dense model's logits.
 
-    model: it is changed. batches(n): batch number n, the same at each call; what `forward` and `loss` take. which: the modules to
-        replace, as for replace(); None: lookupffn.feed_forward_names(model).
+    model: is changed in place. batches(n): batch number n, the same at each call; `forward` and `loss` take it. which: the
+        modules to replace, as for replace(); None: lookupffn.feed_forward_names(model).
     folder: gets checkpoint.pt, log.jsonl, curves.svg and model.safetensors.
-    forward(model, batch) -> logits [..., classes]; model(batch) where it is not given. loss(logits, batch) -> the model's own loss.
-    evaluation: batches to measure with, `evaluations` times on the way; take them from what `batches` does not give. The weights
-        that do best there are the result: on little data the last ones may know the training data by heart.
-    tables, bits, projection, layer_options: LookupFFN's.
-    minutes, cpu_minutes, steps: one of them says when to end: after so many minutes, so many minutes of this process' CPU time (of
-        all threads together: what is fair on a busy machine), or so many steps. None of them: minutes=60.
-    lr, distil_lr: of the fine-tuning and the distillation; both fall to 0 at the end, after `warm_up` steps. tables_lr: that of
-        a layer's tables in both, as a part of the root mean square of the tables that it starts with.
-    distil_part: of the time or steps that is distillation. distil_share: of the logits in the fine-tuning's loss.
-    checkpoint_seconds: a checkpoint is written as often, and after SIGINT and SIGTERM. resume: goes on from the checkpoint in
-        `folder`, with the dense model and the options that it was begun with. What was done after the checkpoint is done again, by
-        the log, with the same results, and is not counted as time; so a kill loses the step in flight and no other. `minutes` and
-        `lr` may be others than before.
-    scratch: `model` is untrained: train it, with LookupFFN layers, by its own loss alone, to have something to compare with.
-    compare: the folder of such a training, whose curve joins the picture.
-    report: gets lines about the progress.
+    forward(model, batch) -> logits [..., classes]; default: model(batch). loss(logits, batch) -> the model's own loss.
+    evaluation: held-out batches, which `batches` does not give. The loss on them is measured `evaluations` times on the way.
+        The weights with the lowest are the result: with little data the last ones may have overfitted.
+    tables, bits, projection, layer_options: arguments of LookupFFN.
+    minutes, cpu_minutes, steps: one of them says when to end: after this many minutes, minutes of this process's CPU time (of
+        all threads together; better on a busy machine), or steps. Without any: minutes=60.
+    lr, distil_lr: learning rates of the fine-tuning and the distillation; both rise for `warm_up` steps, then fall to 0.
+        tables_lr: that of a layer's tables in both, as a fraction of the root mean square of the tables at the start.
+    distil_part: fraction of the time or steps spent on distillation. distil_share: weight of the dense model's logits in the
+        fine-tuning's loss.
+    checkpoint_seconds: how often a checkpoint is written; also after SIGINT and SIGTERM. resume: continue from the checkpoint
+        in `folder`, with its dense model and options. Steps that the log has and the checkpoint lacks are repeated with the
+        same results and are not counted as time, so a kill loses only the step in progress. `minutes` and `lr` may differ.
+    scratch: `model` is untrained: train it, with LookupFFN layers, by its own loss alone, as a comparison.
+    compare: the folder of such a training, whose curve is added to the picture.
+    report: a function that gets lines about the progress.
 
-    Raises ValueError for modules that are no feed-forward layers and for too little data, FitError for a loss that is not finite,
-    KeyboardInterrupt after a signal.
+    Raises ValueError for modules that are not feed-forward layers and for too little data, FitError for a loss that is not
+    finite, KeyboardInterrupt after a signal.
     """
     forward = forward or (lambda module, batch: module(batch))
     limits = {"minutes": minutes, "cpu_minutes": cpu_minutes, "steps": steps}

@@ -10,10 +10,10 @@
 extern "C" {
 #endif
 
-/** Changes whenever a kernel's arguments, the packed layout or these structures do. */
+/** Grows whenever a kernel's arguments, the packed layout or these structures change. */
 #define LOOKUPFFN_KERNEL_ABI_VERSION 4
 
-/** One kernel. Texts are canonical: "name=value" pairs sorted by name, one space between two. */
+/** One kernel. Its texts are canonical: "name=value" pairs sorted by name, separated by one space. */
 typedef struct lookupffn_kernel {
   const char *kernel;                /**< the generator: "hash", "gather", ... */
   const char *isa;                   /**< the ISA that it was compiled for */
@@ -25,12 +25,12 @@ typedef struct lookupffn_kernel {
                                         embedding_bag: "d_out=128 table_type=i8", d_out as packed;
                                         fff_descent: "d_in=768 depth=11 form=nodes trees=1", or form=leaves;
                                         fff_rows: "d_out=768 depth=11 trees=1"; fff_leaf_product: "inputs=768 outputs=32" */
-  const char *batch_class;           /**< a name for the tokens that it is meant for: */
-  uint32_t min_tokens;               /**< the fewest tokens of a call that it is meant for; it computes any number correctly */
-  uint32_t max_tokens;               /**< the most, included; UINT32_MAX: no end */
+  const char *batch_class;           /**< a name for the range of tokens that it is meant for: */
+  uint32_t min_tokens;               /**< the fewest tokens per call that it is meant for; it computes any number correctly */
+  uint32_t max_tokens;               /**< the most tokens, inclusive; UINT32_MAX: no limit */
   const char *schedule;              /**< the schedule parameters that it was generated with; the runtime reads tiles from it */
   const char *provenance;            /**< "default", or the schedule record: "tuned/avx512/NAME.json (this CPU)" */
-  int (*function)(void **arguments); /**< Halide's argv convention: one pointer an argument, 0 on success */
+  int (*function)(void **arguments); /**< Halide's argv convention: one pointer per argument, 0 on success */
 } lookupffn_kernel;
 
 /** A library of kernels: what a generated registration function hands to lookupffn_register_kernels(). */

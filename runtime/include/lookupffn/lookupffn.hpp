@@ -1,6 +1,6 @@
 /// @file
-/// A thin C++17 wrapper over the C API: handles that free themselves, exceptions for status codes.
-/// Everything that a function does, needs and promises is told in lookupffn.h beside its C twin.
+/// A thin C++17 wrapper around the C API: handles that free themselves, exceptions instead of status codes.
+/// What a function does, needs and promises is documented in lookupffn.h, at the corresponding C function.
 ///
 ///   lookupffn::Model model("model.safetensors");
 ///   lookupffn::Layer layer(model, "encoder.layer.3.FFN.");
@@ -19,11 +19,11 @@
 
 namespace lookupffn {
 
-/// What the functions and constructors here throw. what() is the library's message, one line that names
-/// the thing and the fix.
+/// What the functions and constructors here throw. what() is the library's message: one line that says what
+/// is wrong and how to fix it.
 class Error : public std::runtime_error {
  public:
-  /// An error of a status, which is not LOOKUPFFN_OK, and a message.
+  /// Makes an error of a message and a status, which is not LOOKUPFFN_OK.
   Error(lookupffn_status status, const std::string& message) : std::runtime_error(message), status_(status) {}
   /// What went wrong, for programs.
   lookupffn_status status() const noexcept { return status_; }
@@ -32,15 +32,15 @@ class Error : public std::runtime_error {
   lookupffn_status status_;
 };
 
-/// Throws Error with this thread's last message unless status is LOOKUPFFN_OK. For C calls that have no
-/// twin here.
+/// Throws Error with this thread's last message unless status is LOOKUPFFN_OK. For C functions that have no
+/// wrapper here.
 inline void check(lookupffn_status status) {
   if (status != LOOKUPFFN_OK) throw Error(status, lookupffn_last_message());
 }
 
 using Shape = lookupffn_shape;               ///< strings in it are owned by the Model or Layer it came from
 using LayerInfo = lookupffn_layer_info;      ///< strings in it are owned by the Layer
-using PackOptions = lookupffn_pack_options;  ///< PackOptions{} is every default
+using PackOptions = lookupffn_pack_options;  ///< PackOptions{} has every default
 using IsaInfo = lookupffn_isa_info;          ///< its strings are static
 
 // ---- instruction sets; all thread-safe ----
@@ -52,15 +52,15 @@ inline std::vector<IsaInfo> isas() {
   return all;
 }
 
-/// The ISA that layers packed now get by default. Throws where LOOKUPFFN_ISA names one that cannot be had.
+/// The ISA that layers packed now get by default. Throws if the ISA that LOOKUPFFN_ISA names is not available.
 inline const char* active_isa() {
   const char* name = nullptr;
   check(lookupffn_active_isa(&name));
   return name;
 }
 
-/// Forces the active ISA for the process. Throws Error (LOOKUPFFN_UNSUPPORTED_ISA) where this machine or
-/// library lacks it.
+/// Forces the active ISA for the process. Throws Error (LOOKUPFFN_UNSUPPORTED_ISA) if this machine or library
+/// lacks it.
 inline void force_isa(const std::string& name) { check(lookupffn_force_isa(name.c_str())); }
 
 /// Returns to the automatic choice.
@@ -77,7 +77,7 @@ inline std::vector<TypeInfo> types() {
   return all;
 }
 
-/// "f32", ...; "unknown" for a number that is no type.
+/// "f32", ...; "unknown" for a number that is not a type.
 inline const char* type_name(lookupffn_type type) { return lookupffn_type_name(type); }
 
 // ---- models ----
@@ -89,7 +89,7 @@ class Model {
   /// Opens the safetensors file at `path`.
   explicit Model(const std::string& path) { check(lookupffn_model_open(path.c_str(), &model_)); }
 
-  /// Opens a model's bytes in memory, which must outlive the Model and not change.
+  /// Opens a model's bytes in memory. They must outlive the Model and must not change.
   Model(const void* bytes, size_t size) { check(lookupffn_model_open_memory(bytes, size, &model_)); }
 
   /// Takes over what `other` has.
@@ -182,7 +182,7 @@ class Layer {
   }
   ~Layer() { lookupffn_layer_free(layer_); }
 
-  /// Shape, types, ISA, what kernels it runs on and why, and what it weighs.
+  /// Shape, types and ISA, which kernels it runs on and why, and how much memory it takes.
   LayerInfo info() const {
     LayerInfo info{};
     check(lookupffn_layer_describe(layer_, &info));
@@ -213,7 +213,7 @@ class Layer {
     forward(threads, x, static_cast<ptrdiff_t>(s.d_in), y, static_cast<ptrdiff_t>(s.d_out), tokens, flags);
   }
 
-  /// Of layers that take ids: y[b, :] = the sum of weight * row over the ids of bag b, or with LOOKUPFFN_MEAN the mean of the
+  /// For layers that take ids: y[b, :] = the sum of weight * row over the ids of bag b, or with LOOKUPFFN_MEAN the mean of the
   /// rows; y [bags, d_out]. weights null: all 1. threads null: the default pool.
   void forward_ids(const Threads* threads, const int64_t* ids, size_t count, const int64_t* offsets, size_t bags,
                    const float* weights, float* y, ptrdiff_t y_stride, unsigned flags = 0) const {
