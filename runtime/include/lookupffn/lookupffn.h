@@ -29,7 +29,7 @@ typedef enum lookupffn_status {
   LOOKUPFFN_OK = 0,
   LOOKUPFFN_INVALID_ARGUMENT = 1,     /**< a null pointer, or an impossible size or name */
   LOOKUPFFN_IO_ERROR = 2,             /**< a file is missing, unreadable, or has been cut off */
-  LOOKUPFFN_MALFORMED_MODEL = 3,      /**< the file's bytes are not a LookupFFN model */
+  LOOKUPFFN_MALFORMED_MODEL = 3,      /**< the file's bytes are not a model of a known family */
   LOOKUPFFN_NOT_FOUND = 4,            /**< no layer has that prefix */
   LOOKUPFFN_UNSUPPORTED_ISA = 5,      /**< unknown, not built in, or not runnable on this machine */
   LOOKUPFFN_NO_KERNEL = 6,            /**< specialised kernels were required and none fit */
@@ -52,7 +52,7 @@ LOOKUPFFN_API const char *lookupffn_version(void);
 
 /** An ISA (instruction set), and whether this library and this machine support it. */
 typedef struct lookupffn_isa_info {
-  const char *name;        /**< "sse41", "avx2", "avx512", "avx512_bf16", "avx512_amx"; static */
+  const char *name;        /**< "avx2", "neon", ...: the names of docs/isas.md; static */
   const char *description; /**< what the name stands for; static */
   const char *missing;     /**< what this machine lacks for it, "" if it can run it; static */
   int built_in;            /**< this library has kernels for it */

@@ -226,7 +226,7 @@ class Layer {
     forward_ids(nullptr, ids, count, offsets, bags, nullptr, y, static_cast<ptrdiff_t>(shape().d_out), flags);
   }
 
-  /// The hash alone: code and score, both [tokens, tables] and contiguous; either may be null. threads
+  /// The hash alone: code and score, both [tokens, lookups] and contiguous; either may be null. threads
   /// null: the default pool.
   void hash(const Threads* threads, const float* x, ptrdiff_t x_stride, int32_t* code, float* score, size_t tokens) const {
     check(lookupffn_hash(layer_, threads ? threads->get() : nullptr, x, x_stride, code, score, tokens));
