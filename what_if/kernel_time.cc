@@ -108,7 +108,8 @@ KernelTime gather_time(const MachineDescription& one, const Setting& setting) {
   const double lanes = isa.vector_bytes / 4.0;
   const double vectors_ns = rate(machine, setting.isa, false) / (2 * lanes);  // multiply-adds of vectors in a nanosecond
   KernelTime time;
-  const bool byte_dots = find_storage(stored_type(setting.table_type, WeightRole::kTables, isa, size_t(setting.shape.d_out))) != nullptr;
+  const bool byte_dots =
+      find_storage(stored_type(setting.table_type, WeightRole::kTables, isa, size_t(setting.shape.d_out))) != nullptr;
   // A byte dot product adds four rows' elements of a vector; shuffles bring them side by side.
   const double instructions = byte_dots ? rows * d_out / isa.vector_bytes * (type.bits == 8 ? 4 : 6)
                                         : rows * d_out / lanes * instructions_a_vector(type);
