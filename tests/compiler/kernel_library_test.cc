@@ -398,7 +398,7 @@ TEST_F(TunedKernelLibrary, AnotherIsasRecordIsNotCompared) {
   // An ISA that records of the one that it extends serve.
   const auto isa = std::find_if(std::begin(kIsas), std::end(kIsas), [](const IsaRow& row) {
     if (row.architecture != kThisArchitecture || !*row.extends) return false;
-    const IsaRow& extended = isa_row(row.extends);
+    const IsaRow extended = isa_row(row.extends);
     return row.vector_bytes == extended.vector_bytes && row.vector_registers == extended.vector_registers;
   });
   if (isa == std::end(kIsas)) GTEST_SKIP() << "no record of an ISA of this architecture serves another";
