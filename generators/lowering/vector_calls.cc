@@ -69,6 +69,23 @@ void set_cpu(llvm::Module& kernel) {
   }
 }
 
+// Halide aligns what is on the stack, and texts of more than 32 bytes such as the target's name, like the longest vector. On
+// RISC-V it takes that for 8 KB long (kernel_cpu.cc): each kernel would have so much padding.
+void limit_alignment(llvm::Module& kernel) {
+  constexpr llvm::Align kMost(64);
+  for (llvm::GlobalVariable& constant : kernel.globals()) {
+    if (constant.getAlign().valueOrOne() > kMost) constant.setAlignment(kMost);
+  }
+  for (llvm::Function& function : kernel) {
+    for (llvm::BasicBlock& block : function) {
+      for (llvm::Instruction& instruction : block) {
+        auto* array = llvm::dyn_cast<llvm::AllocaInst>(&instruction);
+        if (array && array->getAlign() > kMost) array->setAlignment(kMost);
+      }
+    }
+  }
+}
+
 // The calls of a vector's lanes, and what puts their results together.
 struct LaneCalls {
   std::vector<llvm::CallInst*> calls;             // of each lane
@@ -189,6 +206,7 @@ std::shared_ptr<KernelFunctions> kernel_functions() {
 llvm::PreservedAnalyses VectorCalls::run(llvm::Module& kernel, llvm::ModuleAnalysisManager&) {
   link_functions(kernel);
   set_cpu(kernel);
+  limit_alignment(kernel);
   for (llvm::Function& function : kernel) {
     std::vector<LaneCalls> found;
     for (llvm::BasicBlock& block : function) {
