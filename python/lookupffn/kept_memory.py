@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from typing import Hashable
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from .arrays import empty_aligned
 
-_free: list[np.ndarray] = []
+_free: list[tuple[np.ndarray, Hashable]] = []  # with the last owner
 _lock = threading.Lock()
 
 
@@ -21,14 +22,17 @@ def _rounded(floats: int) -> int:
     return -(-floats // grain) * grain
 
 
-def empty(floats: int) -> Tensor:
-    """A float32 tensor of this many elements. Its memory comes back here when nobody uses it any more."""
+def empty(floats: int, owner: Hashable = None) -> Tensor:
+    """A float32 tensor of so many elements, whose memory comes back here when nobody has it any more. Where an owner is named, what
+    no tensor of an equal owner has written is 0."""
     with _lock:
-        fitting = [number for number, memory in enumerate(_free) if floats <= memory.size <= 2 * floats]
-        best = min(fitting, key=lambda number: _free[number].size, default=None)
-        memory = empty_aligned(_rounded(floats)) if best is None else _free.pop(best)
+        fitting = [number for number, (memory, _) in enumerate(_free) if floats <= memory.size <= 2 * floats]
+        best = min(fitting, key=lambda number: (_free[number][1] != owner, _free[number][0].size), default=None)
+        memory, last = (empty_aligned(_rounded(floats)), None) if best is None else _free.pop(best)
+    if owner is not None and last != owner:
+        memory.fill(0)
     lent = memory[:floats]
-    weakref.finalize(lent, _free.append, memory).atexit = False
+    weakref.finalize(lent, _free.append, (memory, owner)).atexit = False
     return torch.from_numpy(lent)
 
 

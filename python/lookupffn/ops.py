@@ -112,9 +112,10 @@ def _training(d_in: int, d_out: int, tables: int, bits: int, block: int | None, 
 
 
 def _training_of(projection_weight: Tensor, projection_bias: Tensor, norm_weight: Tensor, tables: Tensor, *constants: float):
-    block = None if projection_weight.dim() == 2 else projection_weight.shape[-1]
-    count, _, d_out = tables.shape
-    return _training(norm_weight.shape[0], d_out, count, projection_bias.shape[0] // count, block, *constants)
+    # A compiler's symbols become numbers: what it makes is for weights of these shapes. Tokens may stay a symbol.
+    block = None if projection_weight.dim() == 2 else int(projection_weight.shape[-1])
+    count, _, d_out = map(int, tables.shape)
+    return _training(int(norm_weight.shape[0]), d_out, count, int(projection_bias.shape[0]) // count, block, *constants)
 
 
 @functools.lru_cache(maxsize=8)
@@ -137,7 +138,8 @@ class _Step:
         self.threads = _threads_of(torch.get_num_threads())
 
     def hash(self) -> Tensor:
-        saved = kept_memory.empty(self.training.saved_floats(self.tokens))
+        # Padding that no kernel writes is the same in each step, as torch's checks of operators want it.
+        saved = kept_memory.empty(self.training.saved_floats(self.tokens), (self.training, self.tokens))
         self.training._hash(self.weights, self.x, self.training.d_in, self.tokens, saved.data_ptr(), self.threads)
         return saved
 
