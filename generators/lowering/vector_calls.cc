@@ -72,7 +72,7 @@ void set_cpu(llvm::Module& kernel) {
 // Halide aligns what is on the stack, and texts of more than 32 bytes such as the target's name, like the longest vector. On
 // RISC-V it takes that for 8 KB long (kernel_cpu.cc): each kernel would have so much padding.
 void limit_alignment(llvm::Module& kernel) {
-  constexpr llvm::Align kMost(64);
+  const llvm::Align kMost(64);
   for (llvm::GlobalVariable& constant : kernel.globals()) {
     if (constant.getAlign().valueOrOne() > kMost) constant.setAlignment(kMost);
   }
