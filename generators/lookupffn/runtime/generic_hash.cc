@@ -11,8 +11,9 @@ ptrdiff_t stride(size_t floats) { return ptrdiff_t(floats); }
 
 }  // namespace
 
-void GenericHash::layer_norm(const InputRows& x, size_t x_floats, const float* gamma, const float* beta, size_t input,
-                             size_t d_in, float eps, size_t tokens, const FloatRows& h, size_t width) const {
+void GenericHash::layer_norm(const InputRows& x, const float* gamma, const float* beta, size_t input, size_t d_in, float eps,
+                             size_t tokens, const FloatRows& h, size_t width) const {
+  const size_t x_floats = round_up(d_in, kInputMultiple);
   int32_t inputs = int32_t(d_in);
   BufferArgument of_x(x.data, {{x_floats, 1}, {tokens, x.stride}}), of_gamma(gamma, {{input, 1}}), of_beta(beta, {{input, 1}});
   BufferArgument to_h(h.data, {{width, 1}, {tokens, stride(h.stride)}});

@@ -13,14 +13,6 @@ namespace lookupffn {
 
 class BufferArgument;
 
-// Rows of floats that a kernel reads or writes.
-struct FloatRows {
-  float* data;
-  size_t stride;
-
-  float* row(size_t n) const { return data + n * stride; }
-};
-
 // The inputs and outputs of a product by panels, in floats: out[n, m, :] = sum_i in[n, m, i] weight[m, i, :].
 struct ProductPanels {
   size_t panels, inputs, outputs;
@@ -35,9 +27,10 @@ struct GenericHash {
   const lookupffn_kernel* butterfly_kernel = nullptr;
   const lookupffn_kernel* code_and_score_kernel = nullptr;
 
-  // h = LayerNorm(x), of d_in values. x_floats can be read of a row of x, `input` of gamma and beta; `width` of h are written.
-  void layer_norm(const InputRows& x, size_t x_floats, const float* gamma, const float* beta, size_t input, size_t d_in,
-                  float eps, size_t tokens, const FloatRows& h, size_t width) const;
+  // h = LayerNorm(x), of d_in values. Rows of x can be read up to a multiple of kInputMultiple;
+  // `input` floats of gamma and beta are read, `width` of a row of h written.
+  void layer_norm(const InputRows& x, const float* gamma, const float* beta, size_t input, size_t d_in, float eps,
+                  size_t tokens, const FloatRows& h, size_t width) const;
   // weight [panels, words of an input, outputs]. One token, or any number: rows up to a multiple of product_tokens are
   // computed.
   void product(const ProductPanels& panels, const FloatRows& in, BufferArgument& weight, size_t tokens,

@@ -178,8 +178,8 @@ class GenericHasher {
   void hash_rows(const InputRows& x, float eps, size_t tokens, size_t first, const CodeRows& codes) {
     const FloatRows h = rows(tile_.h);
     if (shape_.rules.layer_norm) {
-      kernels_.layer_norm(x, round_up(shape_.d_in, kInputMultiple), floats(packed_.gamma), floats(packed_.beta), shape_.input(),
-                          shape_.d_in, eps, tokens, h, shape_.width);
+      kernels_.layer_norm(x, floats(packed_.gamma), floats(packed_.beta), shape_.input(), shape_.d_in, eps, tokens, h,
+                          shape_.width);
     } else {
       copy_rows(x, tokens, h);
     }

@@ -113,7 +113,7 @@ class LookupffnTraining : public lookupffn_training {
         const size_t count = std::min(kTile, tokens - n), whole = round_up(count, kernels_.hash().product_tokens);
         const InputRows from = input_rows(x, n, count, own + copy);
         const FloatRows h = {saved.h.row(n), saved.h.stride}, v = {saved.z.row(n), saved.z.stride};
-        kernels_.hash().layer_norm(from, input, at + gamma, at + beta, input, packed_.d_in, shape.layer_norm_eps, count, h,
+        kernels_.hash().layer_norm(from, at + gamma, at + beta, input, packed_.d_in, shape.layer_norm_eps, count, h,
                                    packed_.width);
         projection_.forward(kernels_, at + columns, h, whole, v, saved.kept + n * projection_.stride(), saved.kept_step,
                             own + work);

@@ -14,6 +14,14 @@ struct InputRows {
   const float* row(size_t n) const { return data + ptrdiff_t(n) * stride; }
 };
 
+// Rows that a kernel reads and writes.
+struct FloatRows {
+  float* data;
+  size_t stride;  // floats from a row to the next
+
+  float* row(size_t n) const { return data + n * stride; }
+};
+
 // Rows of y, and of x where the residual is added (NULL: not).
 struct OutputRows {
   float* data;
