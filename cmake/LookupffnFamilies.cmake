@@ -1,6 +1,6 @@
 # A family of lookup layers is a folder generators/NAME and a row of registry/families.def. Its rooms belong to the parts of the
-# project: runtime/ and training/ to the library, compiler/ to the offline tools, reference/ to the naive twins, generator/ to the generators,
-# bench/ to lookupffn_compare.
+# project: runtime/ and training/ to the library, compiler/ to the offline tools, reference/ to the naive twins, generator/ (those of
+# training steps in generator/training/) to the generators, bench/ to lookupffn_compare.
 #
 # lookupffn_family_room(ROOM SOURCES_VARIABLE FOLDERS_VARIABLE): the sources of a room of all families, and its folders.
 function(lookupffn_family_room room sources_variable folders_variable)
@@ -16,6 +16,8 @@ list(APPEND LOOKUPFFN_RUNTIME_FAMILY_FOLDERS ${training_folders})
 lookupffn_family_room(compiler LOOKUPFFN_COMPILER_FAMILY_SOURCES LOOKUPFFN_COMPILER_FAMILY_FOLDERS)
 lookupffn_family_room(reference LOOKUPFFN_REFERENCE_FAMILY_SOURCES LOOKUPFFN_REFERENCE_FAMILY_FOLDERS)
 lookupffn_family_room(generator LOOKUPFFN_GENERATOR_FAMILY_SOURCES LOOKUPFFN_GENERATOR_FAMILY_FOLDERS)
+lookupffn_family_room(generator/training training_generator_sources training_generator_folders)
+list(APPEND LOOKUPFFN_GENERATOR_FAMILY_SOURCES ${training_generator_sources})
 # What looks behind the public headers includes these.
 set(LOOKUPFFN_PRIVATE_INCLUDES ${PROJECT_SOURCE_DIR}/registry ${LOOKUPFFN_RUNTIME_FAMILY_FOLDERS})
 foreach(room model layer kernels threads training)
