@@ -314,7 +314,7 @@ def fit(
     minutes: float | None = None,
     cpu_minutes: float | None = None,
     steps: int | None = None,
-    lr: float = 1e-3,
+    lr: float | None = None,
     distil_lr: float = 2e-3,
     tables_lr: float = 0.06,
     weight_decay: float = 0.0,
@@ -348,7 +348,8 @@ def fit(
     tables, bits, projection, layer_options: arguments of LookupFFN.
     minutes, cpu_minutes, steps: one of them says when to end: after this many minutes, minutes of this process's CPU time (of
         all threads together; better on a busy machine), or steps. Without any: minutes=60.
-    lr, distil_lr: learning rates of the fine-tuning and the distillation; both rise for `warm_up` steps, then fall to 0.
+    lr, distil_lr: learning rates of the fine-tuning (None: 1e-3, from scratch 2e-3) and of the distillation; both rise for
+        `warm_up` steps, then fall to 0.
         tables_lr: that of a layer's tables in both, as a fraction of the root mean square of the tables at the start.
     distil_part: fraction of the time or steps spent on distillation. distil_share: weight of the dense model's logits in the
         fine-tuning's loss.
@@ -375,6 +376,8 @@ def fit(
     for name, part in (("distil_part", distil_part), ("distil_share", distil_share)):
         if not 0 <= part <= 1:
             raise ValueError(f"{name} is {part}; it is from 0 to 1")
+    if lr is None:
+        lr = 2e-3 if scratch else 1e-3
     sizes = {"tables": tables, "bits": bits, "projection": projection, **layer_options}
     options = {
         **sizes, **limits, "lr": lr, "distil_lr": distil_lr, "tables_lr": tables_lr, "weight_decay": weight_decay,
