@@ -2,12 +2,25 @@ function(lookupffn_find_host_tool name) # for lookupffn_add_kernels(NAME): the i
   if(TARGET lookupffn_host_tool)
     return()
   endif()
-  find_program(LOOKUPFFN_HOST_TOOL lookupffn HINTS ${LOOKUPFFN_HOST_TOOLS} PATH_SUFFIXES bin tool
-               NO_CMAKE_FIND_ROOT_PATH NO_CMAKE_PATH NO_CMAKE_ENVIRONMENT_PATH
+  set(places NO_CMAKE_PATH NO_CMAKE_ENVIRONMENT_PATH)
+  if(LOOKUPFFN_HOST_TOOLS)
+    set(places PATHS ${LOOKUPFFN_HOST_TOOLS} NO_DEFAULT_PATH)
+  endif()
+  unset(LOOKUPFFN_HOST_TOOL CACHE) # LOOKUPFFN_HOST_TOOLS may be another one now
+  find_program(LOOKUPFFN_HOST_TOOL lookupffn ${places} PATH_SUFFIXES bin tool NO_CMAKE_FIND_ROOT_PATH
                DOC "The program lookupffn of the machine that builds")
-  if(NOT LOOKUPFFN_HOST_TOOL)
+  if(NOT LOOKUPFFN_HOST_TOOL AND LOOKUPFFN_HOST_TOOLS)
+    message(FATAL_ERROR "lookupffn_add_kernels(${name}): LOOKUPFFN_HOST_TOOLS=${LOOKUPFFN_HOST_TOOLS} has no program lookupffn: name "
+                        "an installation or a finished build tree for this machine")
+  elseif(NOT LOOKUPFFN_HOST_TOOL)
     message(FATAL_ERROR "lookupffn_add_kernels(${name}): a cross build needs lookupffn for this machine, too, to make kernels with: "
                         "install it, and give -DLOOKUPFFN_HOST_TOOLS=PREFIX")
+  endif()
+  execute_process(COMMAND ${LOOKUPFFN_HOST_TOOL} --version OUTPUT_VARIABLE version ERROR_VARIABLE version RESULT_VARIABLE result)
+  string(REGEX MATCH "[0-9]+[.][0-9.]*[0-9]" version "${version}")
+  if(NOT result EQUAL 0 OR NOT version VERSION_EQUAL lookupffn_VERSION)
+    message(FATAL_ERROR "lookupffn_add_kernels(${name}): ${LOOKUPFFN_HOST_TOOL} is of version '${version}', the library of "
+                        "${lookupffn_VERSION}: name the program of the same version with LOOKUPFFN_HOST_TOOLS")
   endif()
   add_executable(lookupffn_host_tool IMPORTED GLOBAL)
   set_target_properties(lookupffn_host_tool PROPERTIES IMPORTED_LOCATION "${LOOKUPFFN_HOST_TOOL}")
@@ -24,9 +37,11 @@ endfunction()
 #
 # Works where lookupffn was found by find_package and where it is part of the same build.
 #
+# ISAs of other architectures than the one that is built for are left out, so that one list serves all.
+#
 # In a cross build the library is the target's, and kernels are made for the target by the program `lookupffn` of this machine:
-# that of LOOKUPFFN_HOST_TOOLS (where lookupffn was installed for this machine, or its build tree), or in the PATH. `native` and
-# `all` then mean every ISA of the target's library, which picks one when it runs; ISAs of other architectures are left out.
+# that of LOOKUPFFN_HOST_TOOLS (where lookupffn was installed for this machine, or its build tree), or else in the PATH. `native`
+# and `all` then mean every ISA of the target's library, which picks one when it runs.
 function(lookupffn_add_kernels name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "MODEL" "SHAPES;ISAS;TABLE_TYPES;PROJECTION_TYPES;SCHEDULES")
   if(arg_UNPARSED_ARGUMENTS)
@@ -63,26 +78,30 @@ function(lookupffn_add_kernels name)
   endif()
   if(generators AND NOT TARGET ${generators})
     message(FATAL_ERROR "lookupffn_add_kernels(${name}): lookupffn was built without its generators: "
-                        "`apt install libhalide14-0-dev` and build it again")
+                        "`scripts/set_up build` installs Halide; then build it again")
   endif()
 
+  set(wanted ${arg_ISAS})
+  list(REMOVE_ITEM wanted "" ${LOOKUPFFN_OTHER_ISAS})
+  if(NOT wanted)
+    message(FATAL_ERROR "lookupffn_add_kernels(${name}): ISAS ${arg_ISAS} are none of ${LOOKUPFFN_TRIPLE}, for which the library has "
+                        "${LOOKUPFFN_LIBRARY_ISAS}")
+  endif()
   set(environment)
   if(CMAKE_CROSSCOMPILING)
     string(REPLACE "-" "_" triple ${LOOKUPFFN_TRIPLE})
     set(environment ${CMAKE_COMMAND} -E env CC_${triple}=${CMAKE_C_COMPILER} AR_${triple}=${CMAKE_AR})
-    set(wanted ${arg_ISAS})
     if("native" IN_LIST wanted OR "all" IN_LIST wanted)
-      set(wanted ${LOOKUPFFN_ISAS})
+      set(wanted ${LOOKUPFFN_LIBRARY_ISAS})
     endif()
-    set(others ${wanted})
-    list(REMOVE_ITEM others ${LOOKUPFFN_ISAS})
-    list(REMOVE_ITEM wanted ${others} "")
-    if(NOT wanted)
-      message(FATAL_ERROR "lookupffn_add_kernels(${name}): ISAS ${arg_ISAS} are none of ${LOOKUPFFN_TRIPLE}, for which the library has "
-                          "${LOOKUPFFN_ISAS}")
-    endif()
-    set(arg_ISAS ${wanted})
+    foreach(isa IN LISTS wanted)
+      if(NOT isa IN_LIST LOOKUPFFN_LIBRARY_ISAS)
+        message(FATAL_ERROR "lookupffn_add_kernels(${name}): the library for ${LOOKUPFFN_TRIPLE} has no ISA '${isa}'; it has "
+                            "${LOOKUPFFN_LIBRARY_ISAS}")
+      endif()
+    endforeach()
   endif()
+  set(arg_ISAS ${wanted})
 
   set(arguments)
   set(inputs)

@@ -2,6 +2,7 @@
 # LOOKUPFFN_ARCHITECTURE, LOOKUPFFN_TRIPLE, LOOKUPFFN_EMULATOR   the architecture that is built for: name, GNU's triple, the
 #                        command that runs its programs elsewhere (a list)
 # LOOKUPFFN_KNOWN_ISAS   its ISAs that this version of Halide (LOOKUPFFN_HALIDE_MAJOR) makes kernels for
+# LOOKUPFFN_OTHER_ISAS   the ISAs of other architectures
 # LOOKUPFFN_TABLE_TYPES, LOOKUPFFN_PROJECTION_TYPES   weight types
 function(lookupffn_read_architectures)
   set(registry ${PROJECT_SOURCE_DIR}/registry)
@@ -38,11 +39,15 @@ function(lookupffn_read_registry)
   file(STRINGS ${registry}/isas.def rows REGEX "^(LOOKUPFFN_ISA\\(|    [0-9]+, \")")
   set(isas)
   set(newer)
+  set(others)
   foreach(row IN LISTS rows)
     # A row's second line begins with the oldest Halide that makes its kernels.
     if(row MATCHES "^LOOKUPFFN_ISA\\(([a-z0-9_]+), *\"[a-z0-9_]*\", *(k[A-Za-z0-9_]+),")
       set(name ${CMAKE_MATCH_1})
       set(architecture ${CMAKE_MATCH_2})
+      if(NOT architecture STREQUAL LOOKUPFFN_ARCHITECTURE_ID)
+        list(APPEND others ${name})
+      endif()
     elseif(architecture STREQUAL LOOKUPFFN_ARCHITECTURE_ID AND row MATCHES "^ +([0-9]+),")
       if(CMAKE_MATCH_1 GREATER LOOKUPFFN_HALIDE_MAJOR)
         list(APPEND newer "${name} (Halide ${CMAKE_MATCH_1})")
@@ -73,6 +78,7 @@ function(lookupffn_read_registry)
     endif()
   endforeach()
   set(LOOKUPFFN_KNOWN_ISAS ${isas} PARENT_SCOPE)
+  set(LOOKUPFFN_OTHER_ISAS ${others} PARENT_SCOPE)
   set(LOOKUPFFN_TABLE_TYPES ${tables} PARENT_SCOPE)
   set(LOOKUPFFN_PROJECTION_TYPES ${projections} PARENT_SCOPE)
 endfunction()
