@@ -95,7 +95,7 @@ export class Model {
    */
   pack(prefix?: string, options?: PackOptions): Layer;
 
-  /** Frees its memory. Layers packed from it stay. What is forgotten is freed when it is collected, some day. */
+  /** Frees its memory. Layers packed from it stay. Without this call, the garbage collector frees it at some time. */
   free(): void;
 }
 
@@ -146,6 +146,6 @@ export class Layer {
   /** The gather alone: y = bias + the sum of score[n, t] * table[t, code[n, t]]. */
   gather(code: Int32Array, score: Float32Array, options?: { y?: Float32Array }): Float32Array;
 
-  /** Frees its memory. What is forgotten is freed when it is collected, some day. */
+  /** Frees its memory. Without this call, the garbage collector frees it at some time. */
   free(): void;
 }

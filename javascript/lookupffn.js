@@ -73,7 +73,7 @@ function sized(array, Type, length, name) {
   throw new LookupFFNError("invalid_argument", `lookupffn: ${name} has ${array.length} numbers; ${length} are needed`);
 }
 
-// Frees what a program forgets to free, some day.
+// The garbage collector frees what a program forgets to free.
 const forgotten = new FinalizationRegistry((free) => free());
 
 class Handle {

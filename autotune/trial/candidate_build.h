@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "installation.h"
 #include "kernel_spec.h"
 #include "owned_directory.h"
 #include "schedule.h"
@@ -20,7 +21,7 @@ struct TuneTools {
   std::string c_compiler = "cc", linker = "c++";
   std::string compiler_package = "g++";  // of Debian, that both are in
   // What to do where an archive is not there.
-  std::string missing_archive = "build lookupffn where Halide is installed (apt install libhalide14-0-dev)";
+  std::string missing_archive = std::string("build lookupffn where Halide is installed (") + kInstallHalide + ")";
 
   // Throws std::runtime_error, one line, naming the first of them that is not there and how to get it.
   void check() const;

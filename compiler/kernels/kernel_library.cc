@@ -142,6 +142,14 @@ if(NOT TARGET @::@)
     text += "  if(CMAKE_SYSTEM_PROCESSOR MATCHES \"^(" + processors + ")$\")\n    set(_@_archive \"${_@_directory}/" +
             row.triple + "/lib@.a\")\n  endif()\n";
   }
+  if (architectures.size() > 1) {
+    text += R"(  if(NOT EXISTS "${_@_archive}")
+    set(@_FOUND FALSE)
+    set(@_NOT_FOUND_MESSAGE "@ was not built for ${CMAKE_SYSTEM_PROCESSOR}: lookupffn build --isa takes ISAs of several architectures")
+    return()
+  endif()
+)";
+  }
   text += R"(  add_library(@::@ STATIC IMPORTED)
   set_target_properties(@::@ PROPERTIES
     IMPORTED_LOCATION "${_@_archive}"

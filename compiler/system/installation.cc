@@ -35,8 +35,10 @@ std::string find_generator(const std::string& named) {
     if (!find_program(path.string()).empty()) return path.lexically_normal().string();
   }
   throw std::runtime_error(
-      "the generator program lookupffn_generators is not here, so no kernels can be generated: `apt install "
-      "libhalide14-0-dev gcc`, build lookupffn with it, or name the program with --generator");
+      std::string(
+          "the generator program lookupffn_generators is not here, so no kernels can be generated: build lookupffn where "
+          "Halide is installed (") +
+      kInstallHalide + "), or name the program with --generator");
 }
 
 std::vector<std::string> find_schedules(const std::vector<std::string>& named) {

@@ -7,6 +7,9 @@
 
 namespace lookupffn {
 
+// How to get a Halide to build lookupffn with, for messages.
+inline constexpr const char* kInstallHalide = "`apt install libhalide14-0-dev` on Debian 12, `libhalide19-dev` on 13";
+
 // The generator program: `named` where it is not "", else $LOOKUPFFN_GENERATOR, else lookupffn_generators
 // next to this executable, in ../libexec/lookupffn, or in the build tree that this program came from. Throws
 // std::runtime_error saying what to install or name where there is none.

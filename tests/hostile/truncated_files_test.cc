@@ -161,6 +161,15 @@ TEST_F(TruncatedModule, AtAnyLengthIsAnError) {
   EXPECT_EQ(load().first, LOOKUPFFN_OK) << load().second;
 }
 
+TEST_F(TruncatedModule, OfAnotherArchitectureItIsSaidToBe) {
+  std::vector<uint8_t> bytes = bytes_;
+  ++bytes[18];  // e_machine
+  write_file(folder_.file("libkernels.so"), bytes);
+  const auto [status, message] = load();
+  EXPECT_EQ(status, LOOKUPFFN_IO_ERROR);
+  EXPECT_NE(message.find("for another architecture"), std::string::npos) << message;
+}
+
 TEST_F(TruncatedModule, AHeaderThatLiesIsAnError) {
   const std::string path = folder_.file("libkernels.so");
   for (size_t at = 32; at < 64; ++at) {  // offsets, sizes and counts of an ELF header

@@ -119,7 +119,11 @@ void add_build_command(CLI::App& app) {
                    "a layer's shape instead of a model, as \"d_in=512 d_out=512 tables=128 bits=8 projection=bh4 "
                    "block=64\"; may be repeated")
       ->allow_extra_args(false);
-  command->add_option("--isa", options->isas, "ISAs, separated by commas; also native and all")
+  command
+      ->add_option("--isa", options->isas,
+                   "ISAs, separated by commas; also native (this machine's widest) and all (those of this machine's "
+                   "architecture). With ISAs of several architectures the result has a folder for each, such as "
+                   "aarch64-linux-gnu, and --library and find_package pick theirs")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->required();

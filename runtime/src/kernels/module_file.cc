@@ -6,8 +6,12 @@
 #include <cstdint>
 #include <cstring>
 
+#include "architectures.h"
 #include "failure.h"
 #include "open_file.h"
+
+// This library's own header, as linkers name it; nowhere where it is not loaded.
+extern "C" __attribute__((weak, visibility("hidden"))) const ElfW(Ehdr) __ehdr_start;
 
 namespace lookupffn {
 namespace {
@@ -36,6 +40,11 @@ void check_module_file(const std::string& path) {
   file.read(0, sizeof header, &header);
   if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != kClass) {
     refuse(path, "is no shared library of this machine");
+  }
+  if (&__ehdr_start != nullptr && header.e_machine != __ehdr_start.e_machine) {
+    throw Failure(LOOKUPFFN_IO_ERROR, "kernel library '" + path + "' is for another architecture: load the one in the folder " +
+                                          architecture_row(kThisArchitecture).triple +
+                                          ", or build it for an ISA of this machine (lookupffn isas)");
   }
   // The table of sections is the last thing in a file that a linker wrote.
   if (header.e_shoff != 0) expect_within(file, "table of sections", header.e_shoff, header.e_shnum, header.e_shentsize);
