@@ -77,6 +77,28 @@ if(NOT TOOLCHAIN) # Halide's own CMake package does not cross-build generators
   run("halide: run" ${WORK}/halide/halide_beside ${golden}/bh4_d64_t40_b4.model.safetensors)
 endif()
 
+set(parts -DLOOKUPFFN_SOURCE=${SOURCE}/.. -DLOOKUPFFN_ISAS=plainest)
+foreach(part TESTS BENCH EXAMPLES PYTHON)
+  list(APPEND parts -DLOOKUPFFN_BUILD_${part}=OFF)
+endforeach()
+run("part_of_another: configure" ${CMAKE_COMMAND} -S ${SOURCE}/install/part_of_another -B ${WORK}/part_of_another -G ${GENERATOR} ${cross}
+    ${parts})
+
+# What cannot be is said when the project is configured.
+function(refuse what words) # refuse(WHAT WORDS [cmake options]): of the project `kernels`
+  execute_process(COMMAND ${CMAKE_COMMAND} -S ${SOURCE}/install/kernels -B ${WORK}/refused -G ${GENERATOR} ${cross}
+                          -DMODEL=${golden}/bh4_d64_t40_b4.model.safetensors ${ARGN}
+                  RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  string(REGEX REPLACE "[ \n]+" " " output "${output}")
+  if(result EQUAL 0 OR NOT output MATCHES "${words}")
+    message(FATAL_ERROR "${what}: expected '${words}', got (${result}) ${output}")
+  endif()
+endfunction()
+if(TOOLCHAIN)
+  refuse("a folder without the program" "has no program lookupffn" -DLOOKUPFFN_HOST_TOOLS=${WORK}/nowhere)
+  refuse("an ISA that the library lacks" "has no ISA 'neonn'" -DMORE_ISAS=neonn)
+endif()
+
 # A makefile's way.
 find_program(PKG_CONFIG pkg-config)
 if(NOT PKG_CONFIG)
