@@ -17,8 +17,8 @@ class GenericWeightGradient : public KernelGenerator<GenericWeightGradient> {
 
   // ---- the schedule ----
   GeneratorParam<int> vector_bytes{"vector_bytes", 0};  // bytes of a vector of floats; 0: the target's
-  GeneratorParam<int> inputs{"inputs", 16};             // of a register tile, where they divide the panel's; else 16
-  GeneratorParam<int> outputs{"outputs", 4};            // of a register tile
+  GeneratorParam<int> inputs{"inputs", 16};             // of a register tile, where they divide the panel's
+  GeneratorParam<int> outputs{"outputs", 4};            // of it; where a tile has 16 inputs instead, so many more
   GeneratorParam<int> unroll_tokens{"unroll_tokens", 1};
   // the inner loop over tiles: along the inputs, or along the outputs
   GeneratorParam<Inner> inner{"inner", Inner::kInputs, {{"inputs", Inner::kInputs}, {"outputs", Inner::kOutputs}}};
@@ -45,8 +45,8 @@ class GenericWeightGradient : public KernelGenerator<GenericWeightGradient> {
       d_weight.dim(dim).set_min(0);
     }
     for (int dim = 0; dim < 2; ++dim) d_weight.dim(dim).set_extent(d_weight.dim(dim).extent() / 16 * 16);
-    if (inputs > 16) schedule_tiles(d_weight.specialize(d_weight.dim(0).extent() % int(inputs) == 0), inputs, lanes);
-    schedule_tiles(Func(d_weight), 16, lanes);
+    if (inputs > 16) schedule_tiles(d_weight.specialize(d_weight.dim(0).extent() % int(inputs) == 0), inputs, outputs, lanes);
+    schedule_tiles(Func(d_weight), 16, std::min(16, int(outputs) * (int(inputs) / 16)), lanes);
     sum.compute_at(d_weight, inner == Inner::kInputs ? i : o).vectorize(i, lanes).unroll(i).unroll(o);
     sum.update().reorder(i, o, m, n).vectorize(i, lanes).unroll(i).unroll(o);
     if (unroll_tokens > 1) sum.update().unroll(n, unroll_tokens);
@@ -56,9 +56,9 @@ class GenericWeightGradient : public KernelGenerator<GenericWeightGradient> {
 
  private:
   template <class Loops>  // a Func, or a Stage
-  void schedule_tiles(Loops loops, int columns, int lanes) {
+  void schedule_tiles(Loops loops, int columns, int rows, int lanes) {
     Var iv("iv"), ii("ii"), oi("oi");
-    loops.split(i, i, ii, columns).split(ii, ii, iv, lanes).split(o, o, oi, outputs).vectorize(iv).unroll(ii).unroll(oi);
+    loops.split(i, i, ii, columns).split(ii, ii, iv, lanes).split(o, o, oi, rows).vectorize(iv).unroll(ii).unroll(oi);
     if (inner == Inner::kInputs) {
       loops.reorder(iv, ii, oi, i, o, m);
     } else {
