@@ -135,7 +135,7 @@ void run_tune(Arguments& arguments) {
 void add_tune_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("tune", "Find schedules for this machine, or for another behind --runner");
   command->description(
-      "Searches the schedule spaces for the kernels of a model's layers, or of a workload, on the machine "
+      "Searches the schedule spaces for the kernels of a model's layers, of a workload, or of training steps, on the machine "
       "that\n"
       "they are to run on, and writes a record for every kernel that beats its default schedule. `lookupffn "
       "build`\n"
@@ -156,8 +156,7 @@ void add_tune_command(CLI::App& app) {
       command
           ->add_flag(
               "--training", options.training,
-              "instead of a model: the kernels of training steps, which are the same for all layers. They are measured in "
-              "steps of a layer of d 512 and 16 tables of 256 rows")
+              "instead of a model: the kernels of training steps, which are the same for all layers, measured in steps of one")
           ->excludes(model)
           ->excludes(workload);
   command->add_option("--isa", arguments->isa, "instruction set to tune for (this machine's widest)")->check(not_empty());
