@@ -61,8 +61,8 @@ std::string kernel_label(const KernelSpec& spec, size_t tokens) {
     const bool type = name.size() > 5 && name.compare(name.size() - 5, 5, "_type") == 0;
     (type ? types : numbers) += (type ? " " : numbers.empty() ? "" : " ") + (number ? name + "=" + value : value);
   }
-  return spec.kernel + " " + spec.batch_class + ", " + std::to_string(tokens) + (tokens == 1 ? " token," : " tokens,") + types +
-         " (" + numbers + ")";
+  return spec.kernel + " " + spec.batch_class + ", " + std::to_string(tokens) + (tokens == 1 ? " token" : " tokens") +
+         (spec.problem.empty() ? "" : "," + types + " (" + numbers + ")");
 }
 
 std::string bound_text(const KernelSpec& spec, size_t tokens, const Schedule& schedule, double us_per_token,

@@ -133,21 +133,24 @@ std::vector<TuneTarget> tune_targets(const TuneOptions& options, const ScheduleS
   std::vector<TuneTarget> targets;
   std::map<KernelSpec, size_t> seen;  // their places in targets
   for (const std::string& kernel : options.kernels.empty() ? kernel_names() : options.kernels) {
+    const auto add = [&](const std::vector<KernelSpec>& specs, size_t layers) {
+      for (const KernelSpec& spec : specs) {
+        if (spec.kernel != kernel) continue;
+        // Of each class the largest count stands for all: there the kernel's own time is the most of a call's.
+        size_t largest = 0;
+        for (const size_t tokens : options.tokens) {
+          if (spaces.of(kernel).batch_class_of(tokens).name == spec.batch_class) largest = std::max(largest, tokens);
+        }
+        if (largest == 0) continue;
+        if (seen.emplace(spec, targets.size()).second) targets.push_back({spec, largest, 0});
+        targets[seen.at(spec)].layers += layers;
+      }
+    };
+    if (options.training) add(training_kernels(spaces, options.isa), 1);
     for (size_t i = 0; i < options.shapes.size(); ++i) {
-      const LayerShape& shape = options.shapes[i];
       const size_t layers = options.layers.empty() ? 1 : options.layers.at(i);
       for (const std::string& table_type : options.table_types) {
-        for (const KernelSpec& spec : layer_kernels(spaces, shape, options.isa, table_type, options.projection_type)) {
-          if (spec.kernel != kernel) continue;
-          // Of each class the largest count stands for all: there the kernel's own time is the most of a call's.
-          size_t largest = 0;
-          for (const size_t tokens : options.tokens) {
-            if (spaces.of(kernel).batch_class_of(tokens).name == spec.batch_class) largest = std::max(largest, tokens);
-          }
-          if (largest == 0) continue;
-          if (seen.emplace(spec, targets.size()).second) targets.push_back({spec, largest, 0});
-          targets[seen.at(spec)].layers += layers;
-        }
+        add(layer_kernels(spaces, options.shapes[i], options.isa, table_type, options.projection_type), layers);
       }
     }
   }
@@ -180,7 +183,7 @@ TuneResult tune(const TuneOptions& options, std::FILE* out) {
   Boards boards(options.runners, [&progress](const std::string& message) { progress.say(message); });
   const ScheduleSpaces spaces(options.schedules_dirs);
   const std::vector<TuneTarget> targets = tune_targets(options, spaces);
-  if (targets.empty()) throw std::runtime_error("there is nothing to tune: no kernel for these --tokens");
+  if (targets.empty()) throw std::runtime_error("there is nothing to tune: no kernel for these --tokens and --kernels");
   check_writable(options.out);
   boards.greet(architecture_row(isa_row(options.isa).architecture));
 

@@ -18,12 +18,13 @@ namespace lookupffn {
 struct TuneOptions {
   std::string subject;  // what is tuned, for the log: the workload's name or the model's path
   std::vector<LayerShape> shapes;
+  bool training = false;       // instead of the shapes' kernels those of training steps, which are of no shape
   std::vector<size_t> layers;  // of the model that have each of these shapes; empty: one each
   std::string isa;
-  std::vector<size_t> tokens = {1, 8, 64, 2048};  // a call; of each batch class the largest counts
+  std::vector<size_t> tokens;  // a call; of each batch class the largest counts
   std::vector<std::string> table_types = {"f32"};
   std::string projection_type = "f32";
-  std::vector<std::string> kernels;  // empty: all that the layers have
+  std::vector<std::string> kernels;  // empty: all that the layers, or training steps, have
   size_t threads = 1;
   std::string objective = default_objective();  // that schedules are to be fast at: a name of objectives.h
   double budget_seconds = 0;                    // of the whole call, shared out as budget_shares() says; 0: none

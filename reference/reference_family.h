@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "reference/stage.h"
+#include "reference/training_twin.h"
 #include "reference/verdict.h"
 #include "runtime_family.h"
 #include "safetensors.h"
@@ -55,6 +56,8 @@ struct ReferenceFamily {
   std::vector<uint8_t> (*random_model)(const lookupffn_shape& shape, uint64_t seed);
   // Which call runs a specialised kernel of the family, and as little else as can be.
   Stage (*stage)(const std::string& kernel);
+  // Of a layer that is trained. NULL: the family has no training steps.
+  std::unique_ptr<TrainingTwin> (*training_twin)(const ModelLayer& source) = nullptr;
 };
 
 // Throws std::runtime_error with the families that there are.

@@ -16,6 +16,7 @@ enum class Stage {
   kForwardIds,  // bags of ids -> y
   kHash,        // x -> code, score
   kGather,      // code, score -> y
+  kTraining,    // a training step: see reference/training_twin.h
 };
 
 // What a layer is fed; which of it depends on the stage. Bags of ids are as lookupffn_forward_ids takes them.

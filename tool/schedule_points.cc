@@ -25,23 +25,30 @@ std::vector<LayerShape> shapes_of(const std::string& model) {
 void print_points(const PointsRequest& request, const ScheduleSpaces& spaces) {
   nlohmann::json list = nlohmann::json::array();
   std::set<KernelSpec> seen;  // layers share kernels, and types share the kernels that do not depend on them
+  const auto print = [&](const std::vector<KernelSpec>& specs) {
+    for (const KernelSpec& spec : specs) {
+      if (!seen.insert(spec).second) continue;
+      const size_t points = spaces.of(spec.kernel).legal_count(spec);
+      if (request.json) {
+        list.push_back({{"kernel", spec.kernel},
+                        {"isa", spec.isa},
+                        {"batch_class", spec.batch_class},
+                        {"problem", spec.problem},
+                        {"points", points}});
+      } else {
+        std::printf("%s: %zu points\n", describe(spec).c_str(), points);
+      }
+    }
+  };
   for (const std::string& isa : resolve_isas({request.isa.empty() ? "native" : request.isa})) {
+    if (request.model == kTrainingSteps) {
+      print(training_kernels(spaces, isa));
+      continue;
+    }
     for (const LayerShape& shape : shapes_of(request.model)) {
       for (const std::string& table_type : request.table_types) {
         for (const std::string& projection_type : request.projection_types) {
-          for (const KernelSpec& spec : layer_kernels(spaces, shape, isa, table_type, projection_type)) {
-            if (!seen.insert(spec).second) continue;
-            const size_t points = spaces.of(spec.kernel).legal_count(spec);
-            if (request.json) {
-              list.push_back({{"kernel", spec.kernel},
-                              {"isa", spec.isa},
-                              {"batch_class", spec.batch_class},
-                              {"problem", spec.problem},
-                              {"points", points}});
-            } else {
-              std::printf("%s: %zu points\n", describe(spec).c_str(), points);
-            }
-          }
+          print(layer_kernels(spaces, shape, isa, table_type, projection_type));
         }
       }
     }

@@ -8,32 +8,13 @@
 #include <string>
 #include <vector>
 
+#include "bench.h"
 #include "layer.h"
 #include "lookupffn/kernels.h"
 #include "lookupffn/lookupffn.h"
-#include "objectives.h"
 #include "reference/stage.h"
-#include "surroundings.h"
 
 namespace lookupffn {
-
-struct MeasureOptions {
-  std::string family, kernel;
-  std::string isa;
-  lookupffn_shape shape{};  // of the layer that the kernel is measured in
-  lookupffn_type table_type = LOOKUPFFN_F32, projection_type = LOOKUPFFN_F32;
-  size_t tokens = 1;  // a call
-  size_t threads = 1;
-  Objective objective = Objective::kHot;
-  uint64_t seed = 1;
-  int most_samples = 15;
-  double seconds = 0.5;    // for timing
-  double good = 0;         // SamplingOptions::good
-  double time_limit = 30;  // for everything
-  bool may_end_early = true;
-};
-
-enum Contender { kIncumbent = 0, kCandidate = 1 };
 
 // One packed layer that runs on the kernels of either library: two copies of the weights would lie
 // differently in memory, which alone can make a factor of two. Throws std::runtime_error with the runtime's

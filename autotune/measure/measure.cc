@@ -13,9 +13,10 @@
 #include <stdexcept>
 #include <string>
 
+#include "bench.h"
 #include "hardware_counters.h"
-#include "kernel_bench.h"
 #include "last_words.h"
+#include "layer_bench.h"
 #include "machine.h"
 #include "model.h"
 #include "reference/reference_family.h"
@@ -23,6 +24,7 @@
 #include "sampling.h"
 #include "shape_fields.h"
 #include "surroundings.h"
+#include "training_bench.h"
 #include "weight_types.h"
 
 extern "C" {
@@ -31,10 +33,6 @@ extern const lookupffn_kernel_library incumbent_kernel_library, candidate_kernel
 
 namespace lookupffn {
 namespace {
-
-struct Incorrect : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
 
 std::string quoted(const std::string& text) {
   std::string out = "\"";
@@ -60,14 +58,14 @@ std::string list(const std::vector<double>& values) {
 }
 
 // ,"counters":{"cycles":12.5,...} of the candidate, a token; or why there are none.
-std::string counters_text(KernelBench& bench, const MeasureOptions& options, const reference::Input& input, size_t calls,
-                          Surroundings& surroundings) {
+std::string counters_text(Bench& bench, const MeasureOptions& options, size_t calls, Surroundings& surroundings) {
+  if (!bench.runs_alone()) return ",\"no_counters\":\"counters would count the other kernels of a step, too\"";
   if (surroundings.evicts()) return ",\"no_counters\":\"counters would count what evicts the tables, too\"";
   if (options.threads > 1) return ",\"no_counters\":\"counters count one thread\"";
   HardwareCounters counters(system_counters());
   if (!counters.missing().empty()) return ",\"no_counters\":" + quoted(counters.missing());
-  bench.time(kCandidate, input, 1, surroundings);
-  const std::map<std::string, double> counts = counters.count([&] { bench.time(kCandidate, input, calls, surroundings); });
+  bench.time(kCandidate, 1, surroundings);
+  const std::map<std::string, double> counts = counters.count([&] { bench.time(kCandidate, calls, surroundings); });
   std::string text;
   char number[48];
   for (const auto& [name, count] : counts) {
@@ -122,51 +120,10 @@ MeasureOptions parse_options(int argc, char** argv) {
   return options;
 }
 
-// Another count of the same batch class, so that tails are run as well.
-size_t other_count(size_t tokens) {
-  if (tokens == 1) return 1;
-  const size_t less = tokens - 1;
-  const lookupffn_kernel& kernel = candidate_kernel_library.kernels[0];
-  return less >= std::max(2u, kernel.min_tokens) ? less : tokens + 1;
-}
-
-// Tokens of the ring: enough that their codes cover the tables.
-constexpr size_t kRing = 4096;
-constexpr size_t kJudged = 6;                         // of a call's tokens: twins are slow
 constexpr size_t kMostCalls = 20000, kColdCalls = 4;  // of a sample
 
-template <class T>
-bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
-  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
-}
-
-template <class T>
-void keep(std::vector<T>* values, size_t tokens, size_t all) {
-  values->resize(values->size() / all * tokens);
-}
-
-// The candidate's results of a call, of which some are judged: how many tokens a call has decides the kernel.
-void check_reference(const MeasureOptions& options, reference::Stage stage, const reference::Twin& twin,
-                     const reference::Input& ring, const lookupffn_shape& shape, KernelBench& bench) {
-  const size_t tokens = std::min(options.tokens, kJudged);
-  reference::Results given = bench.run(kCandidate, ring, 0, options.tokens);
-  keep(&given.code, tokens, options.tokens);
-  keep(&given.score, tokens, options.tokens);
-  keep(&given.y, tokens, options.tokens);
-  const reference::Verdict verdict = twin.judge(stage, reference::first_of(ring, shape, tokens), given);
-  if (verdict.wrong_codes > 0) {
-    throw Incorrect(std::to_string(verdict.wrong_codes) + " of " + std::to_string(verdict.codes) +
-                    " codes are not the reference's");
-  }
-  if (!(verdict.score_of_tolerance <= 1)) {
-    throw Incorrect("a score is " + std::to_string(verdict.score_of_tolerance) + " times its tolerance off");
-  }
-  if (!(verdict.y_of_tolerance <= 1))
-    throw Incorrect("y is " + std::to_string(verdict.y_of_tolerance) + " times its tolerance off");
-  if (!verdict.passed()) throw Incorrect("its results cannot be judged");
-}
-
-std::string measure(const MeasureOptions& options) {
+// A random layer in which the kernels are called.
+std::unique_ptr<Bench> make_bench(const MeasureOptions& options) {
   const reference::ReferenceFamily& family = reference::reference_family(options.family);
   const reference::Stage stage = family.stage(options.kernel);
   const std::vector<uint8_t> bytes = family.random_model(options.shape, options.seed);
@@ -178,24 +135,20 @@ std::string measure(const MeasureOptions& options) {
   if (lookupffn_threads_create(options.threads, &threads) != LOOKUPFFN_OK) {
     throw std::runtime_error(std::string("starting threads: ") + lookupffn_last_message());
   }
-  const ModelLayer& layer = find_layer(model, "");
-  const std::unique_ptr<const reference::Twin> twin = family.twin(layer, options.table_type, options.projection_type);
-  KernelBench bench(options, stage, model, incumbent_kernel_library, candidate_kernel_library, threads);
-  const size_t ring = std::max<size_t>(1, (kRing + options.tokens - 1) / options.tokens) * options.tokens;
-  const reference::Input input = twin->random_input(stage, ring, options.seed + 1);
+  // Model and threads are there until the program ends.
+  if (stage == reference::Stage::kTraining) {
+    return std::make_unique<TrainingBench>(options, family.training_twin(find_layer(model, "")), incumbent_kernel_library,
+                                           candidate_kernel_library, threads);
+  }
+  return std::make_unique<LayerBench>(options, stage, family, model, incumbent_kernel_library, candidate_kernel_library,
+                                      threads);
+}
 
+std::string measure(const MeasureOptions& options) {
+  const std::unique_ptr<Bench> made = make_bench(options);
+  Bench& bench = *made;
   try {
-    check_reference(options, stage, *twin, input, layer.shape(), bench);
-    for (const size_t tokens : {options.tokens, other_count(options.tokens)}) {
-      const size_t first = input.tokens > tokens ? (input.tokens - tokens) / 2 : 0;
-      if (tokens > input.tokens) continue;
-      const reference::Results candidate = bench.run(kCandidate, input, first, tokens);
-      const reference::Results incumbent = bench.run(kIncumbent, input, first, tokens);
-      if (!same_bits(candidate.code, incumbent.code) || !same_bits(candidate.score, incumbent.score) ||
-          !same_bits(candidate.y, incumbent.y)) {
-        throw Incorrect("its bits are not the incumbent's at " + std::to_string(tokens) + " tokens");
-      }
-    }
+    bench.check();
   } catch (const Incorrect&) {
     throw;
   } catch (const std::exception& error) {
@@ -207,12 +160,12 @@ std::string measure(const MeasureOptions& options) {
   // A sample takes about a millisecond, and one call at least.
   const auto call_ns = [&](Contender contender) {
     std::vector<double> ns;  // three, as the clock may jump in one
-    for (int i = 0; i < 3; ++i) ns.push_back(bench.time(contender, input, 1, surroundings));
+    for (int i = 0; i < 3; ++i) ns.push_back(bench.time(contender, 1, surroundings));
     return median(ns);
   };
   const double one_call = std::max({100.0, call_ns(kIncumbent), call_ns(kCandidate) / 4});  // the hopeless cost little time
   // Emptying the caches takes longer than many a call.
-  const size_t most_calls = surroundings.evicts() ? kColdCalls : kMostCalls;
+  const size_t most_calls = !bench.runs_alone() ? 1 : surroundings.evicts() ? kColdCalls : kMostCalls;
   const size_t calls = std::clamp<size_t>(static_cast<size_t>(1.2e6 / one_call), 1, most_calls);
   SamplingOptions sampling;
   sampling.most_samples = options.most_samples;
@@ -224,8 +177,8 @@ std::string measure(const MeasureOptions& options) {
       [&](int which) {
         const Contender contender = which == 0 ? kIncumbent : kCandidate;
         // The other one's code and leftovers leave the caches.
-        if (!surroundings.evicts()) bench.time(contender, input, 1, surroundings);
-        return bench.time(contender, input, calls, surroundings);
+        if (bench.runs_alone() && !surroundings.evicts()) bench.time(contender, 1, surroundings);
+        return bench.time(contender, calls, surroundings);
       },
       sampling, [&] { return now_seconds() - start; });
   if (pairs.candidate.size() < 3 && !pairs.ended_early)
@@ -238,7 +191,7 @@ std::string measure(const MeasureOptions& options) {
          ",\"noise\":" + std::to_string(pairs.noise) + ",\"cpu\":" + quoted(machine.cpu) +
          ",\"caches\":" + quoted(machine.caches) + ",\"emulated\":" + (machine.emulated ? "true" : "false") +
          ",\"incumbent\":" + list(pairs.incumbent) + ",\"candidate\":" + list(pairs.candidate) +
-         counters_text(bench, options, input, calls, surroundings) + "}";
+         counters_text(bench, options, calls, surroundings) + "}";
 }
 
 }  // namespace

@@ -34,6 +34,19 @@ std::vector<std::string> kernel_names() {
   return names;
 }
 
+std::vector<KernelSpec> training_kernels(const ScheduleSpaces& spaces, const std::string& isa) {
+  std::vector<KernelSpec> kernels;
+  for (const CompilerFamily* family : compiler_families()) {
+    for (const KernelDescription& description : family->descriptions) {
+      if (!description.of_training_steps) continue;
+      for (const ScheduleSpace::BatchClass& batch : spaces.of(description.name).batch_classes()) {
+        kernels.push_back({description.name, isa, batch.name, {}, batch.min_tokens, batch.max_tokens});
+      }
+    }
+  }
+  return kernels;
+}
+
 std::vector<KernelSpec> one_token_kernels(const ScheduleSpaces& spaces, const KernelSpec& spec) {
   std::vector<KernelSpec> kernels;
   if (spec.max_tokens == 1) return kernels;
@@ -46,7 +59,9 @@ std::vector<KernelSpec> one_token_kernels(const ScheduleSpaces& spaces, const Ke
 
 Work kernel_work(const KernelSpec& spec) {
   const KernelDescription& description = kernel_description(spec);
-  const LayerWork work = layer_work(description.smallest_layer(spec));
+  const TypedShape layer = description.smallest_layer(spec);
+  if (description.work) return description.work(layer);
+  const LayerWork work = layer_work(layer);
   return description.part == LayerPart::kAddresser ? work.addresser : work.retriever;
 }
 

@@ -76,22 +76,30 @@ struct KernelDescription {
   bool (*calls)(const KernelSpec& spec) = nullptr;
   // NULL: nothing is counted but the formula's work (kernel_work()).
   LoopNest (*loop_nest)(const KernelSpec& spec, const Schedule& schedule, double tokens) = nullptr;
+  // Layers have no use for it but training steps do: a generic kernel of no problem. The smallest layer is then one whose steps
+  // it is measured in, larger than what caches hold.
+  bool of_training_steps = false;
+  // NULL: its part of the layer's work.
+  Work (*work)(const TypedShape& layer) = nullptr;
 };
 
-// NULL where no family describes such a kernel: then it is one of the generic kernels alone.
+// NULL where no family describes such a kernel: then it is a generic kernel whose schedule is not tuned.
 const KernelDescription* find_kernel_description(const KernelSpec& spec);
 
 // Throws std::runtime_error.
 const KernelDescription& kernel_description(const KernelSpec& spec);
 
-// The names of all specialised kernels of all families, each once.
+// The names of all kernels of all families that have a schedule space, each once.
 std::vector<std::string> kernel_names();
+
+// The kernels of training steps for an ISA, of all families.
+std::vector<KernelSpec> training_kernels(const ScheduleSpaces& spaces, const std::string& isa);
 
 // The kernels for one token beside a kernel for more, in its smallest layer. A family names them as companions where such
 // kernels do whole tiles of tokens, and those for one token what is left.
 std::vector<KernelSpec> one_token_kernels(const ScheduleSpaces& spaces, const KernelSpec& spec);
 
-// What a kernel does for one token: its part of its smallest layer.
+// What a kernel does for one token of its smallest layer.
 Work kernel_work(const KernelSpec& spec);
 
 // Of the dense FFN of a layer's width, d_in -> 4 d_in -> d_out, that lookup layers take the place of.

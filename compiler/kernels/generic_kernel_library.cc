@@ -11,7 +11,11 @@
 #include "atomic_file.h"
 #include "generator_command.h"
 #include "json_fields.h"
+#include "kernel_library.h"
 #include "kernel_table.h"
+#include "machine.h"
+#include "measured_code.h"
+#include "schedule_record.h"
 #include "schedule_spaces.h"
 #include "subprocess.h"
 #include "target_tools.h"
@@ -71,8 +75,27 @@ void set_tokens(const nlohmann::json& kernel, const ScheduleSpaces& spaces, Kern
   spec->max_tokens = kernel.value("max_tokens", spec->max_tokens);
 }
 
-std::vector<KernelTableEntry> generic_entries(const GenericKernelBuild& build) {
-  std::vector<KernelTableEntry> entries;
+struct GenericKernel {
+  KernelTableEntry entry;
+  ChosenSchedule chosen;
+};
+
+// The schedule that the file gives. Where it gives none, the kernel has a space, and is tuned as specialised kernels are.
+void choose(const nlohmann::json& kernel, const std::string& schedules_dir, GenericKernel* generic) {
+  KernelTableEntry& entry = generic->entry;
+  if (kernel.contains("schedule")) {
+    entry.schedule = schedule_of(kernel, entry.spec.problem);
+    entry.provenance = "default";
+    return;
+  }
+  // Records of this CPU come first where a kernel is made for it. The library is for any, whichever builds it.
+  generic->chosen = choose_schedule({schedules_dir}, entry.spec, Machine());
+  entry.schedule = generic->chosen.schedule;
+  entry.provenance = generic->chosen.provenance;
+}
+
+std::vector<GenericKernel> generic_kernels_of(const GenericKernelBuild& build) {
+  std::vector<GenericKernel> kernels;
   const ScheduleSpaces spaces({build.schedules_dir});
   for (const std::string& folder : space_folders(build.schedules_dir)) {
     const std::string path = folder + "/generic.json";
@@ -85,10 +108,10 @@ std::vector<KernelTableEntry> generic_entries(const GenericKernelBuild& build) {
             KernelTableEntry entry;
             entry.spec = {kernel.at("kernel"), isa, kernel.at("batch_class"), problem, 0, UINT32_MAX};
             set_tokens(kernel, spaces, &entry.spec);
-            entry.schedule = schedule_of(kernel, problem);
-            entry.provenance = "default";
             entry.function_name = kernel_function_name("lookupffn", entry.spec);
-            entries.push_back(entry);
+            GenericKernel generic{entry, {}};
+            choose(kernel, build.schedules_dir, &generic);
+            kernels.push_back(generic);
           }
         }
       }
@@ -96,8 +119,8 @@ std::vector<KernelTableEntry> generic_entries(const GenericKernelBuild& build) {
       throw std::runtime_error(path + ": " + problem.what());
     }
   }
-  if (entries.empty()) throw std::runtime_error(build.schedules_dir + ": no generic.json in it or in a family's folder");
-  return entries;
+  if (kernels.empty()) throw std::runtime_error(build.schedules_dir + ": no generic.json in it or in a family's folder");
+  return kernels;
 }
 
 void check(const ProcessResult& process, const std::string& what) {
@@ -107,17 +130,21 @@ void check(const ProcessResult& process, const std::string& what) {
 }  // namespace
 
 void build_generic_kernels(const GenericKernelBuild& build) {
-  const std::vector<KernelTableEntry> entries = generic_entries(build);
-  std::vector<std::string> objects(entries.size());
+  std::vector<GenericKernel> kernels = generic_kernels_of(build);
+  std::vector<std::string> objects(kernels.size());
   std::atomic<size_t> next{0};
   std::mutex mutex;
   std::string error;
   std::vector<std::thread> workers;
   for (int w = 0; w < build.jobs; ++w) {
     workers.emplace_back([&] {
-      for (size_t i; (i = next++) < entries.size();) {
-        const GeneratedKernel kernel = generate_kernel(build.generator, entries[i].spec, entries[i].schedule,
-                                                       entries[i].function_name, build.out_dir, build.sanitizer);
+      for (size_t i; (i = next++) < kernels.size();) {
+        KernelTableEntry& entry = kernels[i].entry;
+        const GeneratedKernel kernel =
+            generate_kernel(build.generator, entry.spec, entry.schedule, entry.function_name, build.out_dir, build.sanitizer);
+        if (kernel.ok && !kernels[i].chosen.record_path.empty()) {
+          entry.provenance += code_remark(compare_code(kernels[i].chosen, entry.spec, kernel.object, build.sanitizer));
+        }
         std::lock_guard<std::mutex> lock(mutex);
         objects[i] = kernel.object;
         if (!kernel.ok && error.empty()) error = kernel.error;
@@ -127,6 +154,8 @@ void build_generic_kernels(const GenericKernelBuild& build) {
   for (std::thread& worker : workers) worker.join();
   if (!error.empty()) throw std::runtime_error(error);
 
+  std::vector<KernelTableEntry> entries;
+  for (const GenericKernel& kernel : kernels) entries.push_back(kernel.entry);
   write_file_atomically(build.out_dir + "/generic_kernels.c", kernel_table_source("lookupffn_generic", entries));
   // The ISAs of a library are of one architecture.
   std::vector<std::string> link = target_tools(isa_row(build.isas.at(0)).architecture).compiler;

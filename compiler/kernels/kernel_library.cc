@@ -182,16 +182,9 @@ struct Kernel {
 
 bool is_tuned(const Kernel& kernel) { return !kernel.chosen.record_path.empty(); }
 
-// Is this the code that the record's schedule was measured with?
-void compare_code(const KernelLibraryRequest& request, Kernel* kernel) {
+void add_comparison(const KernelLibraryRequest& request, Kernel* kernel) {
   if (!is_tuned(*kernel)) return;
-  if (!request.sanitizer.empty()) {
-    kernel->code.reason = "the kernel is instrumented for a sanitizer";
-  } else if (kernel->chosen.record_isa != kernel->entry.spec.isa) {
-    kernel->code.reason = "the record is for ISA " + kernel->chosen.record_isa;
-  } else {
-    kernel->code = compare_measured_code(kernel->chosen.object_hash, kernel->object);
-  }
+  kernel->code = compare_code(kernel->chosen, kernel->entry.spec, kernel->object, request.sanitizer);
   kernel->entry.provenance += code_remark(kernel->code);
 }
 
@@ -214,7 +207,7 @@ void generate_all(const KernelLibraryRequest& request, const std::string& direct
           generate_kernel(request.generator, kernel->entry.spec, kernel->entry.schedule, kernel->entry.function_name, directory,
                           request.sanitizer, request.time_limit_seconds, &stop);
       kernel->object = made.object;
-      if (made.ok) compare_code(request, kernel);
+      if (made.ok) add_comparison(request, kernel);
       const std::lock_guard<std::mutex> lock(mutex);
       if (made.ok) {
         ++done;
@@ -280,6 +273,19 @@ nlohmann::json manifest(const KernelLibraryRequest& request, const std::vector<K
 }
 
 }  // namespace
+
+CodeComparison compare_code(const ChosenSchedule& chosen, const KernelSpec& spec, const std::string& object,
+                            const std::string& sanitizer) {
+  CodeComparison code;
+  if (!sanitizer.empty()) {
+    code.reason = "the kernel is instrumented for a sanitizer";
+  } else if (chosen.record_isa != spec.isa) {
+    code.reason = "the record is for ISA " + chosen.record_isa;
+  } else {
+    code = compare_measured_code(chosen.object_hash, object);
+  }
+  return code;
+}
 
 KernelLibraryResult build_kernel_library(const KernelLibraryRequest& request) {
   const std::string& name = request.name;

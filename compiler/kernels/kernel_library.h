@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "kernel_spec.h"
+#include "measured_code.h"
 #include "objectives.h"
 #include "schedule_record.h"
 
@@ -52,6 +53,10 @@ class BuildCancelled : public std::exception {
 // symbolic link to a directory stays, and its target is replaced. Uses the compilers and archivers of target_tools(). Throws
 // std::runtime_error in one line.
 KernelLibraryResult build_kernel_library(const KernelLibraryRequest& request);
+
+// Is a kernel's object the code that the record of its schedule, which was tuned, was measured with?
+CodeComparison compare_code(const ChosenSchedule& chosen, const KernelSpec& spec, const std::string& object,
+                            const std::string& sanitizer);
 
 }  // namespace lookupffn
 #endif

@@ -26,7 +26,10 @@ using Json = nlohmann::json;  // objects are sorted by name: files are diffable
 constexpr uint64_t kMostCount = 1'000'000'000;
 constexpr double kMostReal = 1e12;
 
-std::string base_name(const KernelSpec& spec) { return spec.kernel + "-" + problem_key(spec) + "-" + spec.batch_class; }
+std::string base_name(const KernelSpec& spec) {
+  const std::string problem = problem_key(spec);
+  return spec.kernel + "-" + problem + (problem.empty() ? "" : "-") + spec.batch_class;
+}
 
 // Whether a record's file may be called so: "BASE.json" or "BASE-CPU.json".
 bool name_fits(const std::string& stem, const KernelSpec& spec) {

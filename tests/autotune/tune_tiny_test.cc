@@ -37,9 +37,9 @@ class TuneTiny : public testing::Test {
   }
 
   std::vector<std::string> command(const std::vector<std::string>& more) const {
-    std::vector<std::string> argv = {kTool,           "tune",  "--workload", workload_, "--isa", "sse41",
-                                     "--sample-time", "0.005", "--log",      log_,      "--out", out_};
-    argv.insert(argv.end(), more.begin(), more.end());
+    std::vector<std::string> argv = {kTool, "tune", "--isa", "sse41", "--sample-time", "0.005", "--log", log_, "--out", out_};
+    const std::vector<std::string> workload = {"--workload", workload_};
+    for (const auto* part : {what_.empty() ? &workload : &what_, &more}) argv.insert(argv.end(), part->begin(), part->end());
     return argv;
   }
 
@@ -115,6 +115,7 @@ class TuneTiny : public testing::Test {
 
   ScratchFolder folder_;
   std::string workload_ = "d_in=32 tables=4 bits=3 block=16";
+  std::vector<std::string> what_;  // instead of the workload
   std::string log_ = folder_.file("tune.jsonl"), out_ = folder_.file("schedules");
 };
 
@@ -139,6 +140,46 @@ TEST_F(TuneTiny, TheWholeLoop) {
   const ProcessResult other = tune({"--tokens", "1", "--trials", "4", "--resume"});
   EXPECT_FALSE(other.ok());
   EXPECT_NE(other.err.find("was made for shape"), std::string::npos) << other.err;
+}
+
+// The same of a kernel of training steps, which is timed within them.
+TEST_F(TuneTiny, AKernelOfTrainingSteps) {
+  what_ = {"--training"};
+  const std::vector<std::string> more = {"--kernels", "generic_row_dots,generic_weight_gradient", "--tokens", "40", "--trials",
+                                         "3"};
+  const ProcessResult result = tune(more);
+  ASSERT_TRUE(result.ok()) << result.what_happened() << result.out << result.err;
+  expect_trials(2, 3);
+  for (const Trial& trial : read_trial_log(log_).trials) {
+    EXPECT_EQ(trial.status, TrialStatus::kOk) << trial.reason;
+    EXPECT_TRUE(trial.spec.problem.empty());
+  }
+  for (const std::string& path : record_files(out_)) {
+    const ScheduleRecord record = load_record(path);
+    EXPECT_EQ(record_fault(record, path, ScheduleSpaces({LOOKUPFFN_SCHEDULES}).of(record.spec.kernel)), "");
+    EXPECT_GT(record.gain_low, 1);
+  }
+  const auto size = fs::file_size(log_);
+  std::vector<std::string> again = more;
+  again.push_back("--resume");
+  EXPECT_TRUE(tune(again).ok());
+  EXPECT_EQ(fs::file_size(log_), size);
+  // Layers' kernels are not training steps'.
+  const ProcessResult none = tune({"--kernels", "gather", "--trials", "3"});
+  EXPECT_FALSE(none.ok());
+  EXPECT_NE(none.err.find("nothing to tune"), std::string::npos) << none.err;
+}
+
+// A kernel that writes nothing.
+TEST_F(TuneTiny, StepsOnWrongKernelsAreIncorrect) {
+  what_ = {"--training"};
+  const std::string wrong = generator("[ $n = 0 ] && exec '" + kGenerator + "' \"$@\"; bad 'return 0;'");
+  const ProcessResult result =
+      tune({"--kernels", "generic_row_sums", "--tokens", "40", "--trials", "2", "--jobs", "1", "--generator", wrong});
+  ASSERT_TRUE(fs::exists(log_)) << result.out << result.err;
+  size_t incorrect = 0;
+  for (const Trial& trial : read_trial_log(log_).trials) incorrect += trial.status == TrialStatus::kIncorrect;
+  EXPECT_EQ(incorrect, 1u) << result.out << result.err;
 }
 
 // From trial to record to library: which code was measured, and whether it is still what is generated.

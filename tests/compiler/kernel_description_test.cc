@@ -84,11 +84,17 @@ TEST(KernelDescription, TheSmallestLayerCallsTheKernel) {
     EXPECT_EQ(layer.shape.family == "memoryformer", spec.problem.count("norm") > 0 || spec.kernel == "code_and_score")
         << describe(spec);
   });
+  for (const KernelSpec& spec : training_kernels(spaces(), "avx2")) {
+    EXPECT_EQ(kernels_seen.count(spec.kernel), 0u) << spec.kernel;
+    kernels_seen.insert(spec.kernel);
+    const LayerShape shape = kernel_description(spec).smallest_layer(spec).shape;
+    EXPECT_EQ(parse_layer_shape(describe(shape)), shape) << describe(shape);
+  }
   EXPECT_EQ(kernels_seen.size(), kernel_names().size());
 }
 
 TEST(KernelDescription, WorkIsCounted) {
-  for_each_kernel([&](const KernelSpec& spec) {
+  const auto check = [](const KernelSpec& spec) {
     const Work work = kernel_work(spec);
     EXPECT_GT(work.flops, 0) << describe(spec);
     // An addresser may read nothing but its input.
@@ -96,7 +102,9 @@ TEST(KernelDescription, WorkIsCounted) {
       EXPECT_GT(work.row_bytes + work.weight_bytes, 0) << describe(spec);
     }
     EXPECT_GE(work.footprint_bytes, std::max(work.row_bytes, work.weight_bytes)) << describe(spec);
-  });
+  };
+  for_each_kernel(check);
+  for (const KernelSpec& spec : training_kernels(spaces(), "avx2")) check(spec);
 }
 
 // The search starts from these estimates: every kernel has one, and it tells schedules apart.

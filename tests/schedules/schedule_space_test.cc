@@ -215,6 +215,25 @@ TEST(ShippedSpaces, EveryShapeHasADefault) {
   }
 }
 
+// Generic, they have no shape. Their neutral rule is legal as it is, not by what is nearest to it.
+TEST(ShippedSpaces, KernelsOfTrainingStepsHaveADefault) {
+  const ScheduleSpaces spaces({LOOKUPFFN_SCHEDULES});
+  for (const IsaRow& isa : kIsas) {
+    const std::vector<KernelSpec> specs = training_kernels(spaces, isa.name);
+    EXPECT_GE(specs.size(), 4u);
+    for (const KernelSpec& spec : specs) {
+      const ScheduleSpace& space = spaces.of(spec.kernel);
+      std::string why;
+      EXPECT_TRUE(space.legal(spec, space.default_schedule(spec), &why)) << describe(spec) << ": " << why;
+      EXPECT_GE(space.legal_count(spec), 8u) << describe(spec);
+      const StartingPoint* start = space.starting_point(spec);
+      EXPECT_EQ(space.default_schedule(spec).at("vector_bytes"),
+                start != nullptr ? start->schedule.at("vector_bytes") : std::to_string(isa.vector_bytes))
+          << describe(spec);
+    }
+  }
+}
+
 // Small blocks have fewer vectors, not narrower ones.
 TEST(ShippedSpaces, DefaultsKeepTheWidestVectors) {
   const ScheduleSpace space = ScheduleSpaces({LOOKUPFFN_SCHEDULES}).of("hash");

@@ -158,6 +158,13 @@ TEST(Tool, SchedulesPoints) {
     EXPECT_EQ(entry.at("points"), expected.at(describe(spec)));
   }
   EXPECT_TRUE(tool({"schedules", "--points", "small512_t64", "--isa", "sse41"}).ok());
+  const std::vector<KernelSpec> of_training = training_kernels(spaces, "avx2");
+  const nlohmann::json training = json_of({"schedules", "--points", "training", "--isa", "avx2", "--json"});
+  ASSERT_EQ(training.size(), of_training.size());
+  for (size_t i = 0; i < of_training.size(); ++i) {
+    EXPECT_EQ(training[i].at("kernel"), of_training[i].kernel);
+    EXPECT_EQ(training[i].at("points"), spaces.of(of_training[i].kernel).legal_count(of_training[i]));
+  }
   expect_error({"schedules", "--points", "/nonexistent/m.safetensors"}, {"/nonexistent/m.safetensors"});
   expect_error({"schedules", "--points", "fast"}, {"fast", "small512_t128"});
   expect_usage_error({"schedules", "--table-type", "i8"}, {"--points"});

@@ -216,7 +216,8 @@ void add_schedules_command(CLI::App& app) {
       "--points", options->points,
       "instead: how many schedules there are to choose from (points of the space) for each kernel and batch class of a model "
       "file, of a workload (" +
-          names + ") or of a shape as \"d_in=512 tables=128 ...\"; of --isa, or this machine's widest");
+          names + ") or of a shape as \"d_in=512 tables=128 ...\", or of training steps (" + kTrainingSteps +
+          "); of --isa, or this machine's widest");
   points->check(not_empty());
   command->add_option("--table-type", options->table_types, "with --points: table types, separated by commas; default f32")
       ->delimiter(',')

@@ -16,6 +16,7 @@
 #include "model_shapes.h"
 #include "number_range.h"
 #include "option_checks.h"
+#include "schedule_points.h"
 #include "search/replay.h"
 #include "trial/find_tune_tools.h"
 #include "trial/trial_log.h"
@@ -34,6 +35,7 @@ struct Arguments {
 };
 
 constexpr double kLongestBudget = 30 * 24 * 3600;
+constexpr size_t kTrainingTokens = 512;  // of the steps that kernels are measured in: then one takes some ten milliseconds
 
 // "90", "90s", "10m", "1.5h": seconds.
 double parse_duration(const std::string& text) {
@@ -89,12 +91,21 @@ void run_replay(const Arguments& arguments) {
 
 void run_tune(Arguments& arguments) {
   TuneOptions& options = arguments.tune;
-  if (arguments.model.empty() == arguments.workload.empty()) {
-    throw std::runtime_error("say what to tune: a model file, or --workload (one of the two)");
+  if (arguments.model.empty() + arguments.workload.empty() + !options.training != 2) {
+    throw std::runtime_error("say what to tune: a model file, --workload or --training (one of the three)");
   }
-  options.subject = arguments.model.empty() ? arguments.workload : arguments.model;
-  options.shapes = arguments.model.empty() ? std::vector<LayerShape>{find_workload(arguments.workload)}
-                                           : model_shapes(arguments.model, &options.layers);
+  if (options.training) {
+    options.subject = kTrainingSteps;
+  } else if (arguments.model.empty()) {
+    options.subject = arguments.workload;
+    options.shapes = {find_workload(arguments.workload)};
+  } else {
+    options.subject = arguments.model;
+    options.shapes = model_shapes(arguments.model, &options.layers);
+  }
+  if (options.tokens.empty()) {
+    options.tokens = options.training ? std::vector<size_t>{kTrainingTokens} : std::vector<size_t>{1, 8, 64, 2048};
+  }
   if (arguments.isa.empty()) {
     if (!options.runners.empty()) throw std::runtime_error("with --runner, say with --isa what the target runs");
     arguments.isa = "native";
@@ -124,7 +135,7 @@ void run_tune(Arguments& arguments) {
 void add_tune_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("tune", "Find schedules for this machine, or for another behind --runner");
   command->description(
-      "Searches the schedule spaces for the kernels of a model's layers, or of a workload, on the machine "
+      "Searches the schedule spaces for the kernels of a model's layers, of a workload, or of training steps, on the machine "
       "that\n"
       "they are to run on, and writes a record for every kernel that beats its default schedule. `lookupffn "
       "build`\n"
@@ -141,15 +152,22 @@ void add_tune_command(CLI::App& app) {
                               ->add_option("--workload", arguments->workload,
                                            "instead of a model: " + names + ", or a shape as \"d_in=512 tables=128 ...\"")
                               ->check(not_empty());
+  CLI::Option* training =
+      command
+          ->add_flag(
+              "--training", options.training,
+              "instead of a model: the kernels of training steps, which are the same for all layers, measured in steps of one")
+          ->excludes(model)
+          ->excludes(workload);
   command->add_option("--isa", arguments->isa, "instruction set to tune for (this machine's widest)")->check(not_empty());
   command
       ->add_option(
           "--tokens", options.tokens,
           "tokens a call, separated by commas; of each batch class of a kernel's schedule space (such as one, small, large) "
-          "the largest is measured")
+          "the largest is measured (1,8,64,2048; with --training " +
+              std::to_string(kTrainingTokens) + ")")
       ->delimiter(',')
-      ->check(whole_number(1, kMostTokens))
-      ->capture_default_str();
+      ->check(whole_number(1, kMostTokens));
   command
       ->add_option("--table-type", options.table_types,
                    "table types to tune for, separated by commas: " + weight_type_list(WeightRole::kTables))
@@ -161,7 +179,7 @@ void add_tune_command(CLI::App& app) {
       ->capture_default_str();
   std::string kernels;
   for (const std::string& name : kernel_names()) kernels += (kernels.empty() ? "" : ", ") + name;
-  command->add_option("--kernels", options.kernels, "which of the layers' kernels, separated by commas (all): " + kernels)
+  command->add_option("--kernels", options.kernels, "which of the kernels, separated by commas (all): " + kernels)
       ->delimiter(',')
       ->check(CLI::IsMember(kernel_names()));
   command->add_option("--threads", options.threads, "threads that the kernels run on")
@@ -220,7 +238,7 @@ void add_tune_command(CLI::App& app) {
   CLI::Option* replay = command->add_option(
       "--replay", arguments->replay, "run the strategy against this recorded sweep (.jsonl or .jsonl.gz) with no measuring");
   replay->check(not_empty());
-  for (CLI::Option* measuring : {model, workload, log, resume}) replay->excludes(measuring);
+  for (CLI::Option* measuring : {model, workload, training, log, resume}) replay->excludes(measuring);
   command->add_option("--runs", arguments->runs, "with --replay: seeds, from --seed on")
       ->check(whole_number(1, 10'000))
       ->needs(replay)

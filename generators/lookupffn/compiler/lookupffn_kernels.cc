@@ -7,6 +7,7 @@
 #include "lookupffn_costs.h"
 #include "packed_kernels.h"
 #include "tensor_limits.h"
+#include "training_step_kernels.h"
 #include "weight_types.h"
 
 namespace lookupffn {
@@ -78,6 +79,16 @@ bool gather_is_large(const KernelSpec& spec) {
   return lookupffn_work(layer_of_gather(spec)).retriever.footprint_bytes >= kLargeBuffer;
 }
 
+// Of the layers' kernels, then of training steps'.
+std::vector<KernelDescription> descriptions() {
+  std::vector<KernelDescription> all = {{"hash", LayerPart::kAddresser, packed_layer_of_hash, hash_cost, hash_is_large, true,
+                                         one_token_kernels, has_layer_norm, hash_loop_nest},
+                                        {"gather", LayerPart::kRetriever, layer_of_gather, gather_cost, gather_is_large, false,
+                                         nullptr, nullptr, gather_loop_nest}};
+  for (const KernelDescription& kernel : training_step_kernels()) all.push_back(kernel);
+  return all;
+}
+
 }  // namespace
 
 extern const CompilerFamily lookupffn_compiler_family;
@@ -86,10 +97,7 @@ const CompilerFamily lookupffn_compiler_family = {"lookupffn",
                                                   describe_shape,
                                                   kernels_of,
                                                   lookupffn_work,
-                                                  {{"hash", LayerPart::kAddresser, packed_layer_of_hash, hash_cost,
-                                                    hash_is_large, true, one_token_kernels, has_layer_norm, hash_loop_nest},
-                                                   {"gather", LayerPart::kRetriever, layer_of_gather, gather_cost,
-                                                    gather_is_large, false, nullptr, nullptr, gather_loop_nest}},
+                                                  descriptions(),
                                                   {
 #define LOOKUPFFN_WORKLOAD(name, shape) {#name, shape},
 #include "../workloads.def"

@@ -9,6 +9,7 @@
 #include "bf16_projection.h"
 #include "lookupffn_layer.h"
 #include "lookupffn_tolerance.h"
+#include "lookupffn_training_twin.h"
 #include "lookupffn_verdict.h"
 #include "lookupffn_verify.h"
 #include "plain_layer.h"
@@ -76,8 +77,12 @@ std::unique_ptr<Twin> packed_twin(const ModelLayer& source, lookupffn_type table
 
 Stage packed_stage(const std::string& kernel) { return kernel == "gather" ? Stage::kGather : Stage::kHash; }
 
+static Stage stage_of(const std::string& kernel) {
+  return kernel == "hash" || kernel == "gather" ? packed_stage(kernel) : Stage::kTraining;
+}
+
 extern const ReferenceFamily lookupffn_reference_family;
-const ReferenceFamily lookupffn_reference_family = {"lookupffn",      packed_twin,  lookupffn_expects,
-                                                    verify_lookupffn, random_model, packed_stage};
+const ReferenceFamily lookupffn_reference_family = {"lookupffn",  packed_twin, lookupffn_expects,      verify_lookupffn,
+                                                    random_model, stage_of,    lookupffn_training_twin};
 
 }  // namespace lookupffn::reference

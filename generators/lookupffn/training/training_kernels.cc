@@ -10,22 +10,20 @@
 namespace lookupffn {
 namespace {
 
-const lookupffn_kernel& only(const char* kernel, const char* isa) { return *generic_kernels(kernel, isa, "").front(); }
-
 ptrdiff_t stride(size_t floats) { return ptrdiff_t(floats); }
 
 }  // namespace
 
 TrainingKernels::TrainingKernels(const PackedShape& shape, const char* isa)
     : choice_(choose_kernels(shape, isa, LOOKUPFFN_F32, LOOKUPFFN_F32, LOOKUPFFN_GENERIC_KERNELS)),
-      z_(only("generic_z", isa)),
-      score_gradient_(only("generic_score_gradient", isa)),
-      weight_gradient_(only("generic_weight_gradient", isa)),
-      branch_sums_(only("generic_branch_sums", isa)),
-      layer_norm_gradient_(only("generic_layer_norm_gradient", isa)),
-      column_sums_(only("generic_column_sums", isa)),
-      row_dots_(only("generic_row_dots", isa)),
-      row_sums_(only("generic_row_sums", isa)) {}
+      z_(kernel_of_any_problem("generic_z", isa)),
+      score_gradient_(kernel_of_any_problem("generic_score_gradient", isa)),
+      weight_gradient_(kernel_of_any_problem("generic_weight_gradient", isa)),
+      branch_sums_(kernel_of_any_problem("generic_branch_sums", isa)),
+      layer_norm_gradient_(kernel_of_any_problem("generic_layer_norm_gradient", isa)),
+      column_sums_(kernel_of_any_problem("generic_column_sums", isa)),
+      row_dots_(kernel_of_any_problem("generic_row_dots", isa)),
+      row_sums_(kernel_of_any_problem("generic_row_sums", isa)) {}
 
 void TrainingKernels::add_skip_and_bias(const FloatRows& h, size_t width, size_t repeats, const float* offset, float skip,
                                         size_t tokens, const FloatRows& z) const {

@@ -1,4 +1,4 @@
-// The generic kernels of training steps on an ISA, and their calls.
+// The kernels of training steps on an ISA, and their calls. Of the backward, registered ones come before the library's own.
 #ifndef LOOKUPFFN_TRAINING_KERNELS_H
 #define LOOKUPFFN_TRAINING_KERNELS_H
 

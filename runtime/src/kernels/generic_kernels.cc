@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "failure.h"
+#include "kernel_registry.h"
 
 namespace lookupffn {
 
@@ -24,6 +25,11 @@ std::vector<const lookupffn_kernel*> generic_kernels(const char* kernel, const c
   if (!found.empty()) return found;
   throw Failure(LOOKUPFFN_INTERNAL,
                 std::string("the library holds no generic kernel ") + kernel + " for " + isa + " (" + problem + ")");
+}
+
+const lookupffn_kernel& kernel_of_any_problem(const char* kernel, const char* isa) {
+  const std::vector<RegisteredKernel> registered = registered_kernels(kernel, isa, "");
+  return registered.empty() ? *generic_kernels(kernel, isa, "").front() : *registered.front().kernel;
 }
 
 }  // namespace lookupffn

@@ -18,5 +18,8 @@ bool generic_kernels_built_for(const char* isa);
 // (LOOKUPFFN_INTERNAL) where there is none in the library.
 std::vector<const lookupffn_kernel*> generic_kernels(const char* kernel, const char* isa, const std::string& problem);
 
+// The kernel of a generator that knows of no problem: the latest that is registered, else the library's. Throws likewise.
+const lookupffn_kernel& kernel_of_any_problem(const char* kernel, const char* isa);
+
 }  // namespace lookupffn
 #endif

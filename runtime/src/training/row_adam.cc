@@ -28,7 +28,7 @@ constexpr size_t kSpan = size_t(1) << 30;
 }  // namespace
 
 RowAdam::RowAdam(const lookupffn_row_adam& adam, const char* isa)
-    : adam_(adam), kernel_(*generic_kernels("generic_row_adam", isa, "").front()) {
+    : adam_(adam), kernel_(kernel_of_any_problem("generic_row_adam", isa)) {
   few_steps_.resize(kFewSteps);
   double power1 = 1, power2 = 1;
   for (Corrections& of : few_steps_) {  // the first one, of no step, is not looked at

@@ -3,6 +3,7 @@
 #include "halide_version.h"
 #include "kernel_cpu.h"
 #include "multiply_add.h"
+#include "row_prefetch.h"
 
 namespace lookupffn {
 namespace {
@@ -11,6 +12,13 @@ using namespace Halide;
 
 class GenericRowAdam : public KernelGenerator<GenericRowAdam> {
  public:
+  // ---- the problem: any ----
+
+  // ---- the schedule ----
+  GeneratorParam<int> vector_bytes{"vector_bytes", 0};    // bytes of a vector of floats; 0: the target's
+  GeneratorParam<int> vectors{"vectors", 2};              // vectors of a row that a loop iteration takes
+  GeneratorParam<int> prefetch_rows{"prefetch_rows", 0};  // how many rows ahead the state is fetched; 0: not
+
   Input<Buffer<float>> gradient{"gradient", 2};      // [places, width]: d, k
   Input<Buffer<int32_t>> row{"row", 1};              // [places]: which row of the parameter, each once
   Input<Buffer<float>> decay{"decay", 1};            // [places]: the factor of decay that the row is owed
@@ -37,7 +45,7 @@ class GenericRowAdam : public KernelGenerator<GenericRowAdam> {
   }
 
   void schedule() {
-    const int lanes = std::min(16, vector_lanes(get_target()));
+    const int lanes = vector_bytes > 0 ? int(vector_bytes) / 4 : std::min(16, vector_lanes(get_target()));
     for (int i = 0; i < 2; ++i) {
       Func(state).output_buffers()[0].dim(i).set_min(0);
       gradient.dim(i).set_min(0);
@@ -47,13 +55,19 @@ class GenericRowAdam : public KernelGenerator<GenericRowAdam> {
     Var dv("dv"), di("di");
     Func(state)
         .update()
-        .split(d, d, di, 2 * lanes, TailStrategy::GuardWithIf)
+        .split(d, d, di, int(vectors) * lanes, TailStrategy::GuardWithIf)
         .split(di, di, dv, lanes)
         .reorder(dv, di, d, k)
         .vectorize(dv)
         .unroll(di);
     functions()->insert(kernel_cpu(get_target()));
     functions()->insert(multiply_add_functions(get_target()));
+    if (prefetch_rows > 0) {
+      // Rows that tokens picked lie anywhere in their table.
+      functions()->insert(prefetch_function(get_target()));
+      get_pipeline().add_custom_lowering_pass(
+          new RowPrefetch({"state.0", "state.1", "state.2"}, RVar(k).name(), prefetch_rows));
+    }
   }
 
  private:

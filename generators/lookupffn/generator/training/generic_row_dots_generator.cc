@@ -13,6 +13,16 @@ using namespace Halide;
 
 class GenericRowDots : public KernelGenerator<GenericRowDots> {
  public:
+  // ---- the problem: any ----
+
+  // ---- the schedule ----
+  GeneratorParam<int> vector_bytes{"vector_bytes", 0};           // bytes of a vector of floats; 0: the target's
+  GeneratorParam<int> pairs{"pairs", 1};                         // that a loop iteration takes
+  GeneratorParam<int> unroll_columns{"unroll_columns", 1};       // terms of a partial sum that a loop iteration takes
+  GeneratorParam<int> prefetch_pairs{"prefetch_pairs", 2};       // how many pairs ahead rows are fetched; 0: not
+  GeneratorParam<bool> prefetch_table{"prefetch_table", false};  // the table's, too
+  GeneratorParam<int> prefetch_lines{"prefetch_lines", 1};       // every so many-th cache line of a row is fetched
+
   Input<Buffer<float>> table{"table", 2};    // [rows, d_out]: d, row
   Input<Buffer<float>> d_y{"d_y", 2};        // [tokens, d_out]: d, n
   Input<Buffer<int32_t>> row{"row", 1};      // [pairs]
@@ -23,10 +33,11 @@ class GenericRowDots : public KernelGenerator<GenericRowDots> {
     const Expr d_out = table.dim(0).extent();
     whole = RDom(0, d_out / kPartialSums, "whole");
     rest = RDom(0, d_out % kPartialSums, "rest");
-    const Expr pair = min(j, token.dim(0).extent() - 1);  // j; the prefetch below needs the list's end
+    // Both are j, but where several pairs are taken at a time: behind the last one it stands for what is not there.
+    const Expr of_row = min(j, row.dim(0).extent() - 1), of_token = min(j, token.dim(0).extent() - 1);
     const auto term = [&](const Expr& d, const Expr& sum) {
-      return multiply_add(table(d, unsafe_promise_clamped(row(j), 0, table.dim(1).extent() - 1)),
-                          d_y(d, unsafe_promise_clamped(token(pair), 0, d_y.dim(1).extent() - 1)), sum);
+      return multiply_add(table(d, unsafe_promise_clamped(row(of_row), 0, table.dim(1).extent() - 1)),
+                          d_y(d, unsafe_promise_clamped(token(of_token), 0, d_y.dim(1).extent() - 1)), sum);
     };
     // dot[j] = sum_d table[row[j], d] d_y[token[j], d], in the order of partial_sums.h
     partial(lane, j) = 0.0f;
@@ -37,7 +48,7 @@ class GenericRowDots : public KernelGenerator<GenericRowDots> {
   }
 
   void schedule() {
-    const int lanes = std::min(16, vector_lanes(get_target()));
+    const int lanes = vector_bytes > 0 ? int(vector_bytes) / 4 : std::min(16, vector_lanes(get_target()));
     for (int d = 0; d < 2; ++d) {
       table.dim(d).set_min(0);
       d_y.dim(d).set_min(0);
@@ -45,20 +56,30 @@ class GenericRowDots : public KernelGenerator<GenericRowDots> {
     row.dim(0).set_min(0);
     token.dim(0).set_min(0);
     dot.dim(0).set_min(0);
-    partial.bound(lane, 0, kPartialSums).compute_at(dot, j).vectorize(lane, lanes).unroll(lane);
-    partial.update(0).reorder(lane, whole).vectorize(lane, lanes).unroll(lane);
+    Var one("one");
+    if (pairs > 1) {
+      dot.split(j, j, one, pairs, TailStrategy::GuardWithIf).unroll(one);
+      for (Func sums : {partial, folded}) sums.bound_extent(j, pairs);
+    }
+    for (Func sums : {partial, folded}) sums.compute_at(dot, j).vectorize(lane, lanes).unroll(lane).unroll(j);
+    partial.bound(lane, 0, kPartialSums);
+    partial.update(0).reorder(lane, j, whole).vectorize(lane, lanes).unroll(lane).unroll(j);
+    if (unroll_columns > 1) partial.update(0).unroll(whole, unroll_columns);
     partial.update(1).unscheduled();
-    folded.bound(lane, 0, kFoldedSums).compute_at(dot, j).vectorize(lane, lanes).unroll(lane);
+    folded.bound(lane, 0, kFoldedSums);
     functions()->insert(kernel_cpu(get_target()));
     functions()->insert(multiply_add_functions(get_target()));
+    if (prefetch_pairs == 0) return;
     // Tokens come in no order that a CPU could foresee.
     functions()->insert(prefetch_function(get_target()));
-    get_pipeline().add_custom_lowering_pass(new RowPrefetch({"d_y"}, j.name(), kPairsAhead, "token"));
+    const int iterations = (int(prefetch_pairs) + int(pairs) - 1) / int(pairs);
+    get_pipeline().add_custom_lowering_pass(new RowPrefetch({"d_y"}, j.name(), iterations, "token", prefetch_lines));
+    if (prefetch_table) {
+      get_pipeline().add_custom_lowering_pass(new RowPrefetch({"table"}, j.name(), iterations, "", prefetch_lines));
+    }
   }
 
  private:
-  static constexpr int kPairsAhead = 2;
-
   Var j{"j"}, lane{"lane"};
   RDom whole, rest;
   Func partial{"partial"}, folded{"folded"};

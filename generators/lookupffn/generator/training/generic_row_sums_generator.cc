@@ -3,14 +3,27 @@
 #include "halide_version.h"
 #include "kernel_cpu.h"
 #include "multiply_add.h"
+#include "row_prefetch.h"
 
 namespace lookupffn {
 namespace {
 
 using namespace Halide;
 
+enum class Outer { kPairs, kColumns };
+
 class GenericRowSums : public KernelGenerator<GenericRowSums> {
  public:
+  // ---- the problem: any ----
+
+  // ---- the schedule ----
+  GeneratorParam<int> vector_bytes{"vector_bytes", 0};  // bytes of a vector of floats; 0: the target's
+  GeneratorParam<int> vectors{"vectors", 4};            // vectors of a row that a loop iteration takes
+  // the outer loop: over pairs, each of which is added whole, or over columns, which all pairs are added to before the next
+  GeneratorParam<Outer> outer{"outer", Outer::kPairs, {{"pairs", Outer::kPairs}, {"columns", Outer::kColumns}}};
+  GeneratorParam<int> unroll_pairs{"unroll_pairs", 1};      // pairs that a loop iteration takes
+  GeneratorParam<int> prefetch_pairs{"prefetch_pairs", 0};  // how many pairs ahead rows of d_y are fetched; 0: not
+
   Input<Buffer<float>> d_y{"d_y", 2};        // [tokens, d_out]: d, n
   Input<Buffer<int32_t>> token{"token", 1};  // [pairs]
   Input<Buffer<int32_t>> place{"place", 1};  // [pairs]: which of d_rows
@@ -28,7 +41,8 @@ class GenericRowSums : public KernelGenerator<GenericRowSums> {
   }
 
   void schedule() {
-    const int lanes = std::min(16, vector_lanes(get_target()));
+    const int lanes = vector_bytes > 0 ? int(vector_bytes) / 4 : std::min(16, vector_lanes(get_target()));
+    const int columns = int(vectors) * lanes;
     for (int i = 0; i < 2; ++i) {
       d_y.dim(i).set_min(0);
       d_rows.dim(i).set_min(0);
@@ -37,15 +51,27 @@ class GenericRowSums : public KernelGenerator<GenericRowSums> {
     place.dim(0).set_min(0);
     score.dim(0).set_min(0);
     Var dv("dv"), di("di");
-    d_rows.split(d, d, di, 4 * lanes, TailStrategy::GuardWithIf).split(di, di, dv, lanes).vectorize(dv).unroll(di);
-    d_rows.update()
-        .split(d, d, di, 4 * lanes, TailStrategy::GuardWithIf)
-        .split(di, di, dv, lanes)
-        .reorder(dv, di, d, j)
-        .vectorize(dv)
-        .unroll(di);
+    d_rows.split(d, d, di, columns, TailStrategy::GuardWithIf).split(di, di, dv, lanes).vectorize(dv).unroll(di);
+    Stage sum = d_rows.update();
+    sum.split(d, d, di, columns, TailStrategy::GuardWithIf).split(di, di, dv, lanes).vectorize(dv).unroll(di);
+    if (outer == Outer::kPairs) {
+      sum.reorder(dv, di, d, j);
+    } else {
+      sum.reorder(dv, di, j, d);
+    }
+    RVar pair = j;
+    if (unroll_pairs > 1) {
+      RVar one("one");
+      pair = RVar("pair");
+      sum.split(j, pair, one, unroll_pairs).unroll(one);
+    }
     functions()->insert(kernel_cpu(get_target()));
     functions()->insert(multiply_add_functions(get_target()));
+    if (prefetch_pairs > 0) {
+      const int iterations = (int(prefetch_pairs) + int(unroll_pairs) - 1) / int(unroll_pairs);
+      functions()->insert(prefetch_function(get_target()));
+      get_pipeline().add_custom_lowering_pass(new RowPrefetch({"d_y"}, pair.name(), iterations));
+    }
   }
 
  private:
