@@ -170,15 +170,15 @@ class RowAdam(torch.optim.Optimizer):
         """Begins a step of a parameter's rows."""
         state = self.state[parameter]
         if "row_steps" not in state:
-            if not parameter.is_contiguous():
-                raise ValueError("RowAdam takes contiguous parameters")
+            if not parameter.is_contiguous() or parameter.device.type != "cpu":
+                raise ValueError("RowAdam takes contiguous parameters on the CPU")
             count = parameter.numel() // width
-            state["row_steps"] = torch.zeros(count, dtype=torch.int32)
+            state["row_steps"] = torch.zeros(count, dtype=torch.int32, device="cpu")
             state["log_decay"] = 0.0  # log of the product of all steps' 1 - lr weight_decay
-            state["row_log_decay"] = torch.zeros(count, dtype=torch.float64)  # of which a row has had this
+            state["row_log_decay"] = torch.zeros(count, dtype=torch.float64, device="cpu")  # of which a row has had this
             state["up_to_date"] = 0.0  # what all rows have had
-            state["exp_avg"] = torch.zeros(count, width, dtype=parameter.dtype)
-            state["exp_avg_sq"] = torch.zeros(count, width, dtype=parameter.dtype)
+            state["exp_avg"] = torch.zeros(count, width, dtype=parameter.dtype, device="cpu")
+            state["exp_avg_sq"] = torch.zeros(count, width, dtype=parameter.dtype, device="cpu")
             self._register(parameter)
         state["log_decay"] += math.log1p(-group["lr"] * group["weight_decay"])
 
@@ -273,6 +273,11 @@ class RowAdam(torch.optim.Optimizer):
         for number, parameter in zip(numbers, parameters):
             saved = state_dict["state"].get(number, {})
             if "row_steps" in saved:
+                if saved["exp_avg"].numel() != parameter.numel():
+                    raise ValueError(
+                        f"RowAdam: the state of parameter {number} has {saved['exp_avg'].numel()} elements, the parameter"
+                        f" {parameter.numel()}"
+                    )
                 for name in ("row_steps", "row_log_decay"):
                     self.state[parameter][name] = saved[name].clone()
                 self._register(parameter)
@@ -288,7 +293,7 @@ def _rows_of(gradient: Tensor) -> tuple[Tensor, Tensor]:
     """Numbers of a gradient's rows, each once and ascending, and the rows [picked, width]."""
     if not gradient.is_sparse:
         values = gradient.reshape(-1, gradient.shape[-1])
-        return torch.arange(len(values)), values
+        return torch.arange(len(values), device="cpu"), values
     if gradient.dense_dim() != 1:
         raise ValueError(
             f"RowAdam takes sparse gradients of rows, with one dense dimension; this one of shape {list(gradient.shape)} has"
@@ -302,7 +307,7 @@ def _rows_of(gradient: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _numbers(gradient: Tensor) -> Tensor:
-    rows = torch.zeros(gradient._nnz(), dtype=torch.int64)
+    rows = torch.zeros(gradient._nnz(), dtype=torch.int64, device="cpu")
     for index, extent in zip(gradient._indices(), gradient.shape):
         rows = rows * extent + index
     return rows

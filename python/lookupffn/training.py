@@ -30,6 +30,16 @@ class Weights(NamedTuple):
     """[d_out]"""
 
 
+def shapes_of(d_in: int, d_out: int, tables: int, bits: int, block: int | None) -> Weights:
+    """The shapes that a layer's weights have. block: None for a dense projection."""
+    p = 1 << (d_in - 1).bit_length()
+    if block is None:
+        projection: tuple[int, ...] = (tables * bits, d_in)
+    else:
+        projection = (max(1, -(-tables * bits // p)), 4, p // block, block, block)
+    return Weights((d_in,), (d_in,), projection, (tables * bits,), (tables, 1 << bits, d_out), (d_out,))
+
+
 class Training:
     """Training steps for layers of one shape. It holds no weights and may be shared between Python threads.
 
@@ -66,12 +76,7 @@ class Training:
         check(c.lookupffn_training_create(shape, isa.encode() if isa else None, handle))
         self._handle = handle.value
         self.d_in, self.d_out, self.tables, self.bits = d_in, d_out, tables, bits
-        p = 1 << (d_in - 1).bit_length()
-        if block is None:
-            projection: tuple[int, ...] = (tables * bits, d_in)
-        else:
-            projection = (max(1, -(-tables * bits // p)), 4, p // block, block, block)
-        self._shapes = Weights((d_in,), (d_in,), projection, (tables * bits,), (tables, 1 << bits, d_out), (d_out,))
+        self._shapes = shapes_of(d_in, d_out, tables, bits, block)
         one, two = (c.lookupffn_training_saved_floats(self._handle, tokens) for tokens in (16, 32))
         self._floats_of_token = (two - one) // 16
         self._floats_of_step = one - 16 * self._floats_of_token

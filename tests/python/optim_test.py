@@ -165,6 +165,12 @@ class RowsTest(unittest.TestCase):
                 self.optimizer.flush()
                 self.assertTrue(torch.equal(self.parameter.detach(), expected))
 
+    def test_a_state_of_another_size_is_refused(self):
+        self.step(*self.steps[0])
+        other = optim.RowAdam([torch.nn.Parameter(torch.zeros(3, 2, 5, dtype=torch.float64))], **OPTIONS)
+        with self.assertRaisesRegex(ValueError, "60 elements, the parameter 30"):
+            other.load_state_dict(self.optimizer.state_dict())
+
     def test_what_is_refused(self):
         for options in ({"lr": -1}, {"betas": (1, 0.9)}, {"eps": -1}, {"weight_decay": -1}, {"lr": float("nan")}):
             with self.subTest(options), self.assertRaises(ValueError):
