@@ -233,6 +233,23 @@ class ReplaceTest(unittest.TestCase):
         new = lookupffn.replace(self.encoder(), lambda name, module: "mlp" in name, tables=4, bits=3)
         self.assertEqual(list(new), ["0.mlp", "1.mlp", "2.mlp"])
 
+    def test_a_module_under_two_names(self):
+        mlp = torch.nn.Sequential(torch.nn.Linear(16, 64), torch.nn.GELU(), torch.nn.Linear(64, 16))
+        model = torch.nn.ModuleDict({"a": torch.nn.ModuleDict({"mlp": mlp}), "b": torch.nn.ModuleDict({"mlp": mlp})})
+        with self.assertRaisesRegex(ValueError, "'a.mlp' and 'b.mlp' are the same module"):
+            lookupffn.replace(model, ["a.mlp", "b.mlp"], tables=4, bits=3)
+        new = lookupffn.replace(model, lambda name, module: name.endswith("mlp"), tables=4, bits=3)
+        self.assertEqual(list(new), ["a.mlp"])
+        self.assertIs(model["a"]["mlp"], new["a.mlp"])
+        self.assertIs(model["b"]["mlp"], new["a.mlp"])
+
+    def test_overlapping_names(self):
+        model = self.encoder()
+        for names in (["0", "0.mlp"], ["1.mlp.0", "1.mlp"], ["0.mlp.0+0.mlp.2", "0.mlp"], ["0.mlp.0+0.mlp.2", "0.mlp.2"]):
+            with self.subTest(names), self.assertRaisesRegex(ValueError, "overlap: replace one"):
+                lookupffn.replace(model, names, tables=4, bits=3)
+        self.assertFalse(any(isinstance(module, nn.LookupFFN) for module in model.modules()))
+
     def test_transformers_of_torch(self):
         """In train, in eval with its fused paths, and for a decoder."""
         torch.manual_seed(0)
