@@ -27,7 +27,7 @@ from torch.autograd.function import once_differentiable
 from . import formulas, gradients, kept_memory, packing
 from .optim import catch_up, updater
 from .packing import packed
-from .system import Threads
+from .system import Threads, default_thread_count
 from .training import Training, library, shapes_of
 
 __all__ = ["forget", "train_sparse"]
@@ -126,7 +126,7 @@ def _forward(
         stride = x.stride(0)
     else:
         x, stride = x.contiguous(), shape.d_in
-    layer._forward(x.data_ptr(), stride, y.data_ptr(), shape.d_out, x.numel() // shape.d_in, 0, None)
+    layer._forward(x.data_ptr(), stride, y.data_ptr(), shape.d_out, x.numel() // shape.d_in, 0, _pool())
     return y
 
 
@@ -138,6 +138,20 @@ def _forward_shape(x, *arguments):
 
 _library.impl("forward", _forward, "CPU")
 _library.impl("forward", _forward_shape, "Meta")
+
+
+@functools.lru_cache(maxsize=8)
+def _threads_of(count: int) -> Threads:
+    return Threads(count)
+
+
+_default_count = functools.lru_cache(maxsize=None)(default_thread_count)
+
+
+def _pool() -> Threads | None:
+    """For packed kernels, torch's number of threads; None: the process's default pool has as many."""
+    count = torch.get_num_threads()
+    return None if count == _default_count() else _threads_of(count)
 
 
 # ---- training ----
@@ -152,11 +166,6 @@ def forget() -> None:
 @functools.lru_cache(maxsize=None)
 def _training(d_in: int, d_out: int, tables: int, bits: int, block: int | None, decay: float, eps: float) -> Training:
     return Training(d_in, d_out, tables, bits, block, decay, eps)
-
-
-@functools.lru_cache(maxsize=8)
-def _threads_of(count: int) -> Threads:
-    return Threads(count)
 
 
 class _Step:
@@ -368,7 +377,15 @@ class _TrainSparse(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, d_y):
-        x, *weights, saved = ctx.saved_tensors
+        try:
+            x, *weights, saved = ctx.saved_tensors
+        except RuntimeError as error:
+            if updater(ctx.tables) is None:
+                raise
+            raise RuntimeError(
+                "lookupffn: a weight has changed since this layer's forward. With RowAdam(in_backward=True) a backward updates the"
+                " tables, so a graph has such a layer once, and there is no other step between its forward and its backward"
+            ) from error
         update = updater(ctx.tables) if x.dtype == torch.float32 and ctx.needs_input_grad[5] else None
         if update is not None:
             step = _Step(x, weights, ctx.decay, ctx.layer_norm_eps)
@@ -376,7 +393,7 @@ class _TrainSparse(torch.autograd.Function):
                 d_x, *before, _, d_bias = step.backward(d_y, saved, ctx.tables, True, adam)
             return (d_x.reshape(x.shape), *before, None, d_bias, None, None)
         *before, rows, d_rows, d_bias = torch.ops.lookupffn.backward_rows(
-            d_y, *ctx.saved_tensors, ctx.decay, ctx.layer_norm_eps
+            d_y, x, *weights, saved, ctx.decay, ctx.layer_norm_eps
         )
         shape = ctx.tables.shape
         indices = torch.stack((torch.div(rows, shape[1], rounding_mode="floor"), rows % shape[1]))
