@@ -86,7 +86,8 @@ def _sizes_of(weights: Sequence[Tensor]) -> _Sizes:
     sizes = _Sizes(int(norm_weight.shape[0]), d_out, count, outputs // count, block)
     for name, weight, shape in zip(packing.NAMES, weights, _shapes_of(*sizes)):
         if tuple(weight.shape) != shape:
-            raise ValueError(f"lookupffn: {name} has shape {list(weight.shape)}; with the other weights' shapes it takes {list(shape)}")
+            has = f"lookupffn: {name} has shape {list(weight.shape)}"
+            raise ValueError(f"{has}; with the other weights' shapes it takes {list(shape)}")
     return sizes
 
 

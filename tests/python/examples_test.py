@@ -105,7 +105,8 @@ class TorchExamplesTest(unittest.TestCase):
                     self.assertNotEqual(result.returncode, 0)
                     self.assertIn(words, result.stderr)
                     self.assertNotIn("Traceback", result.stderr)
-            tiny = subprocess.run(command, capture_output=True, text=True, env={**environment, "TEXT": os.path.join(testing.SOURCE, "LICENSE")})
+            environment["TEXT"] = os.path.join(testing.SOURCE, "LICENSE")
+            tiny = subprocess.run(command, capture_output=True, text=True, env=environment)
             self.assertIn("too few", tiny.stderr)
 
     def test_a_mistake_in_a_task_keeps_its_traceback(self):

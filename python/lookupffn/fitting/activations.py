@@ -27,7 +27,8 @@ class _Rows:
         if self._memory is None or needed > len(self._memory) or piece.shape[1] != self._memory.shape[1]:
             former = self.rows()
             if former is not None and piece.shape[1] != former.shape[1]:
-                raise ValueError(f"module {name!r} is no feed-forward layer: its rows have {former.shape[1]} numbers, then {piece.shape[1]}")
+                widths = f"{former.shape[1]} numbers, then {piece.shape[1]}"
+                raise ValueError(f"module {name!r} is no feed-forward layer: its rows have {widths}")
             room = needed if needed >= self.wanted else max(self.wanted + len(piece), 2 * self.count)
             self._memory = torch.empty(room, piece.shape[1], dtype=torch.float32, device="cpu")
             if former is not None:
@@ -56,7 +57,7 @@ def captured(
 
         def before(module: torch.nn.Module, inputs: tuple, name: str = name) -> None:
             if not inputs:
-                raise ValueError(f"module {name!r} gets its input as a named argument; a LookupFFN layer takes it as the first one")
+                raise ValueError(f"module {name!r} gets its input as a named argument; a LookupFFN layer takes it by position")
             taken[name].add(name, inputs[0])
 
         def after(module: torch.nn.Module, inputs: tuple, output: Any, name: str = name) -> None:

@@ -134,7 +134,7 @@ class _Fit:
             left = start_from(self.layers[name], x, y)
             line = f"start {name}, {number + 1} of {len(self.layers)} layers: {100 * left:.1f} % of the variance is left"
             if not left < MUCH_LEFT:
-                line += "; this is much. Does the module add its own input, or normalise its output? Then name its linear layers only"
+                line += "; this is much. If the module adds its own input, or normalises its output, name its linear layers only"
             self.log({"left": left}, line, layer=name)
             if self.stopping.is_set():
                 raise KeyboardInterrupt  # there is no checkpoint yet, and little to do again
@@ -147,7 +147,7 @@ class _Fit:
             distinct = len({hash(row.tobytes()) for row in x.numpy()})
             if distinct < needed:
                 few[name] = distinct
-                self.report(f"{name} gets {distinct} different inputs in {len(x)} tokens; {needed} or more are a good start")
+                self.report(f"{name} gets {distinct} different inputs in {len(x)} tokens; {needed} or more are needed to learn well")
         if len(few) == len(self.layers):
             raise ValueError(
                 f"too little data: the layers get {max(few.values())} different inputs at most, for {1 << self.options['bits']} rows"
@@ -266,7 +266,8 @@ class _Fit:
         smaller = f"a smaller {rate} (it is {self.options[rate]:g})"
         if not os.path.exists(self.journal.checkpoint_path):
             raise FitError(f"{happened}, before there was a checkpoint: {look}, or take {smaller}")
-        raise FitError(f"{happened}; the last good state is in {self.journal.folder}: {look}, or resume from there with {smaller}")
+        kept = f"the last good state is in {self.journal.folder}"
+        raise FitError(f"{happened}; {kept}: {look}, or resume from there with {smaller}")
 
     def evaluate(self) -> None:
         """Logs the loss over the evaluation batches, on packed kernels. Where the log has it already, it is not measured again."""
@@ -284,7 +285,7 @@ class _Fit:
         loss = evaluated(self.model, self.forward, self.loss, self.evaluation)
         if not math.isfinite(loss):
             self.need_finite("evaluation loss", torch.tensor(loss))
-        # The file first: a kill between the two leaves a log that lets it be written again.
+        # The file before the log's line: after a kill between the two, the evaluation is done again and writes the file again.
         if self.stage == "tune" and loss < self.best:
             self.best = loss
             save(self.model, self.model_path)
@@ -304,7 +305,7 @@ class _Fit:
 
     def save(self) -> None:
         if self.journal.replayed:
-            return  # the checkpoint before them, and the log, are the whole state
+            return  # the checkpoint and the log's lines after it are the state; a checkpoint of now would cut them off
         with tables_as_they_are():
             model = self.model.state_dict()
         self.journal.save(
@@ -328,12 +329,14 @@ class _Fit:
     def load(self, state: dict[str, Any]) -> None:
         former = state.get("dense")  # None: it is a fit from scratch, or of a version that kept no digest
         if former is not None and former != self.dense:
-            raise ValueError(f"the fit in {self.journal.folder} began with another dense model: give that one, or name another folder")
+            raise ValueError(
+                f"the fit in {self.journal.folder} began with another dense model: give that one, or name another folder"
+            )
         kinds = [next(name for name in LIMITS if options.get(name) is not None) for options in (state["options"], self.options)]
         if kinds[0] != kinds[1]:
             raise ValueError(
-                f"the fit in {self.journal.folder} ends by {kinds[0]}, and its learning rate goes by them: resume it with {kinds[0]},"
-                f" not with {kinds[1]}"
+                f"the fit in {self.journal.folder} ends by {kinds[0]}, and its learning rate goes by them: resume it with"
+                f" {kinds[0]}, not with {kinds[1]}"
             )
         # Of these another value does no harm to what was done.
         free = ("lr", "distil_lr", "tables_lr", "minutes", "cpu_minutes", "checkpoint_seconds", "report_seconds", "evaluations")
@@ -343,8 +346,8 @@ class _Fit:
                 raise ValueError(
                     f"the fit in {self.journal.folder} has {name} = {was!r}, not {value!r}: resume it with what it has"
                 )
-        # model.safetensors has the weights of the best evaluation in the log. Where other learning rates cut the log off, it still has
-        # them: only a better evaluation is to replace it.
+        # model.safetensors has the weights of the best evaluation in the log. Where other learning rates cut the log off, it still
+        # has them: only a better evaluation is to replace it.
         tuned = [entry["evaluation"] for entry in self.journal.replayed if entry["stage"] == "tune" and "evaluation" in entry]
         if any(state["options"].get(name) != self.options[name] for name in ("lr", "distil_lr", "tables_lr")):
             self.journal.drop_replayed()
@@ -484,7 +487,8 @@ def fit(
         raise ValueError("sparse is what fit() gives the layers itself: leave it out")
     for name, parameter in model.named_parameters():
         if parameter.is_floating_point() and parameter.dtype != torch.float32 or parameter.device.type != "cpu":
-            raise ValueError(f"{name} is {parameter.dtype} on {parameter.device}; fit takes float32 on the CPU: model.float().cpu()")
+            given = f"{parameter.dtype} on {parameter.device}"
+            raise ValueError(f"{name} is {given}; fit takes float32 on the CPU: model.float().cpu()")
     sizes = {"tables": tables, "bits": bits, "projection": projection, **layer_options}
     options = {
         **sizes, **limits, "lr": lr, "distil_lr": distil_lr, "tables_lr": tables_lr, "weight_decay": weight_decay,
@@ -510,8 +514,8 @@ def fit(
     with journal.locked(), torch.random.fork_rng(devices=[]):  # the caller's random numbers stay its own
         if not resume and (stage := journal.stage()) is not None:
             raise ValueError(
-                f"{journal.folder} has a fit already ({stage}): resume=True (--resume) goes on with it; for a new one delete the folder"
-                " or name another"
+                f"{journal.folder} has a fit already ({stage}): resume=True (--resume) goes on with it; for a new one delete the"
+                " folder or name another"
             )
         return _fit_in(journal, model, batches, names, loss, forward, evaluation, sizes, options, compared, resume, report)
 
