@@ -74,24 +74,29 @@ class _Sizes(NamedTuple):
 def _sizes_of(weights: Sequence[Tensor]) -> _Sizes:
     """Raises ValueError for weights whose shapes do not fit each other. A compiler's symbols become numbers: what it makes is for
     weights of these shapes. Tokens may stay a symbol."""
-    norm_weight, _, projection_weight, projection_bias, tables, _ = weights
-    for name, weight, dimensions in zip(packing.NAMES, weights, ((1,), (1,), (2, 5), (1,), (3,), (1,))):
-        if weight.dim() not in dimensions or 0 in weight.shape:
-            raise ValueError(f"lookupffn: {name} has shape {list(weight.shape)}; this is no shape of a layer's weight")
-    count, rows, d_out = map(int, tables.shape)
-    outputs = int(projection_bias.shape[0])
+    shapes = tuple([weight.shape for weight in weights])
+    try:
+        return _sizes_of_shapes(shapes)
+    except TypeError:  # symbols cannot be looked up
+        return _sizes_of_shapes(tuple(tuple(map(int, shape)) for shape in shapes))
+
+
+@functools.lru_cache(maxsize=256)
+def _sizes_of_shapes(shapes: tuple[tuple[int, ...], ...]) -> _Sizes:
+    norm_weight, _, projection_weight, projection_bias, tables, _ = shapes
+    for name, shape, dimensions in zip(packing.NAMES, shapes, ((1,), (1,), (2, 5), (1,), (3,), (1,))):
+        if len(shape) not in dimensions or 0 in shape:
+            raise ValueError(f"lookupffn: {name} has shape {list(shape)}; this is no shape of a layer's weight")
+    count, _, d_out = tables
+    (outputs,) = projection_bias
     if outputs % count:
         raise ValueError(f"lookupffn: {packing.NAMES[3]} has {outputs} elements; they are as many for each of {count} tables")
-    block = None if projection_weight.dim() == 2 else int(projection_weight.shape[-1])
-    sizes = _Sizes(int(norm_weight.shape[0]), d_out, count, outputs // count, block)
-    for name, weight, shape in zip(packing.NAMES, weights, _shapes_of(*sizes)):
-        if tuple(weight.shape) != shape:
-            has = f"lookupffn: {name} has shape {list(weight.shape)}"
-            raise ValueError(f"{has}; with the other weights' shapes it takes {list(shape)}")
+    block = None if len(projection_weight) == 2 else projection_weight[-1]
+    sizes = _Sizes(norm_weight[0], d_out, count, outputs // count, block)
+    for name, shape, wanted in zip(packing.NAMES, shapes, shapes_of(*sizes)):
+        if tuple(shape) != wanted:
+            raise ValueError(f"lookupffn: {name} has shape {list(shape)}; with the other weights' shapes it takes {list(wanted)}")
     return sizes
-
-
-_shapes_of = functools.lru_cache(maxsize=None)(shapes_of)
 
 
 def _need(name: str, tensor: Tensor, shape: Sequence[int], dtype: torch.dtype) -> None:

@@ -379,6 +379,8 @@ class SmallFitTest(InFolder):
         fit_in(self.folder, dense_model(1), **{**timed, "cpu_minutes": 0.01})
         with self.assertRaisesRegex(ValueError, "ends by cpu_minutes.*not with minutes"):
             fit_in(self.folder, dense_model(1), resume=True, **{**timed, "minutes": 0.02})
+        with self.assertRaisesRegex(ValueError, "scratch = False, not True"):
+            fit_in(self.folder, dense_model(1), resume=True, scratch=True, **{**timed, "cpu_minutes": 0.02})
         other = dense_model(1)
         with torch.no_grad():
             other.out.bias += 1

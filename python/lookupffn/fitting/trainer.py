@@ -327,8 +327,8 @@ class _Fit:
         self.saved = time.monotonic()
 
     def load(self, state: dict[str, Any]) -> None:
-        former = state.get("dense")  # None: it is a fit from scratch, or of a version that kept no digest
-        if former is not None and former != self.dense:
+        former = state.get("dense")  # None: from scratch, or by a version that kept no digest
+        if None not in (former, self.dense) and former != self.dense:
             raise ValueError(
                 f"the fit in {self.journal.folder} began with another dense model: give that one, or name another folder"
             )
