@@ -3,12 +3,13 @@
     python3 -m lookupffn fit examples/python/fit_byte_lm.py:task --folder build/fit --minutes 60
 
 The model has learnt the King James Bible, and is fitted on it: `apt install bible-kjv`. Another text: TEXT=FILE in the environment.
-Another dense model of the same make: MODEL=FILE; the last 2 % of its text are then the evaluation, and not learnt in any case. The
-evaluation of the model of examples/byte_lm is its own, where it has 1.1414 nats a byte.
+Another dense model of the same make: MODEL=FILE. With either, the last 2 % of the text, which are not learnt in any case, are the
+evaluation. The evaluation of the model of examples/byte_lm is its own, where it has 1.1414 nats a byte.
 """
 
 import os
 import subprocess
+import sys
 
 import torch
 from byte_lm import ByteLm, load, read_text
@@ -27,13 +28,13 @@ def training_text():
             ["bible", "gen1:1-rev22:21"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True
         ).stdout
     except FileNotFoundError:
-        raise ValueError("there is no command `bible`: apt install bible-kjv, or name a text with TEXT=FILE") from None
+        sys.exit("there is no command `bible`: apt install bible-kjv, or name a text with TEXT=FILE")
     return torch.frombuffer(bytearray(printed), dtype=torch.uint8).long()
 
 
 def evaluation(held_back):
     """(bytes, next bytes): of the model's own evaluation text, or from the text that was held back."""
-    if "MODEL" in os.environ:
+    if "MODEL" in os.environ or "TEXT" in os.environ:
         count = min(len(held_back) // 129, 128)
         sequences = held_back[: count * 129].view(count, 129)
         return [(part[:, :-1], part[:, 1:]) for part in sequences.split(32)]
@@ -43,6 +44,8 @@ def evaluation(held_back):
 
 def task():
     text = training_text()
+    if len(text) < 50 * 129:
+        sys.exit(f"the text has {len(text)} bytes, which are too few: a fiftieth of it has to be a sequence of 129")
     training, held_back = text[: -(len(text) // 50)], text[-(len(text) // 50) :]  # the evaluation is of there
 
     def batches(number):

@@ -29,7 +29,7 @@ from .system import (
     version,
     weight_types,
 )
-from .training import Training, Weights
+from .training import Saved, Training, Weights
 
 if TYPE_CHECKING:
     from . import nn, ops, optim
@@ -46,6 +46,7 @@ __all__ = [
     "LayerInfo",
     "LayerShape",
     "Model",
+    "Saved",
     "Threads",
     "Training",
     "WeightType",

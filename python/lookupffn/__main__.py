@@ -7,6 +7,7 @@ import ast
 import os
 import runpy
 import sys
+import traceback
 
 from .library import NATIVE, Error
 
@@ -24,6 +25,12 @@ def setting(text: str) -> tuple[str, object]:
         if equals and value.isidentifier():
             return name, value
         raise argparse.ArgumentTypeError(f"'{text}' is not NAME=VALUE with a number, a word or a Python literal") from None
+
+
+def _is_own(error: BaseException) -> bool:
+    """Whether this package raised it, not the task: its text then says all."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return os.path.abspath(frame.f_code.co_filename).startswith(os.path.dirname(os.path.abspath(__file__)) + os.sep)
 
 
 def fit(arguments: list[str]) -> None:
@@ -75,7 +82,11 @@ def fit(arguments: list[str]) -> None:
             compare=options.compare,
             **{**task, **given, **dict(options.set)},
         )
-    except (Error, FitError, ValueError, TypeError) as error:
+    except FitError as error:
+        sys.exit(f"lookupffn fit: {error}")
+    except (Error, ValueError, TypeError) as error:
+        if not _is_own(error):
+            raise
         sys.exit(f"lookupffn fit: {error}")
     except KeyboardInterrupt:
         sys.exit("lookupffn fit: stopped; --resume goes on from here")

@@ -18,7 +18,7 @@ from torch import Tensor
 
 @functools.lru_cache(maxsize=None)
 def _hadamard_matrix(size: int, dtype: torch.dtype) -> Tensor:
-    matrix = torch.ones(1, 1, dtype=dtype)
+    matrix = torch.ones(1, 1, dtype=dtype, device="cpu")
     while len(matrix) < size:
         matrix = torch.cat((torch.cat((matrix, matrix), 1), torch.cat((matrix, -matrix), 1)), 0)
     return matrix
@@ -65,7 +65,7 @@ def project(h: Tensor, weight: Tensor, bias: Tensor, decay: float) -> tuple[Tens
 def code_of(z: Tensor, tables: int) -> Tensor:
     """code[t] = sum_j (z[t, j] > 0) << (bits - 1 - j)"""
     bits = z.shape[1] // tables
-    place = 1 << torch.arange(bits - 1, -1, -1)
+    place = 1 << torch.arange(bits - 1, -1, -1, device="cpu")
     return ((z.reshape(len(z), tables, bits) > 0) * place).sum(-1)
 
 
@@ -77,7 +77,7 @@ def score_of(z: Tensor, tables: int) -> Tensor:
 
 def flat_rows(code: Tensor, rows: int) -> Tensor:
     """The rows that codes pick, numbered through all tables."""
-    return code + torch.arange(code.shape[1]) * rows
+    return code + torch.arange(code.shape[1], device="cpu") * rows
 
 
 def gather(code: Tensor, score: Tensor, tables: Tensor, bias: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ def of_tables(d_y: Tensor, code: Tensor, score: Tensor, rows: int) -> tuple[Tens
     """
     tokens, tables = code.shape
     if tokens == 0:
-        return torch.empty(0, dtype=torch.int64), d_y.new_empty(0, d_y.shape[1])
+        return torch.empty(0, dtype=torch.int64, device="cpu"), d_y.new_empty(0, d_y.shape[1])
     by_table = np.ascontiguousarray(code.numpy().T).astype(np.uint16 if rows <= 1 << 16 else np.int64)
     order = torch.from_numpy(by_table.argsort(axis=1, kind="stable"))  # [tables, tokens]: tokens by code
     sorted_rows = flat_rows(code, rows).t().gather(1, order).reshape(-1)
@@ -40,8 +40,8 @@ def of_score(d_y: Tensor, code: Tensor, tables: Tensor) -> Tensor:
     """d_score[n, t] = tables[t, code[n, t], :] . d_y[n, :]"""
     tokens, count = code.shape
     picked = flat_rows(code, tables.shape[1]).reshape(-1)
-    begins = torch.arange(tokens) * count
-    bags = torch.arange(tokens).repeat_interleave(count)
+    begins = torch.arange(tokens, device="cpu") * count
+    bags = torch.arange(tokens, device="cpu").repeat_interleave(count)
     # The operator by which embedding_bag's own gradient does it: it copies no rows.
     d_score = torch.ops.aten._embedding_bag_per_sample_weights_backward(
         d_y, tables.reshape(-1, tables.shape[2]), picked, begins, bags, _SUM

@@ -23,8 +23,10 @@ def _rounded(floats: int) -> int:
 
 
 def empty(floats: int, owner: Hashable = None) -> Tensor:
-    """A float32 tensor of so many elements, whose memory comes back here when nobody has it any more. Where an owner is named, what
-    no tensor of an equal owner has written is 0."""
+    """A float32 tensor of so many elements, whose memory comes back here when nobody has it any more.
+
+    owner: None: its values are whatever the memory held. Else the memory is filled with 0 unless its last user named an equal
+        owner: a kernel that writes the same places each time then gives the same bits everywhere."""
     with _lock:
         fitting = [number for number, (memory, _) in enumerate(_free) if floats <= memory.size <= 2 * floats]
         best = min(fitting, key=lambda number: (_free[number][1] != owner, _free[number][0].size), default=None)

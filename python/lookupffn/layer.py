@@ -8,8 +8,8 @@ import numpy as np
 
 from . import library
 from .arrays import address, contiguous, rows_of
-from .library import c, check, text
-from .system import TYPE_NAMES, Threads
+from .library import Held, c, check, text
+from .system import TYPE_NAMES, Threads, pool_of
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class LayerInfo:
     pack_seconds: float
 
 
-class Layer:
+class Layer(Held):
     """A packed layer, made by Model.pack. Immutable; it may be shared between Python threads, and other Python threads can
     run during its calls. It no longer needs the model.
 
@@ -95,6 +95,7 @@ class Layer:
 
     shape: LayerShape
     info: LayerInfo
+    _instead = "open the model and pack the layer there"
 
     def __init__(self, handle: int) -> None:
         """Takes over a lookupffn_layer. Use Model.pack."""
@@ -161,7 +162,7 @@ class Layer:
 
     def _forward(self, x: int, x_stride: int, y: int, y_stride: int, tokens: int, flags: int, threads: Threads | None) -> None:
         """lookupffn_forward on addresses."""
-        pool = None if threads is None else threads._handle
+        pool = pool_of(threads)
         status = c.lookupffn_forward(self._handle, pool, x, x_stride, y, y_stride, tokens, flags)
         if status:
             check(status)
@@ -203,7 +204,7 @@ class Layer:
         check(
             c.lookupffn_forward_ids(
                 self._handle,
-                None if threads is None else threads._handle,
+                pool_of(threads),
                 address(ids),
                 ids.size,
                 address(offsets),
@@ -227,7 +228,7 @@ class Layer:
         x_address, x_stride, tokens = rows_of("x", x, shape.d_in, "d_in") if shape.d_in else _takes_ids()
         code = np.empty((*x.shape[:-1], shape.lookups), np.int32)
         score = np.empty(code.shape, np.float32)
-        pool = None if threads is None else threads._handle
+        pool = pool_of(threads)
         check(c.lookupffn_hash(self._handle, pool, x_address, x_stride, address(code), address(score), tokens))
         return code, score
 
@@ -254,7 +255,7 @@ class Layer:
         y_address, y_stride, _ = rows_of("out", out, shape.d_out, "d_out", writable=True)
         if out.shape != y_shape:
             raise ValueError(f"out has shape {out.shape}; for code of shape {code.shape} it takes {y_shape}")
-        pool = None if threads is None else threads._handle
+        pool = pool_of(threads)
         check(c.lookupffn_gather(self._handle, pool, address(code), address(score), y_address, y_stride, tokens))
         return out
 

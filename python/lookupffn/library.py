@@ -27,6 +27,24 @@ class Error(RuntimeError):
         return Error, (self.status, str(self))
 
 
+class Held:
+    """An object of the library that is held by its address and does not change: copies are the object itself, and it cannot be
+    pickled."""
+
+    _handle: int | None
+    _instead: str
+    """What to pickle instead."""
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __reduce__(self):
+        raise TypeError(f"a lookupffn.{type(self).__name__} is memory of this process and cannot be pickled: {self._instead}")
+
+
 class IsaInfo(ctypes.Structure):
     """lookupffn_isa_info"""
 

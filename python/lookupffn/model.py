@@ -10,12 +10,12 @@ import numpy as np
 
 from . import library
 from .layer import Layer, LayerShape
-from .library import c, check
+from .library import Held, c, check
 from .safetensors_file import serialised
 from .system import TYPE_NUMBERS
 
 
-class Model:
+class Model(Held):
     """A safetensors model, open and checked. Immutable; it may be shared between Python threads.
 
     source: the path of a file, or its content as bytes, which are not copied and must not change while the Model exists.
@@ -30,6 +30,7 @@ class Model:
 
     layers: tuple[LayerShape, ...]
     """The layers that can be packed, in the order of their prefixes."""
+    _instead = "open the file there"
 
     def __init__(self, source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> None:
         self._handle = None

@@ -7,15 +7,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
-from typing import Any, Mapping
+from typing import Any, Iterator, Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from . import ops
+from . import ops, packing
 from .optim import catch_up
 from .packing import NAMES
 from .safetensors_file import load_torch_file, save_file
@@ -23,6 +24,7 @@ from .safetensors_file import load_torch_file, save_file
 DECAY = 0.7
 """The decay of a model file that does not give it; LAYER_NORM_EPS likewise."""
 LAYER_NORM_EPS = 1e-5
+MOST_BITS = 16
 
 
 # Whether torch.compile or torch.export is looking on, which came with torch 2.
@@ -90,6 +92,26 @@ class Hash(torch.nn.Module):
         self.projection = projection
 
 
+def initial_std(layer: LookupFFN) -> float:
+    """The standard deviation of a new layer's tables."""
+    tables, rows, _ = layer.tables.shape
+    return layer.output_std / math.sqrt(tables * _mean_square_score(rows.bit_length() - 1))
+
+
+_keeps_postponed = [False]
+
+
+@contextlib.contextmanager
+def tables_as_they_are() -> Iterator[None]:
+    """In its block a state_dict has tables without the weight decay that RowAdam has postponed, which the optimiser's own state
+    then says. So saving a state does not change a bit of what follows."""
+    _keeps_postponed[0] = True
+    try:
+        yield
+    finally:
+        _keeps_postponed[0] = False
+
+
 class LookupFFN(torch.nn.Module):
     """A LookupFFN layer (https://arxiv.org/abs/2403.07221), in place of a transformer's feed-forward module:
 
@@ -98,20 +120,23 @@ class LookupFFN(torch.nn.Module):
         y     = bias + sum over tables of score * tables[t, code[t], :]
 
     x is float32 [..., d_in] on the CPU, y is [..., d_out]. The layer has its LayerNorm inside: do not put another before it.
+    It also takes bfloat16 and float16, computes in float32, and gives back the dtype that it took. A layer that was converted,
+    as by .double(), takes its own dtype and computes by plain torch operations.
 
     Its state_dict has the published names (LayerNorm.weight, LayerNorm.bias, hash.projection.weight, hash.projection.bias,
-    tables, bias) and is a model file's content.
+    tables, bias) and is a model file's content, with all weight decay that RowAdam has postponed. `decay` and `layer_norm_eps`
+    are not in it: who makes the layer gives them again. nn.save writes them, nn.load and from_file read them.
 
     In train() it runs the library's training kernels, in eval() the packed ones, whose results are the same except for
     rounding. Both are differentiable, with codes held fixed. eval() packs the weights at the first forward and again after they
-    have changed. Changes of `parameter.data` are not seen: call lookupffn.ops.forget() after them.
+    have changed, or the mode. Changes of `parameter.data` in eval() are not seen: call lookupffn.ops.forget() after them.
 
     Args:
         d_in, d_out: floats of a row of x and of y
-        tables, bits: how many tables, of 2^bits rows each
+        tables, bits: how many tables, of 2^bits rows each; bits is at most 16
         projection: "bh4" or "dense"
         block: BH4's edge of a block, a power of two; None: 64, or less if d_in is small
-        decay, layer_norm_eps: as in a model file's metadata
+        decay: BH4's weight of the projected values, from 0 to 1; None: 0.7. layer_norm_eps: what LayerNorm adds to the variance
         sparse: in train(), the gradient of the tables is a sparse tensor with the rows that at least one token picked, for
             lookupffn.optim.RowAdam; under torch.compile it is dense all the same
         isa, table_type, projection_type: how eval() packs; see lookupffn.Model.pack
@@ -127,7 +152,7 @@ class LookupFFN(torch.nn.Module):
         projection: str = "bh4",
         block: int | None = None,
         *,
-        decay: float = DECAY,
+        decay: float | None = None,
         layer_norm_eps: float = LAYER_NORM_EPS,
         sparse: bool = False,
         isa: str | None = None,
@@ -139,14 +164,24 @@ class LookupFFN(torch.nn.Module):
         for name, value in (("d_in", d_in), ("d_out", d_out), ("tables", tables), ("bits", bits)):
             if value < 1:
                 raise ValueError(f"{name} is {value}; it is at least 1")
+        if bits > MOST_BITS:
+            raise ValueError(f"bits is {bits}; it is at most {MOST_BITS}")
+        if not 0 < layer_norm_eps < math.inf:
+            raise ValueError(f"layer_norm_eps is {layer_norm_eps}; it is more than 0")
         if projection not in ("bh4", "dense"):
             raise ValueError(f"projection is {projection!r}; it is 'bh4' or 'dense'")
         if projection == "dense":
             if block is not None:
                 raise ValueError("a dense projection has no block")
+            if decay is not None:
+                raise ValueError("a dense projection has no decay")
             decay = 1.0
         elif block is None:
             block = min(64, 1 << (d_in - 1).bit_length())
+        if decay is None:
+            decay = DECAY
+        if not 0 <= decay <= 1:
+            raise ValueError(f"decay is {decay}; it is from 0 to 1")
         self.decay, self.layer_norm_eps = float(decay), float(layer_norm_eps)
         self.sparse, self.output_std = sparse, output_std
         self.isa, self.table_type, self.projection_type = isa, table_type, projection_type
@@ -166,9 +201,7 @@ class LookupFFN(torch.nn.Module):
         """
         self.LayerNorm.reset_parameters()
         self.hash.projection.reset_parameters()
-        tables, rows, _ = self.tables.shape
-        score_square = _mean_square_score(rows.bit_length() - 1)
-        torch.nn.init.normal_(self.tables, std=self.output_std / math.sqrt(tables * score_square))
+        torch.nn.init.normal_(self.tables, std=initial_std(self))
         torch.nn.init.zeros_(self.bias)
 
     @property
@@ -178,7 +211,10 @@ class LookupFFN(torch.nn.Module):
         return self.LayerNorm.weight, self.LayerNorm.bias, projection.weight, projection.bias, self.tables, self.bias
 
     def forward(self, x: Tensor) -> Tensor:
-        """y = layer(x); x float32 [..., d_in], y [..., d_out]."""
+        """y = layer(x); x [..., d_in], y [..., d_out]."""
+        own = self.tables.dtype
+        if x.dtype != own and own == torch.float32 and x.dtype in (torch.bfloat16, torch.float16):
+            return self.forward(x.float()).to(x.dtype)
         sparse = self.sparse and not _is_compiling()
         if self.training:
             if sparse:
@@ -186,8 +222,21 @@ class LookupFFN(torch.nn.Module):
             return torch.ops.lookupffn.train(x, *self.weights, self.decay, self.layer_norm_eps)[0]
         if sparse:
             catch_up(self.tables)
+        if x.dtype == own != torch.float32:  # packed kernels take float32
+            return torch.ops.lookupffn.train(x, *self.weights, self.decay, self.layer_norm_eps)[0]
         options = (self.isa or "", self.table_type, self.projection_type)
         return torch.ops.lookupffn.forward(x, *self.weights, self.decay, self.layer_norm_eps, *options)
+
+    def train(self, mode: bool = True) -> LookupFFN:
+        """As for any module. A change of the mode lets eval() pack again."""
+        if mode != self.training:
+            packing.forget_layer(self.tables)
+        return super().train(mode)
+
+    def _save_to_state_dict(self, destination, prefix, keep_vars) -> None:
+        if not _keeps_postponed[0]:
+            catch_up(self.tables)
+        super()._save_to_state_dict(destination, prefix, keep_vars)
 
     def extra_repr(self) -> str:
         tables, rows, d_out = self.tables.shape
@@ -223,7 +272,7 @@ class LookupFFN(torch.nn.Module):
             rows.bit_length() - 1,
             "dense" if weight.dim() == 2 else "bh4",
             None if weight.dim() == 2 else weight.shape[-1],
-            decay=float(metadata.get("decay", DECAY)),
+            decay=None if weight.dim() == 2 else float(metadata.get("decay", DECAY)),
             layer_norm_eps=float(metadata.get("layer_norm_eps", LAYER_NORM_EPS)),
             **options,
         )

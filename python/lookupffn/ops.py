@@ -5,6 +5,8 @@
 
 A layer's weights are arguments, with the shapes that they have in a model file. So the operators are functions, which can be
 compiled, exported and differentiated. x is float32 [..., d_in]; y is [..., d_out]. What the library refuses is lookupffn.Error.
+Tensors of other shapes or dtypes are a ValueError or a TypeError. `saved` is what train returned for the same x and weights,
+unchanged: its values are not checked.
 
 forward    runs the packed kernels. Weights are packed at the first call, and again where one has changed since.
 train      runs the library's training kernels on the unpacked weights, and returns y and what its gradient needs. For dtypes
@@ -16,7 +18,7 @@ backward_rows  the same, but for the tables only the rows that were picked and t
 from __future__ import annotations
 
 import functools
-from typing import Sequence
+from typing import NamedTuple, Sequence
 
 import torch
 from torch import Tensor
@@ -25,8 +27,8 @@ from torch.autograd.function import once_differentiable
 from . import formulas, gradients, kept_memory, packing
 from .optim import catch_up, updater
 from .packing import packed
-from .system import Threads
-from .training import Training, library
+from .system import Threads, default_thread_count
+from .training import Training, library, shapes_of
 
 __all__ = ["forget", "train_sparse"]
 
@@ -59,6 +61,52 @@ def _need_x(x: Tensor, d_in: int, dtype: torch.dtype = torch.float32) -> None:
         raise ValueError(f"lookupffn: x has shape {list(x.shape)}; it takes [..., d_in] with d_in = {d_in}")
 
 
+class _Sizes(NamedTuple):
+    """The sizes of a layer, as Training takes them."""
+
+    d_in: int
+    d_out: int
+    tables: int
+    bits: int
+    block: int | None
+
+
+def _sizes_of(weights: Sequence[Tensor]) -> _Sizes:
+    """Raises ValueError for weights whose shapes do not fit each other. A compiler's symbols become numbers: what it makes is for
+    weights of these shapes. Tokens may stay a symbol."""
+    shapes = tuple([weight.shape for weight in weights])
+    try:
+        return _sizes_of_shapes(shapes)
+    except TypeError:  # symbols cannot be looked up
+        return _sizes_of_shapes(tuple(tuple(map(int, shape)) for shape in shapes))
+
+
+@functools.lru_cache(maxsize=256)
+def _sizes_of_shapes(shapes: tuple[tuple[int, ...], ...]) -> _Sizes:
+    norm_weight, _, projection_weight, projection_bias, tables, _ = shapes
+    for name, shape, dimensions in zip(packing.NAMES, shapes, ((1,), (1,), (2, 5), (1,), (3,), (1,))):
+        if len(shape) not in dimensions or 0 in shape:
+            raise ValueError(f"lookupffn: {name} has shape {list(shape)}; this is no shape of a layer's weight")
+    count, _, d_out = tables
+    (outputs,) = projection_bias
+    if outputs % count:
+        raise ValueError(f"lookupffn: {packing.NAMES[3]} has {outputs} elements; they are as many for each of {count} tables")
+    block = None if len(projection_weight) == 2 else projection_weight[-1]
+    sizes = _Sizes(norm_weight[0], d_out, count, outputs // count, block)
+    for name, shape, wanted in zip(packing.NAMES, shapes, shapes_of(*sizes)):
+        if tuple(shape) != wanted:
+            raise ValueError(f"lookupffn: {name} has shape {list(shape)}; with the other weights' shapes it takes {list(wanted)}")
+    return sizes
+
+
+def _need(name: str, tensor: Tensor, shape: Sequence[int], dtype: torch.dtype) -> None:
+    """For what a kernel gets the address of, beside x and the weights."""
+    if tensor.dtype != dtype:
+        raise TypeError(f"lookupffn: {name} has dtype {tensor.dtype}; it takes {dtype}")
+    if tuple(tensor.shape) != tuple(shape):
+        raise ValueError(f"lookupffn: {name} has shape {list(tensor.shape)}; it takes {list(shape)}")
+
+
 def _forward(
     x,
     norm_weight,
@@ -77,24 +125,39 @@ def _forward(
     layer = packed(weights, decay, layer_norm_eps, isa, table_type, projection_type)
     shape = layer.shape
     _need_x(x, shape.d_in)
-    y = torch.empty((*x.shape[:-1], shape.d_out))
+    y = torch.empty((*x.shape[:-1], shape.d_out), dtype=torch.float32, device="cpu")
     if x.is_contiguous():
         stride = shape.d_in
     elif x.dim() == 2 and x.stride(1) == 1:
         stride = x.stride(0)
     else:
         x, stride = x.contiguous(), shape.d_in
-    layer._forward(x.data_ptr(), stride, y.data_ptr(), shape.d_out, x.numel() // shape.d_in, 0, None)
+    layer._forward(x.data_ptr(), stride, y.data_ptr(), shape.d_out, x.numel() // shape.d_in, 0, _pool())
     return y
 
 
-def _forward_shape(x, norm_weight, norm_bias, projection_weight, projection_bias, tables, *_):
-    _need_x(x, norm_weight.shape[0])
-    return x.new_empty((*x.shape[:-1], tables.shape[2]))
+def _forward_shape(x, *arguments):
+    sizes = _sizes_of(arguments[:6])
+    _need_x(x, sizes.d_in)
+    return x.new_empty((*x.shape[:-1], sizes.d_out))
 
 
 _library.impl("forward", _forward, "CPU")
 _library.impl("forward", _forward_shape, "Meta")
+
+
+@functools.lru_cache(maxsize=8)
+def _threads_of(count: int) -> Threads:
+    return Threads(count)
+
+
+_default_count = functools.lru_cache(maxsize=None)(default_thread_count)
+
+
+def _pool() -> Threads | None:
+    """For packed kernels, torch's number of threads; None: the process's default pool has as many."""
+    count = torch.get_num_threads()
+    return None if count == _default_count() else _threads_of(count)
 
 
 # ---- training ----
@@ -111,27 +174,16 @@ def _training(d_in: int, d_out: int, tables: int, bits: int, block: int | None, 
     return Training(d_in, d_out, tables, bits, block, decay, eps)
 
 
-def _training_of(projection_weight: Tensor, projection_bias: Tensor, norm_weight: Tensor, tables: Tensor, *constants: float):
-    # A compiler's symbols become numbers: what it makes is for weights of these shapes. Tokens may stay a symbol.
-    block = None if projection_weight.dim() == 2 else int(projection_weight.shape[-1])
-    count, _, d_out = map(int, tables.shape)
-    return _training(int(norm_weight.shape[0]), d_out, count, int(projection_bias.shape[0]) // count, block, *constants)
-
-
-@functools.lru_cache(maxsize=8)
-def _threads_of(count: int) -> Threads:
-    return Threads(count)
-
-
 class _Step:
     """A training step's forward and backward on kernels. Weights are in the order of packing.NAMES."""
 
     def __init__(self, x: Tensor, weights: Sequence[Tensor], decay: float, layer_norm_eps: float) -> None:
-        norm_weight, _, projection_weight, projection_bias, tables, _ = weights
-        self.training = _training_of(projection_weight, projection_bias, norm_weight, tables, decay, layer_norm_eps)
-        for name, weight in zip(packing.NAMES, weights):
+        self.training = _training(*_sizes_of(weights), decay, layer_norm_eps)
+        _need_x(x, self.training.d_in)
+        for name, weight in zip(("x", *packing.NAMES), (x, *weights)):
             if weight.dtype != torch.float32 or weight.device.type != "cpu":
-                raise TypeError(f"lookupffn: {name} is {weight.dtype} on {weight.device}; it takes float32 on the CPU, as x is")
+                raise TypeError(f"lookupffn: {name} is {weight.dtype} on {weight.device}; it takes float32 on the CPU")
+        self.y_shape = (*x.shape[:-1], self.training.d_out)
         self.held = [x.reshape(-1, x.shape[-1]).contiguous(), *(weight.contiguous() for weight in weights)]
         self.x, self.tokens = self.held[0].data_ptr(), len(self.held[0])
         self.weights = library.Weights(*(weight.data_ptr() for weight in self.held[1:]))
@@ -143,21 +195,35 @@ class _Step:
         self.training._hash(self.weights, self.x, self.training.d_in, self.tokens, saved.data_ptr(), self.threads)
         return saved
 
+    def need_saved(self, saved: Tensor) -> None:
+        _need("saved", saved, (self.training.saved_floats(self.tokens),), torch.float32)
+        if saved.device.type != "cpu" or not saved.is_contiguous():
+            raise ValueError("lookupffn: saved is not contiguous on the CPU, as train returned it")
+
     def rows(self, saved: Tensor) -> Tensor:
-        rows = torch.empty(self.training._count_rows(self.tokens, saved.data_ptr()), dtype=torch.int64)
+        self.need_saved(saved)
+        rows = torch.empty(self.training._count_rows(self.tokens, saved.data_ptr()), dtype=torch.int64, device="cpu")
         self.training._rows(self.tokens, saved.data_ptr(), rows.data_ptr())
         return rows
 
     def gather(self, saved: Tensor) -> Tensor:
-        y = torch.empty(self.tokens, self.training.d_out)
+        y = torch.empty(self.tokens, self.training.d_out, dtype=torch.float32, device="cpu")
         self.training._gather(self.weights, self.tokens, saved.data_ptr(), y.data_ptr(), self.training.d_out, self.threads)
         return y
 
     def backward(self, d_y: Tensor, saved: Tensor, d_tables: Tensor, sparse: bool, adam=None) -> list[Tensor]:
         """The gradients of x and of the weights, with `d_tables` among them: the rows' where `sparse`."""
+        self.need_saved(saved)
+        _need("d_y", d_y, self.y_shape, torch.float32)
+        if d_y.device.type != "cpu":
+            raise ValueError(f"lookupffn: d_y is on {d_y.device}; it takes a tensor on the CPU")
         d_y = d_y.reshape(-1, self.training.d_out).contiguous()
-        d_x = torch.empty(self.tokens, self.training.d_in)
-        d_weights = [torch.empty(weight.shape) for weight in self.held[1:5]] + [d_tables, torch.empty(self.held[6].shape)]
+
+        def empty(*shape):
+            return torch.empty(shape, dtype=torch.float32, device="cpu")
+
+        d_x = empty(self.tokens, self.training.d_in)
+        d_weights = [*(empty(*weight.shape) for weight in self.held[1:5]), d_tables, empty(*self.held[6].shape)]
         at = [gradient.data_ptr() for gradient in d_weights]
         if adam is not None:
             at[4] = None
@@ -170,15 +236,14 @@ class _Step:
 
 
 def _train(x, *arguments):
-    *weights, decay, layer_norm_eps = arguments
-    tables = weights[4]
-    _need_x(x, weights[0].shape[0], tables.dtype)
+    sizes = _sizes_of(arguments[:6])
+    _need_x(x, sizes.d_in, arguments[4].dtype)
     if x.dtype != torch.float32:
         y = formulas.forward(x.reshape(-1, x.shape[-1]), *arguments)
-        return y.reshape(*x.shape[:-1], tables.shape[2]), x.new_empty(0)
+        return y.reshape(*x.shape[:-1], sizes.d_out), x.new_empty(0)
     step = _Step(x, *_split(arguments))
     saved = step.hash()
-    return step.gather(saved).reshape(*x.shape[:-1], tables.shape[2]), saved
+    return step.gather(saved).reshape(step.y_shape), saved
 
 
 def _split(arguments):
@@ -186,12 +251,12 @@ def _split(arguments):
 
 
 def _train_shape(x, *arguments):
-    norm_weight, _, projection_weight, projection_bias, tables, _, *constants = arguments
-    _need_x(x, norm_weight.shape[0], tables.dtype)
-    y = x.new_empty((*x.shape[:-1], tables.shape[2]))
+    sizes = _sizes_of(arguments[:6])
+    _need_x(x, sizes.d_in, arguments[4].dtype)
+    y = x.new_empty((*x.shape[:-1], sizes.d_out))
     if x.dtype != torch.float32:
         return y, x.new_empty(0)
-    training = _training_of(projection_weight, projection_bias, norm_weight, tables, *constants)
+    training = _training(*sizes, *arguments[6:])
     return y, x.new_empty(training.saved_floats(x.numel() // x.shape[-1]))
 
 
@@ -200,6 +265,9 @@ _library.impl("train", _train_shape, "Meta")
 
 
 def _plain_backward_rows(d_y, x, norm_weight, norm_bias, projection_weight, projection_bias, tables, bias, decay, eps):
+    sizes = _sizes_of((norm_weight, norm_bias, projection_weight, projection_bias, tables, bias))
+    _need_x(x, sizes.d_in, tables.dtype)
+    _need("d_y", d_y, (*x.shape[:-1], sizes.d_out), x.dtype)
     d_y = d_y.reshape(-1, d_y.shape[-1]).contiguous()
     flat = x.reshape(-1, x.shape[-1])
     h, mean, deviation = formulas.layer_norm(flat, norm_weight, norm_bias, eps)
@@ -228,7 +296,7 @@ def _backward(d_y, x, *arguments):
     tables = weights[4]
     if x.dtype != torch.float32:
         *before, rows, d_rows, d_bias = _plain_backward_rows(d_y, x, *weights, decay, layer_norm_eps)
-        d_tables = torch.zeros(tables.shape, dtype=tables.dtype)
+        d_tables = torch.zeros(tables.shape, dtype=tables.dtype, device="cpu")
         d_tables.view(-1, tables.shape[2])[rows] = d_rows
         return (*before, d_tables, d_bias)
     step = _Step(x, weights, decay, layer_norm_eps)
@@ -237,8 +305,15 @@ def _backward(d_y, x, *arguments):
     return d_x.reshape(x.shape), *d_weights
 
 
-def _backward_shape(d_y, *arguments):
-    return tuple(torch.empty_like(argument, memory_format=torch.contiguous_format) for argument in arguments[:7])
+def _backward_shape(d_y, x, *arguments):
+    *weights, saved, decay, layer_norm_eps = arguments
+    sizes = _sizes_of(weights)
+    _need_x(x, sizes.d_in, weights[4].dtype)
+    _need("d_y", d_y, (*x.shape[:-1], sizes.d_out), x.dtype)
+    if x.dtype == torch.float32:
+        tokens = x.numel() // x.shape[-1]
+        _need("saved", saved, (_training(*sizes, decay, layer_norm_eps).saved_floats(tokens),), torch.float32)
+    return tuple(torch.empty_like(argument, memory_format=torch.contiguous_format) for argument in (x, *weights))
 
 
 _library.impl("backward_rows", _backward_rows, "CPU")
@@ -292,7 +367,7 @@ class _TrainSparse(torch.autograd.Function):
     def forward(ctx, x, *arguments):
         weights, ctx.decay, ctx.layer_norm_eps = _split(arguments)
         tables = weights[4]
-        _need_x(x, weights[0].shape[0], tables.dtype)
+        _need_x(x, _sizes_of(weights).d_in, tables.dtype)
         if x.dtype != torch.float32:
             catch_up(tables)
             y, saved = _train(x, *arguments)
@@ -300,7 +375,7 @@ class _TrainSparse(torch.autograd.Function):
             step = _Step(x, weights, ctx.decay, ctx.layer_norm_eps)
             saved = step.hash()
             catch_up(tables, lambda: step.rows(saved))
-            y = step.gather(saved).reshape(*x.shape[:-1], tables.shape[2])
+            y = step.gather(saved).reshape(step.y_shape)
         ctx.tables = tables
         ctx.save_for_backward(x, *weights, saved)
         return y
@@ -308,7 +383,15 @@ class _TrainSparse(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, d_y):
-        x, *weights, saved = ctx.saved_tensors
+        try:
+            x, *weights, saved = ctx.saved_tensors
+        except RuntimeError as error:
+            if updater(ctx.tables) is None:
+                raise
+            raise RuntimeError(
+                "lookupffn: a weight has changed since this layer's forward. With RowAdam(in_backward=True) a backward updates the"
+                " tables, so a graph has such a layer once, and there is no other step between its forward and its backward"
+            ) from error
         update = updater(ctx.tables) if x.dtype == torch.float32 and ctx.needs_input_grad[5] else None
         if update is not None:
             step = _Step(x, weights, ctx.decay, ctx.layer_norm_eps)
@@ -316,7 +399,7 @@ class _TrainSparse(torch.autograd.Function):
                 d_x, *before, _, d_bias = step.backward(d_y, saved, ctx.tables, True, adam)
             return (d_x.reshape(x.shape), *before, None, d_bias, None, None)
         *before, rows, d_rows, d_bias = torch.ops.lookupffn.backward_rows(
-            d_y, *ctx.saved_tensors, ctx.decay, ctx.layer_norm_eps
+            d_y, x, *weights, saved, ctx.decay, ctx.layer_norm_eps
         )
         shape = ctx.tables.shape
         indices = torch.stack((torch.div(rows, shape[1], rounding_mode="floor"), rows % shape[1]))

@@ -38,8 +38,11 @@ def catch_up(parameter: Tensor, rows: Tensor | Callable[[], Tensor] | None = Non
 
 
 def updater(parameter: Tensor) -> Callable[[int], ContextManager[RowAdamOfRows]] | None:
-    """For who has a RowAdam(..., in_backward=True) for `parameter`: a function of the number of rows that will be updated, for a
-    `with` statement within which that many rows are updated, by the step that it gives. Else None."""
+    """None unless `parameter` belongs to a RowAdam(..., in_backward=True). Then a function for the backward that updates it:
+
+        with update(count) as step:     # begins a step of this parameter; `step` is what the C API takes
+            ...                         # the caller updates `count` rows with it
+    """
     optimizer = _optimizer_of(parameter)
     if optimizer is None or not optimizer.in_backward:
         return None
@@ -60,13 +63,16 @@ class RowAdam(torch.optim.Optimizer):
     steps whose sparse gradient holds it. Moments and bias correction count only these steps, so a row that is seldom picked
     gets full steps: old momentum does not move it in between, and its bias correction fits the age of its moments. Weight decay
     counts all steps: the decay of the steps in between is applied as one factor before the row is read again. LookupFFN does so
-    in its forward. Other readers must call catch_up(), and readers of whole tensors, such as model.state_dict(), flush().
+    in its forward and in its state_dict. Other readers must call catch_up(), and readers of whole tensors flush().
+
+    A copy or a pickle is of the parameters that are copied along: copy.deepcopy((model, optimizer)).
 
     params: parameters or groups, as for any optimiser
     lr, betas, eps, weight_decay: as torch.optim.AdamW's; each group may have its own
     in_backward: the tables of a LookupFFN layer with sparse=True are updated in the backward, row by row while their gradient is
         in the cache, which saves most of a step's memory traffic. Their `.grad` is then None, so nothing can read it, clip it
-        or add to it. Each backward is one step for these tables, at the learning rate that their group has at that moment.
+        or add to it. Each backward is one step for these tables, at the learning rate that their group has at that moment; also
+        one for torch.autograd.grad(), where it goes through such a layer with tables that need a gradient.
 
     Raises ValueError for values out of range.
     """
@@ -86,21 +92,36 @@ class RowAdam(torch.optim.Optimizer):
         *,
         in_backward: bool = False,
     ) -> None:
-        if not lr >= 0:
-            raise ValueError(f"lr is {lr}; it is 0 or more")
-        if not (0 <= betas[0] < 1 and 0 <= betas[1] < 1):
-            raise ValueError(f"betas are {betas}; each is from 0 to below 1")
-        if not eps >= 0:
-            raise ValueError(f"eps is {eps}; it is 0 or more")
-        if not weight_decay >= 0:
-            raise ValueError(f"weight_decay is {weight_decay}; it is 0 or more")
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
         self.rows_touched = self.bytes_touched = 0
         self.in_backward = in_backward
         self._touched_in_backward = (0, 0)
-        if in_backward:
-            for group in self.param_groups:
-                for parameter in group["params"]:
+        self._register_all()
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """As for any optimiser. Raises ValueError for values out of range."""
+        given = {**self.defaults, **param_group}
+        for name in ("lr", "eps", "weight_decay"):
+            if not given[name] >= 0:
+                raise ValueError(f"{name} is {given[name]}; it is 0 or more")
+        if not all(0 <= beta < 1 for beta in given["betas"]):
+            raise ValueError(f"betas are {given['betas']}; each is from 0 to below 1")
+        super().add_param_group(param_group)
+        if getattr(self, "in_backward", False):
+            self._register_all()
+
+    def __getstate__(self) -> dict[str, Any]:
+        own = {name: getattr(self, name) for name in ("in_backward", "rows_touched", "bytes_touched", "_touched_in_backward")}
+        return {**super().__getstate__(), **own}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._register_all()
+
+    def _register_all(self) -> None:
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if self.in_backward or "row_steps" in self.state.get(parameter, {}):
                     self._register(parameter)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -117,10 +138,7 @@ class RowAdam(torch.optim.Optimizer):
         self.rows_touched, self.bytes_touched = self._touched_in_backward
         self._touched_in_backward = (0, 0)
         for group in self.param_groups:
-            if group["lr"] * group["weight_decay"] >= 1:
-                raise ValueError(
-                    f"lr {group['lr']} times weight_decay {group['weight_decay']} is 1 or more: nothing would stay"
-                )
+            _need_rest(group)
             for parameter in group["params"]:
                 if parameter.grad is None:
                     continue
@@ -168,17 +186,18 @@ class RowAdam(torch.optim.Optimizer):
 
     def _begin(self, parameter: Tensor, group: dict[str, Any], width: int) -> None:
         """Begins a step of a parameter's rows."""
+        _need_rest(group)
         state = self.state[parameter]
         if "row_steps" not in state:
-            if not parameter.is_contiguous():
-                raise ValueError("RowAdam takes contiguous parameters")
+            if not parameter.is_contiguous() or parameter.device.type != "cpu":
+                raise ValueError("RowAdam takes contiguous parameters on the CPU")
             count = parameter.numel() // width
-            state["row_steps"] = torch.zeros(count, dtype=torch.int32)
+            state["row_steps"] = torch.zeros(count, dtype=torch.int32, device="cpu")
             state["log_decay"] = 0.0  # log of the product of all steps' 1 - lr weight_decay
-            state["row_log_decay"] = torch.zeros(count, dtype=torch.float64)  # of which a row has had this
+            state["row_log_decay"] = torch.zeros(count, dtype=torch.float64, device="cpu")  # of which a row has had this
             state["up_to_date"] = 0.0  # what all rows have had
-            state["exp_avg"] = torch.zeros(count, width, dtype=parameter.dtype)
-            state["exp_avg_sq"] = torch.zeros(count, width, dtype=parameter.dtype)
+            state["exp_avg"] = torch.zeros(count, width, dtype=parameter.dtype, device="cpu")
+            state["exp_avg_sq"] = torch.zeros(count, width, dtype=parameter.dtype, device="cpu")
             self._register(parameter)
         state["log_decay"] += math.log1p(-group["lr"] * group["weight_decay"])
 
@@ -238,7 +257,7 @@ class RowAdam(torch.optim.Optimizer):
             state["up_to_date"] = state["log_decay"]
             return
         late = torch.unique(rows[state["row_log_decay"][rows] != state["log_decay"]])
-        # Not counted as a change of the parameter: who has read these rows since the last step has caught them up before.
+        # By .data, so that torch does not count a change: packed weights stay valid, as eval() had caught up all rows before.
         flat = parameter.data.view(-1, width)
         flat[late] = flat[late] * self._owed(state, late).to(flat.dtype).unsqueeze(1)
         state["row_log_decay"][late] = state["log_decay"]
@@ -273,9 +292,21 @@ class RowAdam(torch.optim.Optimizer):
         for number, parameter in zip(numbers, parameters):
             saved = state_dict["state"].get(number, {})
             if "row_steps" in saved:
+                if saved["exp_avg"].numel() != parameter.numel():
+                    raise ValueError(
+                        f"RowAdam: the state of parameter {number} has {saved['exp_avg'].numel()} elements, the parameter"
+                        f" {parameter.numel()}"
+                    )
                 for name in ("row_steps", "row_log_decay"):
                     self.state[parameter][name] = saved[name].clone()
                 self._register(parameter)
+
+
+def _need_rest(group: dict[str, Any]) -> None:
+    if not group["lr"] >= 0:
+        raise ValueError(f"lr is {group['lr']}; it is 0 or more")
+    if group["lr"] * group["weight_decay"] >= 1:
+        raise ValueError(f"lr {group['lr']} times weight_decay {group['weight_decay']} is 1 or more: nothing would stay")
 
 
 def _count_change(parameter: Tensor) -> None:
@@ -288,7 +319,7 @@ def _rows_of(gradient: Tensor) -> tuple[Tensor, Tensor]:
     """Numbers of a gradient's rows, each once and ascending, and the rows [picked, width]."""
     if not gradient.is_sparse:
         values = gradient.reshape(-1, gradient.shape[-1])
-        return torch.arange(len(values)), values
+        return torch.arange(len(values), device="cpu"), values
     if gradient.dense_dim() != 1:
         raise ValueError(
             f"RowAdam takes sparse gradients of rows, with one dense dimension; this one of shape {list(gradient.shape)} has"
@@ -302,7 +333,7 @@ def _rows_of(gradient: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _numbers(gradient: Tensor) -> Tensor:
-    rows = torch.zeros(gradient._nnz(), dtype=torch.int64)
+    rows = torch.zeros(gradient._nnz(), dtype=torch.int64, device="cpu")
     for index, extent in zip(gradient._indices(), gradient.shape):
         rows = rows * extent + index
     return rows

@@ -84,6 +84,15 @@ def packed(
         return layer
 
 
+def forget_layer(tables: Tensor) -> None:
+    """Forgets what is packed of these tables."""
+    if tables.device.type != "cpu" or not _kept:
+        return
+    with _lock:
+        for key in [key for key in _kept if key[0] == tables.data_ptr()]:
+            _kept.pop(key, None)
+
+
 def forget() -> None:
     """Forgets all packed weights: the next forward of each layer packs again."""
     with _lock:

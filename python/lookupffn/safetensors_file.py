@@ -114,7 +114,10 @@ def _entries(path: str, content: np.ndarray) -> tuple[dict[str, Any], dict[str, 
         metadata = header.pop("__metadata__", {})
         data, entries = content[8 + length :], {}
         for name, entry in header.items():
-            dtype, shape, (begin, end) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
+            dtype, shape, offsets = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
+            if len(offsets) != 2:
+                raise wrong(f"tensor '{name}' has {len(offsets)} data_offsets, not two")
+            begin, end = offsets
             if dtype not in ELEMENTS:
                 raise wrong(f"tensor '{name}' has the unknown dtype '{dtype}'")
             if any(not isinstance(extent, int) or extent < 0 for extent in (*shape, begin, end)):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 from dataclasses import dataclass
 
 from . import library
-from .library import c, check, text
+from .library import Held, c, check, text
 
 
 def version() -> str:
@@ -108,7 +109,7 @@ def load_kernels(directory: str | os.PathLike[str]) -> int:
     return loaded.value
 
 
-class Threads:
+class Threads(Held):
     """A pool of threads that forwards run on; without it a forward runs on the process's default pool. Forwards that share a
     pool may run at the same time; one that finds it busy runs on its own thread alone.
 
@@ -117,10 +118,12 @@ class Threads:
     Raises Error if the system does not start so many.
     """
 
+    _instead = "make Threads(count) there"
+
     def __init__(self, count: int = 0) -> None:
         self._handle = None
-        if count < 0:
-            raise ValueError(f"count is {count}; it is 0 or more")
+        if not 0 <= count <= sys.maxsize:
+            raise ValueError(f"count is {count}; it is from 0 to {sys.maxsize}")
         handle = ctypes.c_void_p()
         check(c.lookupffn_threads_create(count, handle))
         self._handle = handle.value
@@ -137,6 +140,15 @@ class Threads:
 
     def __repr__(self) -> str:
         return f"lookupffn.Threads({self.count})"
+
+
+def pool_of(threads: Threads | None) -> int | None:
+    """The library's handle of what a caller gives as `threads`."""
+    if threads is None:
+        return None
+    if not isinstance(threads, Threads):
+        raise TypeError(f"threads is a {type(threads).__name__}; give a lookupffn.Threads, which may be used many times, or None")
+    return threads._handle
 
 
 def default_thread_count() -> int:

@@ -79,23 +79,25 @@ class TorchExamplesTest(unittest.TestCase):
             command = [sys.executable, "-m", "lookupffn", "fit", os.path.join(EXAMPLES, "fit_byte_lm.py") + ":task"]
             command += ["--folder", folder, "--set", "tables=8", "--set", "bits=4", "--set", "capture_tokens=2048"]
             command += ["--steps", "6", "--set", "distil_part=0.5", "--set", "evaluations=1"]
-            environment = {**os.environ, "TEXT": os.path.join(testing.SOURCE, "LICENSE")}
+            environment = {**os.environ, "TEXT": os.path.join(testing.SOURCE, "README.md")}
 
-            def fit(*more):
+            def fit(*more, folder=folder):
                 result = subprocess.run([*command, *more], capture_output=True, text=True, env=environment)
                 self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
                 written = sorted(os.listdir(folder))
                 self.assertEqual(written, ["checkpoint.pt", "curves.svg", "log.jsonl", "model.safetensors"])
                 return result.stdout
 
-            self.assertIn("dense loss 1.141", fit())
-            self.assertIn("resumed: done", fit("--resume"))
-            self.assertNotIn("dense loss", fit("--scratch"))
+            self.assertIn("dense loss 3.", fit())  # of the end of README.md, which the model does not know
+            self.assertIn("is finished", fit("--resume"))
+            with tempfile.TemporaryDirectory() as other:
+                self.assertNotIn("dense loss", fit("--scratch", "--folder", other, folder=other))
             mistaken = [
                 (command[:4] + ["nowhere.py:task", "--folder", folder], "nowhere.py"),
                 (command + ["--set", "capture_tokens=3"], "too little data"),
-                (command + ["--set", "which=nothing"], "'nothing'"),
+                (command + ["--set", "which=nothing", "--folder", os.path.join(folder, "other")], "'nothing'"),
                 (command + ["--set", "tables"], "NAME=VALUE"),
+                (command, "resume"),
             ]
             for wrong, words in mistaken:
                 with self.subTest(words):
@@ -103,6 +105,19 @@ class TorchExamplesTest(unittest.TestCase):
                     self.assertNotEqual(result.returncode, 0)
                     self.assertIn(words, result.stderr)
                     self.assertNotIn("Traceback", result.stderr)
+            environment["TEXT"] = os.path.join(testing.SOURCE, "LICENSE")
+            tiny = subprocess.run(command, capture_output=True, text=True, env=environment)
+            self.assertIn("too few", tiny.stderr)
+
+    def test_a_mistake_in_a_task_keeps_its_traceback(self):
+        with tempfile.TemporaryDirectory() as folder:
+            task = os.path.join(folder, "task.py")
+            with open(task, "w") as file:
+                file.write("import torch\ndef task():\n    return dict(model=torch.nn.Linear(2, 2), batches=wrong, which=['']," )
+                file.write(" loss=wrong, evaluation=[1])\ndef wrong(*_):\n    return None + 1\n")
+            command = [sys.executable, "-m", "lookupffn", "fit", task + ":task", "--folder", os.path.join(folder, "fit")]
+            result = subprocess.run(command, capture_output=True, text=True)
+            self.assertIn("Traceback", result.stderr)
 
     def test_the_model_is_that_of_byte_lm(self):
         """The logits and the loss that examples/byte_lm expects of its two models."""

@@ -5,6 +5,7 @@ import functools
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -223,8 +224,18 @@ class FitTest(InFolder):
                 return loss(logits, batch)
 
             stopping.steps = 0
+            checkpoint, older = os.path.join(folder, "checkpoint.pt"), os.path.join(self.folder, "older.pt")
+
+            def evaluated(line):
+                if line.startswith("distil") and "evaluation" in line:
+                    evaluated.before = True
+                elif evaluated.before and not os.path.exists(older):
+                    shutil.copy(checkpoint, older)
+
+            evaluated.before = False
             with self.subTest(folder), self.assertRaises(Stopped):
-                fit_in(folder, loss=stopping, **options)
+                fit_in(folder, loss=stopping, report_seconds=0, report=evaluated, **options)
+            os.replace(older, checkpoint)  # not the one that was saved as the step failed
             done = entries(folder)
             self.assertEqual((done[-1]["stage"], done[-1]["step"]), ("tune", 59))
             with open(os.path.join(folder, "log.jsonl"), "a") as file:
@@ -315,6 +326,181 @@ class FitTest(InFolder):
             self.assertIn("from scratch", file.read())
 
 
+class SmallFitTest(InFolder):
+    """A few steps: what fit() takes and refuses, and how it goes on."""
+
+    few = {"steps": 12, "distil_part": 0.5, "evaluations": 2, "capture_tokens": 512}
+
+    def test_a_folder_that_has_a_fit(self):
+        fit_in(self.folder, dense_model(1), **self.few)
+        before = entries(self.folder)
+        with self.assertRaisesRegex(ValueError, f"{self.folder} has a fit already .finished.: resume=True.*delete the folder"):
+            fit_in(self.folder, dense_model(1), **self.few)
+        self.assertEqual(entries(self.folder), before)
+        lines = []
+        result = fit_in(self.folder, dense_model(1), resume=True, report=lines.append, **self.few)
+        self.assertTrue(any("is finished; more minutes" in line for line in lines), lines)
+        self.assertEqual(entries(self.folder), before)
+        self.assertEqual(result.loss, min(entry["evaluation"] for entry in before if entry["stage"] == "tune" and "evaluation" in entry))
+
+    def test_resume_with_dropout(self):
+        """The step that fails is saved before, and the random numbers of a step are its own."""
+
+        class Stopped(Exception):
+            pass
+
+        def stopping(logits, batch):
+            stopping.steps += torch.is_grad_enabled()
+            if stopping.steps == 4:
+                raise Stopped
+            return loss(logits, batch)
+
+        def model():
+            model = dense_model(1)
+            model.out = torch.nn.Sequential(torch.nn.Dropout(0.3), model.out)
+            return model
+
+        whole, parts = (os.path.join(self.folder, name) for name in ("whole", "parts"))
+        torch.manual_seed(77)
+        expected = torch.rand(1)
+        torch.manual_seed(77)
+        fit_in(whole, model(), **self.few)
+        self.assertEqual(torch.rand(1), expected, "the caller's random numbers are its own")
+        stopping.steps = 0
+        with self.assertRaises(Stopped):
+            fit_in(parts, model(), loss=stopping, checkpoint_seconds=1e9, **self.few)
+        self.assertEqual(Journal(parts).load()["step"], 3)
+        torch.manual_seed(78)
+        fit_in(parts, model(), resume=True, **self.few)
+        self.assertEqual(curve(parts), curve(whole))
+
+    def test_another_clock_or_dense_model(self):
+        timed = {**self.few, "steps": None}
+        fit_in(self.folder, dense_model(1), **{**timed, "cpu_minutes": 0.01})
+        with self.assertRaisesRegex(ValueError, "ends by cpu_minutes.*not with minutes"):
+            fit_in(self.folder, dense_model(1), resume=True, **{**timed, "minutes": 0.02})
+        with self.assertRaisesRegex(ValueError, "scratch = False, not True"):
+            fit_in(self.folder, dense_model(1), resume=True, scratch=True, **{**timed, "cpu_minutes": 0.02})
+        other = dense_model(1)
+        with torch.no_grad():
+            other.out.bias += 1
+        with self.assertRaisesRegex(ValueError, "another dense model"):
+            fit_in(self.folder, other, resume=True, **{**timed, "cpu_minutes": 0.02})
+        # A checkpoint that says nothing about it, and more time: the fine-tuning goes on.
+        path = os.path.join(self.folder, "checkpoint.pt")
+        state = torch.load(path)
+        del state["dense"]
+        torch.save(state, path)
+        before = entries(self.folder)
+        fit_in(self.folder, dense_model(1), resume=True, **{**timed, "cpu_minutes": 0.04})
+        after = entries(self.folder)
+        self.assertEqual(after[: len(before)], before)
+        self.assertGreater(len(after), len(before) + 3)
+        new = [entry["step"] for entry in after[len(before) :] if "share" in entry]
+        last = max(entry["step"] for entry in before if entry["stage"] == "tune")
+        self.assertEqual(new, list(range(last + 1, last + 1 + len(new))))
+
+    def test_a_layer_with_constant_outputs(self):
+        for value in (0.0, 3.0):
+            model = dense_model(1)
+            with torch.no_grad():
+                model.blocks[1].down.weight.zero_()
+                model.blocks[1].down.bias.fill_(value)
+            folder = os.path.join(self.folder, str(value))
+            fit_in(folder, model, **self.few)
+            left = [entry["left"] for entry in entries(folder) if "left" in entry]
+            self.assertTrue(all(0 <= one < 3 for one in left), left)
+            self.assertGreater(float(model.blocks[1].tables.detach().abs().max()), 0, "it learns")
+
+    def test_messages_of_what_is_not_finite(self):
+        nan = float("nan")
+        with self.assertRaisesRegex(ValueError, "dense model's loss over the evaluation batches is nan"):
+            fit_in(self.folder, dense_model(1), loss=lambda logits, batch: loss(logits, batch) * nan, **self.few)
+
+        def failing(logits, batch):
+            failing.calls += batch is EVALUATION[0]
+            return loss(logits, batch) * (nan if failing.calls > failing.good else 1)
+
+        for good, words in (
+            (1, "start, step 0: the evaluation loss is nan, of the model with the layers that least"),
+            (2, "distil, step 6: the evaluation loss is nan.*evaluation batches.*smaller distil_lr"),
+            (3, "tune, step 3: the evaluation loss is nan.*evaluation batches.*smaller lr"),
+        ):
+            failing.calls, failing.good = 0, good
+            with self.subTest(words), self.assertRaisesRegex(lookupffn.FitError, words):
+                fit_in(os.path.join(self.folder, str(good)), dense_model(1), loss=failing, **self.few)
+
+    def test_batches_as_a_sequence_and_small_ones(self):
+        several = [batches(number) for number in range(5)]
+        result = lookupffn.fit(
+            dense_model(1), several, which, self.folder, report=lambda line: None,
+            **{**OPTIONS, **self.few, "evaluation": iter(EVALUATION)},
+        )  # fmt: skip
+        self.assertTrue(result.loss < 10)
+        folder = os.path.join(self.folder, "one")
+        one = [tuple(part[:1] for part in batches(number)) for number in range(600)]
+        result = lookupffn.fit(dense_model(1), one, which, folder, report=lambda line: None, **{**OPTIONS, **self.few})
+        self.assertTrue(result.loss < 10)
+        for words, kind, given in (
+            ("has no batch", ValueError, []),
+            ("is a generator", TypeError, (batch for batch in several)),
+            ("too little data: .* different inputs", ValueError, [tuple(part[:4] for part in several[0])]),
+            ("batch 0 has no tokens", ValueError, [tuple(part[:0] for part in several[0])]),
+        ):
+            folder = os.path.join(self.folder, words[:5])
+            with self.subTest(words), self.assertRaisesRegex(kind, words):
+                lookupffn.fit(dense_model(1), given, which, folder, report=lambda line: None, **{**OPTIONS, **self.few})
+
+    def test_the_changed_model_again(self):
+        model = dense_model(1)
+        fit_in(self.folder, model, **self.few)
+        for chosen in (None, which, ["blocks.0"]):
+            with self.subTest(chosen), self.assertRaisesRegex(ValueError, "has LookupFFN layers already.*dense model again"):
+                lookupffn.fit(model, batches, chosen, self.folder, resume=True, **{**OPTIONS, **self.few})
+
+    def test_options_out_of_range(self):
+        for words, options in (
+            ("revive_every is 0", {"revive_every": 0}),
+            ("lr is 0", {"lr": 0.0}),
+            ("distil_lr is -1", {"distil_lr": -1}),
+            ("tables_lr is 0", {"tables_lr": 0}),
+            ("weight_decay is -1", {"weight_decay": -1}),
+            ("sparse is what fit", {"sparse": False}),
+        ):
+            with self.subTest(words), self.assertRaisesRegex(ValueError, words):
+                fit_in(self.folder, dense_model(1), **{**self.few, **options})
+        with self.assertRaisesRegex(ValueError, "torch.float64.*model.float"):
+            fit_in(self.folder, dense_model(1).double(), **self.few)
+
+    def test_a_module_that_adds_its_own_input(self):
+        class Residual(FeedForward):
+            def forward(self, x):
+                return 5 * torch.nn.functional.layer_norm(torch.randn(len(x), D, generator=torch.Generator().manual_seed(0)), (D,))
+
+        lines = []
+        model = dense_model(1)
+        model.blocks[0] = Residual()
+        fit_in(self.folder, model, report=lines.append, **self.few)
+        self.assertTrue(any("this is much" in line for line in lines), lines)
+
+    def test_a_second_signal_ends_a_hanging_step(self):
+        program = (
+            "import sys, time; sys.path.insert(0, sys.argv[1]); import fit_test; from fit_test import *\n"
+            "def hanging(number):\n    number > 5 and (print('hangs', flush=True), time.sleep(60)); return batches(number)\n"
+            "lookupffn.fit(dense_model(1), hanging, which, sys.argv[2], report=lambda line: None, **{**OPTIONS, 'capture_tokens': 512})"
+        )
+        command = [sys.executable, "-B", "-c", program, os.path.dirname(os.path.abspath(__file__)), self.folder]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.assertEqual(process.stdout.readline(), "hangs\n")
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        self.assertIsNone(process.poll())
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+        self.assertIn("KeyboardInterrupt", errors)
+        self.assertEqual(Journal(self.folder).load()["step"], 6)
+
+
 class KilledSlow(InFolder):
     def test_killed_with_a_budget_of_time(self):
         """What the log has stays, and is not paid for again."""
@@ -377,6 +563,35 @@ class PartsTest(unittest.TestCase):
         expected = ["blocks.0.mlp", "blocks.1.fc1+blocks.1.fc2", "blocks.2", "blocks.3"]
         self.assertEqual(lookupffn.feed_forward_names(model), expected)
         self.assertEqual(lookupffn.feed_forward_names(attention), [])
+
+    def test_feed_forward_names_of_gated_parts(self):
+        def linear(**shapes):
+            return torch.nn.ModuleDict({name: torch.nn.Linear(*shape, bias=False) for name, shape in shapes.items()})
+
+        gated = linear(w1=(8, 24), w2=(24, 8), w3=(8, 24))
+        model = torch.nn.ModuleDict({"0": torch.nn.ModuleDict({"q": torch.nn.Linear(8, 8), "ff": gated})})
+        self.assertEqual(lookupffn.feed_forward_names(model), ["0.ff"])
+        new = lookupffn.replace(model, ["0.ff"], tables=4, bits=3)["0.ff"]
+        self.assertEqual((new.hash.projection.d_in, new.tables.shape[2]), (8, 8))
+        # The same without a module of their own: w1 and w2 are not all of it.
+        bare = linear(q=(8, 8), w1=(8, 24), w2=(24, 8), w3=(8, 24))
+        self.assertEqual(lookupffn.feed_forward_names(torch.nn.ModuleDict({"0": bare})), [])
+        normed = torch.nn.ModuleDict({"q": torch.nn.Linear(8, 8), "fc1": torch.nn.Linear(8, 24)})
+        normed["norm"], normed["fc2"] = torch.nn.LayerNorm(24), torch.nn.Linear(24, 8)
+        model = torch.nn.ModuleDict({"0": normed})
+        self.assertEqual(lookupffn.feed_forward_names(model), [])
+        with self.assertRaisesRegex(ValueError, "'0.norm' works on what is between"):
+            lookupffn.replace(model, ["0.fc1+0.fc2"], tables=4, bits=3)
+
+    def test_captured_memory(self):
+        """No more than the rows themselves."""
+        model = torch.nn.Sequential(torch.nn.Linear(4, 4))
+        x, y = captured(model, ["0"], lambda number: model(torch.full((10, 4), float(number))), 95)["0"]
+        self.assertEqual(x[:, 0].tolist(), [float(number) for number in range(10) for _ in range(10)])
+        self.assertEqual(tuple(y.shape), (100, 4))
+        self.assertLess(len(x.storage()), 110 * 4)
+        with self.assertRaisesRegex(ValueError, "named argument"):
+            captured(model, ["0"], lambda number: model[0](input=torch.zeros(2, 4)), 5)
 
     def test_start(self):
         torch.manual_seed(0)

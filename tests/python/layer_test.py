@@ -1,7 +1,9 @@
 """Layers on NumPy arrays: results of the golden cases, what arrays are taken, and that nothing is copied or kept too short."""
 
+import copy
 import gc
 import os
+import pickle
 import threading
 import time
 import unittest
@@ -194,6 +196,10 @@ class ArraysTest(unittest.TestCase):
             (lookupffn.Error, "", lambda: pack(kernels="specialised")),
             (lookupffn.Error, "", lambda: pack(isa="pentium")),
             (lookupffn.Error, "", lambda: pack(table_type="bf16x3")),
+            (TypeError, "threads is a int", lambda: self.layer.forward(self.x, threads=2)),
+            (TypeError, "threads is a int", lambda: self.layer.hash(self.x, threads=2)),
+            (TypeError, "threads is a int", lambda: self.layer.gather(code, score, threads=2)),
+            (ValueError, "count is 18446744073709551617", lambda: lookupffn.Threads(2**64 + 1)),
         ]
         for kind, message, call in cases:
             with self.subTest(message), self.assertRaisesRegex(kind, message):
@@ -228,6 +234,16 @@ class LifetimeTest(unittest.TestCase):
         layer = model.pack()
         x = some_x(layer)
         np.testing.assert_array_equal(layer.forward(x), pack().forward(x))
+
+    def test_copies_and_pickles(self):
+        """A copy is the object itself: two that hold one address would free it twice."""
+        layer, model = pack(), lookupffn.Model(testing.golden("bh4_d64_t40_b4", "model"))
+        for held in (layer, model, lookupffn.Threads(2), lookupffn.Training(8, 8, 2, 2)):
+            with self.subTest(held):
+                self.assertIs(copy.copy(held), held)
+                self.assertIs(copy.deepcopy([held])[0], held)
+                with self.assertRaisesRegex(TypeError, f"lookupffn.{type(held).__name__} is memory of this process"):
+                    pickle.dumps(held)
 
     def test_layers_and_threads_are_freed(self):
         def resident():

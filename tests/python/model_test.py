@@ -139,6 +139,7 @@ class SafetensorsFileTest(unittest.TestCase):
             whole = file.read()
         damaged = [whole[:length] for length in range(len(whole))]
         damaged += [whole.replace(b"F32", b"F33"), whole.replace(b"[0,40]", b"[4,40]"), whole.replace(b"[10]", b"[-9]")]
+        damaged += [whole.replace(b"[0,40]", b"[0,4,]"), whole.replace(b"[0,40]", b"[0,4,0]"), whole.replace(b"[0,40]", b"[   4]")]
         damaged += [whole.replace(b'"shape"', b'"shale"'), whole[:8] + b"\xff" * 8 + whole[16:]]
         for content in damaged:
             with open(self.path, "wb") as file:

@@ -4,6 +4,7 @@ import copy
 import os
 import tempfile
 import unittest
+import unittest.mock
 
 import testing
 
@@ -70,6 +71,49 @@ class LayerTest(unittest.TestCase):
         self.assertFalse(torch.equal(before, after))
         torch.testing.assert_close(after, trained, rtol=1e-3, atol=1e-4)
 
+    def test_changes_of_data_are_seen_after_a_change_of_mode(self):
+        layer, x = layers()["bh4"], torch.randn(30, 64)
+        with torch.no_grad():
+            before = layer.eval()(x)
+            layer.train()
+            for parameter in layer.parameters():
+                parameter.data.mul_(0.5)
+            after = layer.eval()(x)
+            self.assertFalse(torch.equal(before, after))
+            torch.testing.assert_close(after, layer.train()(x), rtol=1e-3, atol=1e-4)
+
+    def test_other_dtypes(self):
+        for name, layer in layers().items():
+            x = torch.randn(9, layer.hash.projection.d_in)
+            for mode in (True, False):
+                layer.train(mode)
+                expected = layer(x.bfloat16().float())
+                for dtype in (torch.bfloat16, torch.float16):
+                    y = layer(x.bfloat16().to(dtype))
+                    with self.subTest(name, mode=mode, dtype=dtype):
+                        self.assertEqual(y.dtype, dtype)
+                        torch.testing.assert_close(y.float(), expected, rtol=1e-2, atol=1e-2)
+                with torch.autocast("cpu", dtype=torch.bfloat16):
+                    first = torch.nn.Linear(9, x.shape[1])
+                    y = layer(first(torch.randn(4, 9)))
+                self.assertEqual(y.dtype, torch.bfloat16)
+                y.sum().backward()
+                self.assertIsNotNone(first.weight.grad)
+            double = copy.deepcopy(layer).double()
+            torch.testing.assert_close(double.eval()(x.double()).float(), layer.eval()(x), rtol=1e-3, atol=1e-3)
+            double(x.double()).sum().backward()
+            self.assertEqual(double.bias.grad.dtype, torch.float64)
+
+    def test_torch_s_number_of_threads(self):
+        layer, x, before = layers()["bh4"].eval(), torch.randn(30, 64), torch.get_num_threads()
+        try:
+            torch.set_num_threads(1)
+            with torch.no_grad(), unittest.mock.patch.object(lookupffn.Layer, "_forward", autospec=True) as forward:
+                layer(x)
+            self.assertEqual(getattr(forward.call_args[0][-1], "count", lookupffn.default_thread_count()), 1)
+        finally:
+            torch.set_num_threads(before)
+
     def test_options_of_packing(self):
         x = torch.randn(30, 64)
         with torch.no_grad():
@@ -131,6 +175,11 @@ class LayerTest(unittest.TestCase):
             ("power of two up to 16", {"block": 32}),
             ("power of two up to 16", {"block": 3}),
             ("no block", {"projection": "dense", "block": 4}),
+            ("no decay", {"projection": "dense", "decay": 0.5}),
+            ("bits is 17; it is at most 16", {"bits": 17}),
+            ("decay is 1.5; it is from 0 to 1", {"decay": 1.5}),
+            ("decay is nan", {"decay": float("nan")}),
+            ("layer_norm_eps is 0", {"layer_norm_eps": 0}),
         ):
             with self.subTest(words), self.assertRaisesRegex(ValueError, words):
                 nn.LookupFFN(**{"d_in": 16, "d_out": 4, "tables": 3, "bits": 2, **options})
@@ -232,6 +281,30 @@ class ReplaceTest(unittest.TestCase):
     def test_inside_what_is_replaced(self):
         new = lookupffn.replace(self.encoder(), lambda name, module: "mlp" in name, tables=4, bits=3)
         self.assertEqual(list(new), ["0.mlp", "1.mlp", "2.mlp"])
+
+    def test_a_module_under_two_names(self):
+        mlp = torch.nn.Sequential(torch.nn.Linear(16, 64), torch.nn.GELU(), torch.nn.Linear(64, 16))
+        model = torch.nn.ModuleDict({"a": torch.nn.ModuleDict({"mlp": mlp}), "b": torch.nn.ModuleDict({"mlp": mlp})})
+        with self.assertRaisesRegex(ValueError, "'a.mlp' and 'b.mlp' are the same module"):
+            lookupffn.replace(model, ["a.mlp", "b.mlp"], tables=4, bits=3)
+        new = lookupffn.replace(model, lambda name, module: name.endswith("mlp"), tables=4, bits=3)
+        self.assertEqual(list(new), ["a.mlp"])
+        self.assertIs(model["a"]["mlp"], new["a.mlp"])
+        self.assertIs(model["b"]["mlp"], new["a.mlp"])
+
+    def test_models_of_other_dtypes(self):
+        for dtype in (torch.float64, torch.bfloat16):
+            model = torch.nn.Sequential(torch.nn.Sequential(torch.nn.Linear(8, 32), torch.nn.Linear(32, 8))).to(dtype)
+            lookupffn.replace(model, ["0"], tables=4, bits=3)
+            for mode in (True, False):
+                self.assertEqual(model.train(mode)(torch.randn(3, 8, dtype=dtype)).dtype, dtype)
+
+    def test_overlapping_names(self):
+        model = self.encoder()
+        for names in (["0", "0.mlp"], ["1.mlp.0", "1.mlp"], ["0.mlp.0+0.mlp.2", "0.mlp"], ["0.mlp.0+0.mlp.2", "0.mlp.2"]):
+            with self.subTest(names), self.assertRaisesRegex(ValueError, "overlap: replace one"):
+                lookupffn.replace(model, names, tables=4, bits=3)
+        self.assertFalse(any(isinstance(module, nn.LookupFFN) for module in model.modules()))
 
     def test_transformers_of_torch(self):
         """In train, in eval with its fused paths, and for a decoder."""

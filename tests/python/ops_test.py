@@ -122,6 +122,78 @@ class ForwardTest(unittest.TestCase):
                 call()
 
 
+class SafetyTest(unittest.TestCase):
+    """What would lead kernels to read or write memory that is not theirs."""
+
+    def test_another_default_dtype(self):
+        weights, x = random_layer(*SHAPES[4]), random_x(9, 24)
+
+        def results(function):
+            inputs = [tensor.clone().requires_grad_() for tensor in (x, *weights)]
+            y = function(*inputs, 0.7, 1e-5)
+            y = y[0] if isinstance(y, tuple) else y
+            y.square().sum().backward()
+            return [y, *(tensor.grad.to_dense() for tensor in inputs)]
+
+        functions = (torch.ops.lookupffn.forward, torch.ops.lookupffn.train, ops.train_sparse)
+        expected = [results(function) for function in functions]
+        before = torch.get_default_dtype()
+        try:
+            for dtype in (torch.float64, torch.bfloat16):
+                torch.set_default_dtype(dtype)
+                for function, known in zip(functions, expected):
+                    for one, other in zip(known, results(function)):
+                        self.assertEqual(other.dtype, torch.float32)
+                        self.assertTrue(torch.equal(one, other))
+        finally:
+            torch.set_default_dtype(before)
+
+    def test_shapes_of_weights(self):
+        """(24, 5, 6, 3, 8): 6 tables of 8 rows of 5, a projection [1, 4, 4, 8, 8]."""
+        weights, x = random_layer(*SHAPES[4]), random_x(9, 24)
+        wrong = (
+            ("LayerNorm.weight", 0, torch.zeros(24, 1)),
+            ("LayerNorm.bias", 1, torch.zeros(1)),
+            ("hash.projection.weight", 2, weights[2][:, :2].clone()),
+            ("hash.projection.weight", 2, weights[2][0]),
+            ("hash.projection.bias", 3, torch.zeros(17)),
+            ("hash.projection.bias", 3, torch.zeros(0)),
+            ("tables", 4, weights[4][:, :4].clone()),
+            ("tables", 4, weights[4][:, :1].clone()),
+            ("bias", 5, torch.zeros(1)),
+            ("bias", 5, torch.zeros(7)),
+        )
+        for name, index, weight in wrong:
+            changed = [*weights[:index], weight, *weights[index + 1 :]]
+            for function in (torch.ops.lookupffn.train, ops.train_sparse):
+                with self.subTest(name, shape=weight.shape), self.assertRaisesRegex(ValueError, name):
+                    function(x, *changed, 0.7, 1e-5)
+            for operator in (torch.ops.lookupffn.train, torch.ops.lookupffn.forward):
+                with self.subTest(name, shape=weight.shape, meta=True), self.assertRaisesRegex(ValueError, name):
+                    operator(*(tensor.to("meta") for tensor in (x, *changed)), 0.7, 1e-5)
+
+    def test_what_backward_takes(self):
+        for dtype in (torch.float32, torch.float64):
+            weights, x = random_layer(*SHAPES[4], dtype=dtype), random_x(9, 24, dtype=dtype)
+            y, saved = torch.ops.lookupffn.train(x, *weights, 0.7, 1e-5)
+            for operator in (torch.ops.lookupffn.backward, torch.ops.lookupffn.backward_rows):
+                operator(y, x, *weights, saved, 0.7, 1e-5)
+                wrong = [
+                    ("d_y", (y[:4], x, *weights, saved)),
+                    ("d_y", (y.half(), x, *weights, saved)),
+                    ("x has", (y, x[:, 1:].clone(), *weights, saved)),
+                    ("bias", (y, x, *weights[:5], weights[5][:2], saved)),
+                ]
+                if dtype == torch.float32:
+                    wrong += [("saved", (y, x, *weights, saved[:10].clone())), ("saved", (y, x, *weights, saved.double()))]
+                for name, arguments in wrong:
+                    with self.subTest(name, dtype=dtype), self.assertRaisesRegex((ValueError, TypeError), name):
+                        operator(*arguments, 0.7, 1e-5)
+                    if operator is torch.ops.lookupffn.backward:
+                        with self.subTest(name, meta=True), self.assertRaisesRegex((ValueError, TypeError), name):
+                            ops._backward_shape(*(tensor.to("meta") for tensor in arguments), 0.7, 1e-5)
+
+
 class PackingTest(unittest.TestCase):
     def setUp(self):
         self.weights, self.x = random_layer(*SHAPES[4]), random_x(9, 24)

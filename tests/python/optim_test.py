@@ -2,6 +2,9 @@
 
 import copy
 import io
+import os
+import pickle
+import tempfile
 import unittest
 import unittest.mock
 
@@ -165,10 +168,18 @@ class RowsTest(unittest.TestCase):
                 self.optimizer.flush()
                 self.assertTrue(torch.equal(self.parameter.detach(), expected))
 
+    def test_a_state_of_another_size_is_refused(self):
+        self.step(*self.steps[0])
+        other = optim.RowAdam([torch.nn.Parameter(torch.zeros(3, 2, 5, dtype=torch.float64))], **OPTIONS)
+        with self.assertRaisesRegex(ValueError, "60 elements, the parameter 30"):
+            other.load_state_dict(self.optimizer.state_dict())
+
     def test_what_is_refused(self):
         for options in ({"lr": -1}, {"betas": (1, 0.9)}, {"eps": -1}, {"weight_decay": -1}, {"lr": float("nan")}):
             with self.subTest(options), self.assertRaises(ValueError):
                 optim.RowAdam([self.parameter], **options)
+            with self.subTest(options, group=True), self.assertRaises(ValueError):
+                optim.RowAdam([{"params": [self.parameter], **options}])
         self.parameter.grad = torch.zeros(self.shape, dtype=torch.float64)
         with self.assertRaisesRegex(ValueError, "weight_decay"):
             optim.RowAdam([self.parameter], lr=2, weight_decay=0.5).step()
@@ -214,8 +225,30 @@ class InBackwardTest(unittest.TestCase):
         layer = nn.LookupFFN(8, 8, tables=3, bits=2, sparse=True)
         _optimizer = optim.RowAdam(layer.parameters(), in_backward=True)
         y = layer(layer(torch.randn(4, 8)))
-        with self.assertRaisesRegex(RuntimeError, "inplace"):
+        with self.assertRaisesRegex(RuntimeError, "in_backward=True.* a graph has such a layer once"):
             y.sum().backward()
+
+    def test_copies_and_pickles(self):
+        """They are updated in the backward, and owe their decay, as the original is and does."""
+        for options in ({}, {"in_backward": True}):
+            layer, optimizer, *_ = self.train(**options)
+            copies = [copy.deepcopy((layer, optimizer)), pickle.loads(pickle.dumps((layer, optimizer)))]
+            results = []
+            for one, its_optimizer in [(layer, optimizer), *copies]:
+                self.assertEqual(its_optimizer.in_backward, bool(options))
+                for number in range(3):
+                    its_optimizer.zero_grad()
+                    one(torch.randn(12, 24, generator=torch.Generator().manual_seed(50 + number))).square().mean().backward()
+                    its_optimizer.step()
+                results.append([value.detach().clone() for value in one.state_dict().values()])
+            for other in results[1:]:
+                self.assertTrue(all(torch.equal(a, b) for a, b in zip(results[0], other)))
+
+    def test_what_is_refused(self):
+        layer = nn.LookupFFN(8, 8, tables=3, bits=2, sparse=True)
+        _optimizer = optim.RowAdam(layer.parameters(), lr=2, weight_decay=0.5, in_backward=True)
+        with self.assertRaisesRegex(ValueError, "lr 2 times weight_decay 0.5 is 1 or more"):
+            layer(torch.randn(4, 8)).sum().backward()
 
     def test_state_is_restored(self):
         _, optimizer, *_ = self.train(in_backward=True)
@@ -291,6 +324,16 @@ class LayerTest(unittest.TestCase):
             optimizer.flush()
             fresh = nn.LookupFFN.from_tensors(layer.state_dict()).eval()
             self.assertTrue(torch.equal(layer(x), fresh(x)))
+
+    def test_a_saved_model_has_all_decay(self):
+        layer, optimizer = self.new()
+        self.train(layer, optimizer, 10, 0)
+        x = torch.randn(50, 16)
+        with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+            path = os.path.join(folder, "model.safetensors")
+            nn.save(layer, path)
+            saved = nn.from_file(path).eval()
+            self.assertTrue(torch.equal(saved(x), layer.eval()(x)))
 
     def test_a_layer_used_twice_in_a_step(self):
         layer, optimizer = self.new()

@@ -1,5 +1,6 @@
 """lookupffn.Training: a training step on NumPy arrays."""
 
+import copy
 import unittest
 
 import testing
@@ -83,8 +84,20 @@ class TrainingTest(unittest.TestCase):
             training.forward(weights, x.astype(np.float64))
         with self.assertRaisesRegex(ValueError, "tables has shape"):
             training.forward(weights._replace(tables=weights.tables[:, :1]), x)
-        with self.assertRaisesRegex(ValueError, "saved"):
-            training.backward(weights, x, y, saved[1:])
+        with self.assertRaisesRegex(TypeError, "saved is a ndarray"):
+            training.backward(weights, x, y, np.zeros(training.saved_floats(len(x)), np.float32))
+        with self.assertRaisesRegex(ValueError, f"saved is of {len(x)} tokens"):
+            training.backward(weights, x[1:], y[1:], saved)
+        with self.assertRaisesRegex(ValueError, f"saved is of {len(x)} tokens"):
+            training.rows(saved, len(x) + 1)
+        with self.assertRaisesRegex(ValueError, "another Training's"):
+            case(next(f32_cases()))[0].backward(weights, x, y, saved)
+        with self.assertRaisesRegex(TypeError, "belongs to its Training"):
+            copy.copy(saved)
+        with self.assertRaisesRegex(TypeError, "threads is a int"):
+            training.forward(weights, x, threads=2)
+        with self.assertRaisesRegex(ValueError, "d_in is 18446744073709551620"):
+            lookupffn.Training(2**64 + 4, 4, 2, 4)
         with self.assertRaisesRegex(ValueError, "tokens"):
             training.backward(weights, x, np.ascontiguousarray(y[1:]), saved)
 

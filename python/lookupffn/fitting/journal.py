@@ -43,6 +43,13 @@ class Journal:
         finally:
             os.close(folder)
 
+    def stage(self) -> str | None:
+        """The stage and step of the checkpoint, in words; None: there is none."""
+        if not os.path.exists(self.checkpoint_path):
+            return None
+        state = torch.load(self.checkpoint_path)
+        return "finished" if state["stage"] == "done" else f"{state['stage']}, step {state['step']}"
+
     def begin(self) -> None:
         """An empty log and no checkpoint."""
         if os.path.exists(self.checkpoint_path):

@@ -17,6 +17,11 @@ def _hashed(layer: LookupFFN, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return z, formulas.code_of(z, len(tables)), formulas.score_of(z, len(tables))
 
 
+def variance_of(y: Tensor) -> float:
+    """The mean variance of y's columns; a little more than 0 where they are constant, as it divides errors."""
+    return max(float(y.var(0, unbiased=False).mean()), 1e-6 * float(y.square().mean()), 1e-8)
+
+
 @torch.no_grad()
 def start_from(layer: LookupFFN, x: Tensor, y: Tensor, sweeps: int = 3) -> float:
     """Gives a new layer the weights to start with, of inputs x [tokens, d_in] and the outputs y [tokens, d_out] that it shall have.
@@ -28,18 +33,19 @@ def start_from(layer: LookupFFN, x: Tensor, y: Tensor, sweeps: int = 3) -> float
     weight = layer.hash.projection.weight
     if weight.dim() == 2:
         outputs, d_in = weight.shape
-        parts = [torch.linalg.qr(torch.randn(d_in, d_in))[0] for _ in range(-(-outputs // d_in))]
+        parts = [torch.linalg.qr(torch.randn(d_in, d_in, dtype=weight.dtype))[0] for _ in range(-(-outputs // d_in))]
         weight.copy_(torch.cat(parts)[:outputs])
     z, _, _ = _hashed(layer, x)
     layer.hash.projection.bias.sub_(z.median(0).values)
     _, code, score = _hashed(layer, x)
     kept_back = max(1, len(x) // 8)
     fit, test = slice(kept_back, None), slice(0, kept_back)
+    variance = variance_of(y)
 
     def fitted(ridge_tokens: int, sweeps: int) -> float:
         _fit_tables(layer, code[fit], score[fit], y[fit], ridge_tokens, sweeps)
         off = y[test] - formulas.gather(code[test], score[test], layer.tables, layer.bias)
-        return float(off.square().sum() / (y[test] - y[test].mean(0)).square().sum().clamp(min=1e-30))
+        return float(off.square().mean()) / variance
 
     # A row that few tokens pick is held back, or it would learn their noise: how much, tokens that are kept back say.
     best = min((1, 8, 64), key=lambda ridge_tokens: fitted(ridge_tokens, 1))
@@ -88,7 +94,7 @@ def revive(layer: LookupFFN, x: Tensor) -> int:
     count = int(dead.sum())
     if count:
         rows = layer.tables.shape[1]
-        total, weight = torch.zeros_like(layer.tables), torch.zeros(used.shape)
+        total, weight = torch.zeros_like(layer.tables), torch.zeros(used.shape, dtype=layer.tables.dtype)
         for bit in range(rows.bit_length() - 1):
             neighbour = torch.arange(rows) ^ (1 << bit)
             total += layer.tables[:, neighbour] * used[:, neighbour].unsqueeze(2)
