@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <sstream>
 #include <stdexcept>
 #include <utility>
 
@@ -47,6 +48,17 @@ nlohmann::ordered_json readable(const std::map<std::string, std::string>& pairs)
     }
   }
   return object;
+}
+
+// One line for people: a blank behind each comma and colon.
+std::string spaced_line(const nlohmann::ordered_json& object) {
+  std::string line;
+  std::istringstream parts(object.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  for (std::string part; std::getline(parts, part);) {
+    if (!line.empty() && line.back() == ',') line += ' ';
+    line += part.substr(part.find_first_not_of(' '));
+  }
+  return line;
 }
 
 }  // namespace
@@ -117,7 +129,7 @@ std::string StartingPoints::text(const std::string& kernel) const {
     if (!row.types.empty()) object["types"] = readable(row.types);
     object["schedule"] = readable(row.schedule);
     object["provenance"] = readable(row.provenance);
-    lines += (lines.empty() ? "\n    " : ",\n    ") + json_line(object);
+    lines += (lines.empty() ? "\n    " : ",\n    ") + spaced_line(object);
   }
   return "{\n  \"schema\": " + std::to_string(kSchema) + ",\n  \"kernel\": \"" + kernel + "\",\n  \"starting_points\": [" +
          lines + "\n  ]\n}\n";
