@@ -154,7 +154,7 @@ void add_what_if_command(CLI::App& app) {
   command->add_option("--projection-type", options->projection_type, "Type of the projection; default: the run's");
   command->add_option("--tokens", options->tokens, "Tokens a call, a list (1,64); default: the run's")
       ->delimiter(',')
-      ->check(CLI::Range(size_t(1), size_t(1) << 40));
+      ->check(CLI::Range(uint64_t(1), uint64_t(1) << 40));
   command->add_option("--threads", options->threads, "Threads; default: the run's")->check(CLI::Range(size_t(1), size_t(4096)));
   command->add_option("--check", options->check,
                       "Instead of a model: predict all times of this other run, and say how far off the predictions are");
