@@ -1,6 +1,7 @@
 #include "what_if_command.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
