@@ -36,6 +36,15 @@ struct Incorrect : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// What no kernel may touch: elements written before and after its outputs.
+constexpr size_t kGuard = 64;
+constexpr float kGuardValue = -12345.5f;
+
+// Throws std::runtime_error with the runtime's message where `status` is a failure.
+inline void must(lookupffn_status status, const char* what) {
+  if (status != LOOKUPFFN_OK) throw std::runtime_error(std::string(what) + ": " + lookupffn_last_message());
+}
+
 // Throws std::runtime_error with the runtime's message where something fails. Not thread-safe.
 class Bench {
  public:

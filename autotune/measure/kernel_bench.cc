@@ -8,15 +8,6 @@
 namespace lookupffn {
 namespace {
 
-// What no kernel may touch: written before and after its output.
-constexpr size_t kGuard = 64;
-constexpr float kGuardValue = -12345.5f;
-
-void check(lookupffn_status status, const char* what) {
-  if (status == LOOKUPFFN_OK) return;
-  throw std::runtime_error(std::string(what) + ": " + lookupffn_last_message());
-}
-
 // One thread is timed by its own CPU time: what other programs take of the core in between is not its. More
 // than one can only be timed from outside.
 double now_ns(size_t threads) {
@@ -47,19 +38,19 @@ KernelBench::KernelBench(const MeasureOptions& options, reference::Stage stage, 
                          const lookupffn_kernel_library& incumbent, const lookupffn_kernel_library& candidate,
                          lookupffn_threads* threads)
     : options_(options), stage_(stage), threads_(threads) {
-  check(lookupffn_register_kernels(&incumbent), "registering the incumbent");
+  must(lookupffn_register_kernels(&incumbent), "registering the incumbent");
   lookupffn_pack_options pack{};
   pack.isa = options.isa.c_str();
   pack.table_type = options.table_type;
   pack.projection_type = options.projection_type;
   lookupffn_layer* layer = nullptr;
-  check(lookupffn_layer_pack(model, "", &pack, &layer), "packing");
+  must(lookupffn_layer_pack(model, "", &pack, &layer), "packing");
   layer_.reset(layer);
   scratch_ = reference::room_for(stage_, layer->shape, options.tokens);
   choices_[kIncumbent] = layer->choose_kernels(LOOKUPFFN_ANY_KERNELS);
   check_taken(*choices_[kIncumbent], incumbent);
   // The later registration wins. The packed layout is the same for all kernels.
-  check(lookupffn_register_kernels(&candidate), "registering the candidate");
+  must(lookupffn_register_kernels(&candidate), "registering the candidate");
   choices_[kCandidate] = layer->choose_kernels(LOOKUPFFN_ANY_KERNELS);
   check_taken(*choices_[kCandidate], candidate);
 }
@@ -76,9 +67,9 @@ reference::Results KernelBench::run(Contender contender, const reference::Input&
   guard(out.code);
   guard(out.score);
   guard(out.y);
-  check(reference::run_stage(stage_, layer_.get(), threads_, input, first, tokens, out.code.data() + kGuard,
-                             out.score.data() + kGuard, out.y.data() + kGuard),
-        "running");
+  must(reference::run_stage(stage_, layer_.get(), threads_, input, first, tokens, out.code.data() + kGuard,
+                            out.score.data() + kGuard, out.y.data() + kGuard),
+       "running");
   return {unguarded(out.code), unguarded(out.score), unguarded(out.y)};
 }
 
@@ -100,7 +91,7 @@ double KernelBench::time(Contender contender, const reference::Input& input, siz
     if (next_ >= input.tokens) next_ = 0;
   }
   const double ns = now_ns(options_.threads) - start - of_others;
-  check(status, "running");
+  must(status, "running");
   return ns;
 }
 

@@ -128,13 +128,9 @@ std::unique_ptr<Bench> make_bench(const MeasureOptions& options) {
   const reference::Stage stage = family.stage(options.kernel);
   const std::vector<uint8_t> bytes = family.random_model(options.shape, options.seed);
   lookupffn_model* model = nullptr;
-  if (lookupffn_model_open_memory(bytes.data(), bytes.size(), &model) != LOOKUPFFN_OK) {
-    throw std::runtime_error(std::string("opening the model: ") + lookupffn_last_message());
-  }
+  must(lookupffn_model_open_memory(bytes.data(), bytes.size(), &model), "opening the model");
   lookupffn_threads* threads = nullptr;
-  if (lookupffn_threads_create(options.threads, &threads) != LOOKUPFFN_OK) {
-    throw std::runtime_error(std::string("starting threads: ") + lookupffn_last_message());
-  }
+  must(lookupffn_threads_create(options.threads, &threads), "starting threads");
   // Model and threads are there until the program ends.
   if (stage == reference::Stage::kTraining) {
     return std::make_unique<TrainingBench>(options, family.training_twin(find_layer(model, "")), incumbent_kernel_library,

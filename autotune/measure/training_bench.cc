@@ -14,15 +14,8 @@
 namespace lookupffn {
 namespace {
 
-constexpr size_t kGuard = 64;
-constexpr float kGuardValue = -12345.5f;
 // Twins are slow.
 constexpr size_t kJudged = 24;
-
-void must(lookupffn_status status, const char* what) {
-  if (status == LOOKUPFFN_OK) return;
-  throw std::runtime_error(std::string(what) + ": " + lookupffn_last_message());
-}
 
 // A thread's own time: what other programs take of its core in between is not the kernel's.
 int64_t thread_ns() {

@@ -8,7 +8,6 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <iostream>
 #include <iterator>
 #include <limits>
 #include <map>
@@ -19,6 +18,7 @@
 #include <vector>
 
 #include "compiler_family.h"
+#include "drawn_seed.h"
 #include "failure.h"
 #include "fff_model_file.h"
 #include "generators/fff/reference/fff_twin.h"
@@ -41,17 +41,6 @@ namespace {
 using reference::FffTrees;
 
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
-
-// Of what is drawn in this run; LOOKUPFFN_TEST_SEED repeats a run.
-unsigned seed() {
-  static const unsigned value = [] {
-    const char* const given = std::getenv("LOOKUPFFN_TEST_SEED");
-    const unsigned chosen = given ? unsigned(std::strtoul(given, nullptr, 10)) : std::random_device{}();
-    std::cout << "LOOKUPFFN_TEST_SEED=" << chosen << " repeats this run\n";
-    return chosen;
-  }();
-  return value;
-}
 
 std::vector<std::string> golden_files() {
   std::vector<std::string> names;
@@ -236,13 +225,13 @@ void check_layer(const FffTrees& trees, const std::string& isa, lookupffn_kernel
   SCOPED_TRACE("d_in " + std::to_string(shape.d_in) + ", d_out " + std::to_string(shape.d_out) + ", trees " +
                std::to_string(shape.trees) + ", depth " + std::to_string(shape.depth) + ", hidden " +
                std::to_string(shape.hidden) + (trees.zero_right ? ", zero right, " : ", ") + isa +
-               ", LOOKUPFFN_TEST_SEED=" + std::to_string(seed()));
+               ", LOOKUPFFN_TEST_SEED=" + std::to_string(checks::drawn_seed()));
   const std::vector<uint8_t> bytes = reference::fff_model_bytes(trees);
   const Model model(bytes.data(), bytes.size());
   const Layer layer = packed(model, isa, kernels);
   const size_t lookups = layer.info().shape.lookups, d_in = shape.d_in, d_out = shape.d_out;
   const size_t all = *std::max_element(counts.begin(), counts.end());
-  const std::vector<float> x = reference::random_tokens(all, d_in, seed());
+  const std::vector<float> x = reference::random_tokens(all, d_in, checks::drawn_seed());
 
   const Threads one(1);
   const Given whole = run(layer, one, x.data(), all);
@@ -311,7 +300,7 @@ TEST(Fff, SpecialisedKernelsAgreeWithTheTwin) {
 }
 
 TEST(Fff, ShapesDrawnAnewAgreeWithTheTwin) {
-  std::mt19937 random(seed());
+  std::mt19937 random(checks::drawn_seed());
   const auto draw = [&](size_t least, size_t most) { return least + random() % (most - least + 1); };
   for (int k = 0; k < 12; ++k) {
     const bool leaves = k % 3 == 2;
@@ -398,7 +387,7 @@ TEST(FffModelFile, TreesFollowFromSizesOrMetadata) {
 
 // Whatever a header says, a file is a model that packs and runs, or malformed with a message.
 TEST(FffModelFile, DamagedHeadersAreRefused) {
-  std::mt19937 random(seed());
+  std::mt19937 random(checks::drawn_seed());
   size_t opened = 0, refused = 0;
   for (const char* name : {"fff.ufb_d33_depth0_p5.safetensors", "fff.leaf_zeros_d10_l3_o6_depth3.safetensors",
                            "fff.ufb_zeros_d16_depth4_p3.safetensors"}) {
@@ -414,7 +403,8 @@ TEST(FffModelFile, DamagedHeadersAreRefused) {
         const bool digit = at < bytes.size() && std::isdigit(static_cast<unsigned char>(bytes[at])) != 0;
         if (at < bytes.size()) bytes[at] = digit || random() % 4 != 0 ? char('0' + random() % 10) : char(random() % 128);
       }
-      SCOPED_TRACE(std::string(name) + ", " + std::to_string(k) + ", LOOKUPFFN_TEST_SEED=" + std::to_string(seed()));
+      SCOPED_TRACE(std::string(name) + ", " + std::to_string(k) +
+                   ", LOOKUPFFN_TEST_SEED=" + std::to_string(checks::drawn_seed()));
       try {
         const Model model(bytes.data(), bytes.size());
         const Layer layer(model, model.layers().front().prefix, PackOptions{});

@@ -2,10 +2,8 @@
 // the bits of the default, through a schedule record, a kernel library and a layer.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <iostream>
 #include <iterator>
 #include <map>
 #include <random>
@@ -16,6 +14,7 @@
 
 #include "atomic_file.h"
 #include "compiler_family.h"
+#include "drawn_seed.h"
 #include "generator_command.h"
 #include "kernel_library.h"
 #include "lookupffn/lookupffn.h"
@@ -153,17 +152,6 @@ struct Case {
   const char *model, *table_type, *projection_type;
 };
 
-// Of what is drawn in this run; LOOKUPFFN_TEST_SEED repeats a run.
-unsigned seed() {
-  static const unsigned drawn = [] {
-    const char* const given = std::getenv("LOOKUPFFN_TEST_SEED");
-    const unsigned value = given ? unsigned(std::strtoul(given, nullptr, 10)) : std::random_device()();
-    std::cout << "LOOKUPFFN_TEST_SEED=" << value << " repeats this run\n";
-    return value;
-  }();
-  return drawn;
-}
-
 // On every ISA that this machine runs (isa_test asserts which those are).
 std::vector<Case> on_every_isa(const std::vector<Case>& cases) {
   std::vector<Case> all;
@@ -213,7 +201,7 @@ std::vector<std::vector<float>> outputs(const Model& model, const Case& with, co
 
 // Schedules drawn from the legal ones give the default's bits.
 void expect_the_defaults_bits(const Case& with, int samples) {
-  SCOPED_TRACE("LOOKUPFFN_TEST_SEED=" + std::to_string(seed()));
+  SCOPED_TRACE("LOOKUPFFN_TEST_SEED=" + std::to_string(checks::drawn_seed()));
   const Model model(with.model);
   LayerShape shape;
   shape.projection = model.shape.projection == LOOKUPFFN_BH4 ? "bh4" : "dense";
@@ -251,7 +239,7 @@ void expect_the_defaults_bits(const Case& with, int samples) {
   const std::string suffix = "_of_" + with.isa + "_" + with.model + "_" + with.table_type + "_" + with.projection_type;
   const auto expected = build_and_run("default" + suffix, {spaces}, "[default]");
 
-  std::mt19937 random(seed());
+  std::mt19937 random(checks::drawn_seed());
   for (int sample = 0; sample < samples; ++sample) {
     const std::string tuned = folder.file("schedules" + std::to_string(sample));
     std::string text;

@@ -2,14 +2,13 @@
 // before the built-in ones.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <cstring>
-#include <iostream>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "compiler_family.h"
+#include "drawn_seed.h"
 #include "generic_kernels.h"
 #include "kernel_description.h"
 #include "kernel_library.h"
@@ -25,17 +24,6 @@ namespace lookupffn {
 namespace {
 
 using namespace checks;
-
-// Of what is drawn in this run; LOOKUPFFN_TEST_SEED repeats a run.
-unsigned seed() {
-  static const unsigned drawn = [] {
-    const char* const given = std::getenv("LOOKUPFFN_TEST_SEED");
-    const unsigned value = given ? unsigned(std::strtoul(given, nullptr, 10)) : std::random_device()();
-    std::cout << "LOOKUPFFN_TEST_SEED=" << value << " repeats this run\n";
-    return value;
-  }();
-  return drawn;
-}
 
 // All that two steps of each shape and number of tokens write.
 std::vector<float> results(const std::string& isa) {
@@ -83,7 +71,7 @@ std::vector<float> results(const std::string& isa) {
 }
 
 void expect_the_defaults_bits(const std::string& isa, int samples, std::mt19937& random) {
-  SCOPED_TRACE(isa + ", LOOKUPFFN_TEST_SEED=" + std::to_string(seed()));
+  SCOPED_TRACE(isa + ", LOOKUPFFN_TEST_SEED=" + std::to_string(checks::drawn_seed()));
   const std::vector<float> expected = results(isa);
   const ScheduleSpaces spaces({LOOKUPFFN_SCHEDULES});
   ScratchFolder folder;
@@ -122,12 +110,12 @@ void expect_the_defaults_bits(const std::string& isa, int samples, std::mt19937&
 }
 
 TEST(TrainingSchedules, DrawnOnesGiveTheDefaultsBits) {
-  std::mt19937 random(seed());
+  std::mt19937 random(checks::drawn_seed());
   for (const std::string& isa : runnable_isas()) expect_the_defaults_bits(isa, 2, random);
 }
 
 TEST(TrainingSchedulesSlow, DrawnOnesGiveTheDefaultsBits) {
-  std::mt19937 random(seed());
+  std::mt19937 random(checks::drawn_seed());
   for (const std::string& isa : runnable_isas()) expect_the_defaults_bits(isa, 12, random);
 }
 
